@@ -1,0 +1,129 @@
+/**
+ * The engine contract. An engine loads one model and answers typed requests; it knows nothing of chats, servers or
+ * stores. Every engine passes `test/engine-contract.ts`.
+ */
+import type { GenerateEvent } from "./event.ts";
+import type { Capability, ModelInfo, Progress } from "./model.ts";
+import type { OutputFormat, Sampling } from "./sampling.ts";
+
+export type EngineName = "llama" | "flint" | "onnx" | "tflite" | "fake";
+
+/** `auto` takes the best accelerator that works, `cpu` never touches a GPU. */
+export type Device = "auto" | "cpu" | "cuda" | "vulkan" | "metal";
+
+export const kvTypes = ["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"] as const;
+export type KvType = (typeof kvTypes)[number];
+
+/** How a model is loaded. Requests with equal options share one loaded model. */
+export interface LoadOptions {
+  readonly device?: Device;
+  /** Tokens of one sequence, prompt and answer together. Default: what the model was trained for, at most 4,096, less where memory is short. */
+  readonly contextTokens?: number;
+  /** Sequences that run at once. Default 8, at least 4. */
+  readonly parallel?: number;
+  readonly threads?: number;
+  readonly batchTokens?: number;
+  readonly gpuLayers?: number | "auto" | "max";
+  readonly flashAttention?: boolean | "auto";
+  readonly kvTypeK?: KvType;
+  readonly kvTypeV?: KvType;
+  readonly adapters?: readonly { readonly path: string; readonly scale?: number }[];
+  readonly mmap?: boolean;
+  readonly mlock?: boolean;
+}
+
+/** Everything an engine needs to know about the model it is handed: validated files and a parsed header. */
+export interface EngineModel {
+  readonly name: string;
+  /** Absolute path of the weights. Already validated by the reader of its format. */
+  readonly path: string;
+  readonly info: ModelInfo;
+}
+
+/** A piece of prompt. Only `special` parts may contain control tokens; other text is tokenized as plain text. */
+export interface PromptPart {
+  readonly text: string;
+  readonly special: boolean;
+}
+
+export interface GenerateRequest {
+  readonly prompt: readonly PromptPart[] | readonly number[];
+  readonly sampling: Sampling;
+  /** Most tokens to generate. Absent: until the model stops or the context is full. */
+  readonly maxTokens?: number;
+  readonly stop?: readonly string[];
+  readonly format?: OutputFormat;
+  /** Report the chosen token's logprob and this many of the most likely ones. */
+  readonly topLogprobs?: number;
+  /** Go on past the model's end token. */
+  readonly ignoreEos?: boolean;
+  /** KV cache entries are shared within one tenant only. */
+  readonly tenant?: string;
+}
+
+export interface EmbedRequest {
+  readonly texts: readonly string[];
+}
+export interface EmbedResult {
+  /** One vector per text, L2-normalized. */
+  readonly vectors: readonly Float32Array[];
+  readonly tokens: number;
+}
+
+export interface RerankRequest {
+  readonly query: string;
+  readonly documents: readonly string[];
+}
+export interface RerankResult {
+  /** One score from 0 to 1 per document, in the order of the documents. */
+  readonly scores: readonly number[];
+  readonly tokens: number;
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+}
+
+export interface EngineMemory {
+  readonly ramBytes: number;
+  readonly vramBytes: number;
+}
+
+/** A model in memory. Methods exist for what the model can do. All calls may run at once; the engine batches them. */
+export interface LoadedModel {
+  readonly engine: EngineName;
+  readonly capabilities: readonly Capability[];
+  /** Device it really runs on, e.g. `cpu` or `cuda`. */
+  readonly device: Exclude<Device, "auto">;
+  readonly contextTokens: number;
+  /** Requests that make progress at once; more of them wait inside the engine. */
+  readonly parallel: number;
+  /** Sampling options it applies; a request with another active option is refused. */
+  readonly samplingOptions: ReadonlySet<keyof Sampling>;
+  /** Resolves when the engine died by itself; never rejects. Requests in flight throw `engine_failed`. */
+  readonly died: Promise<void>;
+
+  tokenize(parts: readonly PromptPart[], options?: CallOptions): Promise<readonly number[]>;
+  detokenize(tokens: readonly number[], options?: CallOptions): Promise<string>;
+  /**
+   * Throws `context_too_long` with details {promptTokens, contextTokens} before any work, `grammar_invalid` for a
+   * format it cannot enforce, `aborted` within one step of the signal.
+   */
+  generate?(request: GenerateRequest, options?: CallOptions): AsyncIterable<GenerateEvent>;
+  embed?(request: EmbedRequest, options?: CallOptions): Promise<EmbedResult>;
+  rerank?(request: RerankRequest, options?: CallOptions): Promise<RerankResult>;
+  memory(): EngineMemory;
+  /** Frees everything; idempotent. Requests in flight throw. */
+  dispose(): Promise<void>;
+}
+
+export interface EngineLoadOptions extends CallOptions {
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+export interface Engine {
+  readonly name: EngineName;
+  /** Why it cannot run this model on this device, or undefined when it can. Pure; touches no native code. */
+  refuse(info: ModelInfo, device: Device): string | undefined;
+  load(model: EngineModel, options: LoadOptions, call?: EngineLoadOptions): Promise<LoadedModel>;
+}

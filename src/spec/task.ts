@@ -1,0 +1,78 @@
+/** Requests of the typed library (row 5) that dialects, commands and programs build. */
+import type { LoadOptions } from "./engine.ts";
+import type { Message, Tool, ToolChoice } from "./message.ts";
+import type { OutputFormat, OverflowPolicy, Sampling } from "./sampling.ts";
+
+/** What every task takes: which model, how to load it, who asks. */
+export interface TaskOptions {
+  readonly model: string;
+  readonly load?: LoadOptions;
+  /** How long the model stays loaded after this request, ms. Infinity: for ever, 0: unload now. */
+  readonly keepAliveMs?: number;
+  /** Separates the KV caches of different callers. */
+  readonly tenant?: string;
+  readonly signal?: AbortSignal;
+}
+
+export interface GenerationOptions extends TaskOptions {
+  readonly sampling?: Sampling;
+  readonly maxTokens?: number;
+  readonly stop?: readonly string[];
+  readonly format?: OutputFormat;
+  readonly topLogprobs?: number;
+  readonly overflow?: OverflowPolicy;
+  /** Completions of the one prompt; 1 to 16. */
+  readonly n?: number;
+  readonly ignoreEos?: boolean;
+}
+
+export interface ChatRequest extends GenerationOptions {
+  readonly messages: readonly Message[];
+  readonly tools?: readonly Tool[];
+  readonly toolChoice?: ToolChoice;
+  /** Reasoning on or off, or an effort, where the template knows it. Absent: as the template does by default. */
+  readonly think?: boolean | "low" | "medium" | "high";
+  /** Extra variables for the chat template. */
+  readonly templateVariables?: Readonly<Record<string, unknown>>;
+  /** Replaces the chat template of the model. */
+  readonly template?: string;
+}
+
+export interface CompleteRequest extends GenerationOptions {
+  readonly prompt: string | readonly number[];
+  /** Text after the gap, for models that can fill in the middle. */
+  readonly suffix?: string;
+  /** Control tokens in the prompt count as such (Ollama's `raw`). Default false. */
+  readonly special?: boolean;
+  /** Put the prompt before the answer. */
+  readonly echo?: boolean;
+}
+
+export interface EmbedTaskRequest extends TaskOptions {
+  readonly texts: readonly string[];
+  /** Keep the first so many components and normalize again (Matryoshka models). */
+  readonly dimensions?: number;
+  /** A text that is too long is cut instead of refused; the result says so. Default false. */
+  readonly truncate?: boolean;
+}
+export interface EmbedTaskResult {
+  readonly model: string;
+  readonly vectors: readonly Float32Array[];
+  readonly tokens: number;
+  /** Indices of the texts that were cut. */
+  readonly truncated: readonly number[];
+  readonly loadMs: number;
+  readonly totalMs: number;
+}
+
+export interface RerankTaskRequest extends TaskOptions {
+  readonly query: string;
+  readonly documents: readonly string[];
+  readonly topN?: number;
+}
+export interface RerankTaskResult {
+  readonly model: string;
+  /** Best first. */
+  readonly results: readonly { readonly index: number; readonly score: number }[];
+  readonly tokens: number;
+}
