@@ -40,7 +40,7 @@ const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_
 /** Go-style durations (`5m`, `1h30m`, `-1`), or plain seconds → ms. Negative: Infinity. */
 export function parseDuration(text: string, name: string): number {
   const trimmed = text.trim();
-  if (/^-/.test(trimmed)) return Infinity;
+  if (trimmed.startsWith("-")) return Infinity;
   if (/^\d+(\.\d+)?$/.test(trimmed)) return Number(trimmed) * 1000;
   const parts = [...trimmed.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)];
   if (parts.length === 0 || parts.map((part) => part[0]).join("") !== trimmed) {

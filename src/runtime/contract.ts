@@ -1,0 +1,86 @@
+/** What `tasks` and the server ask of the runtime: which models are loaded and who runs next. */
+import type { EngineChoice } from "../engines/contract.ts";
+import type { EngineMemory, LoadedModel, LoadOptions } from "../spec/engine.ts";
+import type { InstalledModel, ModelInfo, Progress } from "../spec/model.ts";
+
+export interface AcquireRequest {
+  readonly model: string;
+  readonly load?: LoadOptions;
+  /** ms; Infinity: for ever, 0: unload when this lease ends. Default from the settings. */
+  readonly keepAliveMs?: number;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+/** A turn on a loaded model. The model cannot be evicted until `release`. */
+export interface Lease {
+  readonly model: InstalledModel;
+  readonly info: ModelInfo;
+  readonly loaded: LoadedModel;
+  readonly queueMs: number;
+  readonly loadMs: number;
+  /** Idempotent. */
+  release(): void;
+}
+
+export interface MemoryEstimate {
+  readonly weightBytes: number;
+  readonly kvBytes: number;
+  readonly computeBytes: number;
+  readonly totalBytes: number;
+}
+
+/** What loading a model would do. */
+export interface Plan {
+  readonly model: InstalledModel;
+  readonly info: ModelInfo;
+  readonly choice: EngineChoice;
+  readonly load: Required<Pick<LoadOptions, "contextTokens" | "parallel">> & LoadOptions;
+  readonly estimate: MemoryEstimate;
+  readonly availableBytes: number;
+  readonly budgetBytes: number;
+  readonly fits: boolean;
+  /** Names of idle models that would be unloaded to make room. */
+  readonly evicts: readonly string[];
+}
+
+export interface LoadedStatus {
+  readonly name: string;
+  readonly model: InstalledModel;
+  readonly info: ModelInfo;
+  readonly engine: string;
+  readonly device: string;
+  readonly state: "loading" | "ready" | "unloading";
+  readonly contextTokens: number;
+  readonly parallel: number;
+  readonly running: number;
+  readonly waiting: number;
+  readonly memory: EngineMemory;
+  /** When it is unloaded if nobody asks; undefined: never. */
+  readonly expiresAt: Date | undefined;
+}
+
+export interface RuntimeStats {
+  readonly loads: number;
+  readonly loadFailures: number;
+  readonly evictions: number;
+  readonly engineDeaths: number;
+  readonly refused: number;
+  readonly running: number;
+  readonly waiting: number;
+  readonly budgetBytes: number;
+  readonly usedBytes: number;
+}
+
+export interface Runtime {
+  /** Finds or loads the model and waits for a turn. Throws `queue_full`, `out_of_memory`, `model_not_found` … */
+  acquire(request: AcquireRequest): Promise<Lease>;
+  plan(model: string, load?: LoadOptions): Promise<Plan>;
+  loaded(): readonly LoadedStatus[];
+  /** Unloads now: running requests of that model get an error. Returns whether it was loaded. */
+  stop(model: string): Promise<boolean>;
+  stats(): RuntimeStats;
+  /** Refuses new requests and waits for the running ones. */
+  drain(signal?: AbortSignal): Promise<void>;
+  dispose(): Promise<void>;
+}
