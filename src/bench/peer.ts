@@ -1,0 +1,74 @@
+import { fork } from "node:child_process";
+import { createDeferred, type Deferred } from "../util/deferred.ts";
+import type { Contestant } from "./measure.ts";
+import type { PeerRequest, PeerReply } from "./peer-process.ts";
+
+export interface PeerOptions {
+  /** Module of node-llama-cpp, as a URL. */
+  readonly module: string;
+  readonly modelPath: string;
+  readonly contextTokens: number;
+  readonly parallel: number;
+  readonly threads: number | undefined;
+}
+
+/** Raw node-llama-cpp in a process of its own: its own loop over `sequence.evaluate`, none of hearth's code. */
+export function createPeer(options: PeerOptions): Contestant {
+  let connection: Connection | undefined;
+  let nextId = 0;
+  const connected = (): Connection => {
+    if (!connection) throw new Error("The peer is not loaded.");
+    return connection;
+  };
+  return {
+    name: "llama.cpp",
+    async load() {
+      connection = connect();
+      await connection.call({ type: "load", id: nextId++, ...options });
+    },
+    async generate(prompt, tokens, onToken) {
+      await connected().call({ type: "generate", id: nextId++, prompt: [...prompt], tokens }, onToken);
+    },
+    async unload() {
+      await connected().close();
+      connection = undefined;
+    },
+  };
+}
+
+interface Connection {
+  call(request: PeerRequest, onToken?: () => void): Promise<void>;
+  close(): Promise<void>;
+}
+
+function connect(): Connection {
+  const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+  const child = fork(new URL(`./peer-process.${extension}`, import.meta.url), { serialization: "advanced" });
+  const pending = new Map<number, { done: Deferred<void>; onToken: (() => void) | undefined }>();
+  const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  child.on("message", (reply: PeerReply) => {
+    const call = pending.get(reply.id);
+    if (reply.type === "token") call?.onToken?.();
+    else if (reply.type === "done") call?.done.resolve();
+    else call?.done.reject(new Error(`The peer failed: ${reply.message}`));
+  });
+  child.on("exit", (code, signal) => {
+    for (const { done } of pending.values()) done.reject(new Error(`The peer ended with ${signal ?? `code ${code}`}.`));
+  });
+  return {
+    async call(request, onToken) {
+      const done = createDeferred<void>();
+      pending.set(request.id, { done, onToken });
+      child.send(request);
+      try {
+        await done.promise;
+      } finally {
+        pending.delete(request.id);
+      }
+    },
+    async close() {
+      child.disconnect();
+      await exited;
+    },
+  };
+}

@@ -1,0 +1,93 @@
+import type { Figures } from "./measure.ts";
+import { median } from "./statistics.ts";
+
+export interface SideReport {
+  readonly load: number;
+  readonly firstToken: number;
+  readonly prefill: number;
+  readonly decode: number;
+  readonly [clients: `clients${number}`]: number;
+}
+
+/** Medians over the rounds. Times in ms, rates in tokens per second. A ratio above 1 means that hearth is better. */
+export interface BenchReport {
+  readonly model: string;
+  readonly engine: string;
+  readonly device: string;
+  readonly rounds: number;
+  readonly promptTokens: number;
+  readonly decodeTokens: number;
+  readonly parallel: number;
+  readonly contextTokens: number;
+  /** Load average of the machine over one minute, before and after; above 0.3 at the start, figures are noisy. */
+  readonly machineLoad: { readonly before: number; readonly after: number };
+  readonly ours: SideReport;
+  readonly peer?: SideReport & { readonly name: string };
+  readonly ratio?: SideReport;
+}
+
+export function summarize(rounds: readonly Figures[]): SideReport {
+  const side: Record<string, number> = {
+    load: median(rounds.map((round) => round.load)),
+    firstToken: median(rounds.map((round) => round.firstToken)),
+    prefill: median(rounds.map((round) => round.prefill)),
+    decode: median(rounds.map((round) => round.decode)),
+  };
+  for (const count of Object.keys(rounds[0]?.clients ?? {})) {
+    side[`clients${count}`] = median(rounds.map((round) => round.clients[count] ?? Number.NaN));
+  }
+  return side as unknown as SideReport;
+}
+
+/** Ratio of each figure, turned so that above 1 is better for `ours`: medians of the ratios of each round. */
+export function compare(ours: readonly Figures[], peer: readonly Figures[]): SideReport {
+  const pairs = ours.map((figures, index) => [figures, peer[index] as Figures] as const);
+  const side: Record<string, number> = {
+    load: median(pairs.map(([a, b]) => b.load / a.load)),
+    firstToken: median(pairs.map(([a, b]) => b.firstToken / a.firstToken)),
+    prefill: median(pairs.map(([a, b]) => a.prefill / b.prefill)),
+    decode: median(pairs.map(([a, b]) => a.decode / b.decode)),
+  };
+  for (const count of Object.keys(ours[0]?.clients ?? {})) {
+    side[`clients${count}`] = median(pairs.map(([a, b]) => (a.clients[count] ?? 0) / (b.clients[count] ?? 0)));
+  }
+  return side as unknown as SideReport;
+}
+
+const labels: Readonly<Record<string, string>> = {
+  load: "load, ms",
+  firstToken: "first token, ms",
+  prefill: "prefill, tok/s",
+  decode: "decode, tok/s",
+};
+
+/** The report as a table for people. */
+export function formatReport(report: BenchReport): string {
+  const { ours, peer, ratio } = report;
+  const header = ["", "hearth", ...(peer ? [peer.name, "ratio"] : [])];
+  const rows = Object.keys(ours).map((key) => {
+    const name = key as keyof SideReport;
+    const cells = [ours[name], ...(peer && ratio ? [peer[name]] : [])].map((value) => format(value ?? Number.NaN));
+    const label = labels[key] ?? `${key.replace("clients", "")} clients, tok/s`;
+    return [label, ...cells, ...(ratio ? [`${(ratio[name] ?? Number.NaN).toFixed(2)} x`] : [])];
+  });
+  const table = [header, ...rows];
+  const widths = header.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
+  const lines = table.map((row) =>
+    row
+      .map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)))
+      .join("  "),
+  );
+  const { before, after } = report.machineLoad;
+  return [
+    `${report.model}: engine ${report.engine} on ${report.device}, context ${report.contextTokens}, ${report.parallel} sequences`,
+    `medians of ${report.rounds} rounds in turn; prompt ${report.promptTokens}, decode ${report.decodeTokens} tokens; load average ${before.toFixed(2)} before, ${after.toFixed(2)} after`,
+    "",
+    ...lines,
+    ...(ratio ? ["", "A ratio above 1 means that hearth is better."] : []),
+  ].join("\n");
+}
+
+function format(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value.toFixed(1);
+}
