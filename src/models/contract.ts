@@ -6,6 +6,11 @@ export interface PullOptions {
   readonly onProgress?: (progress: Progress) => void;
 }
 
+export interface ListOptions {
+  /** Called once for each model of the store that is damaged, with a sentence that says what to do. */
+  readonly onWarning?: (message: string) => void;
+}
+
 /** Result of hashing one file of a model again. */
 export interface VerifyResult {
   readonly model: string;
@@ -48,7 +53,7 @@ export interface CatalogSource {
 
 export interface ModelLibrary {
   /** Models of the store and of other tools' stores, by name. Reads no weights and loads no native code. */
-  list(): Promise<readonly InstalledModel[]>;
+  list(options?: ListOptions): Promise<readonly InstalledModel[]>;
   /** An installed model. Throws `model_not_found`, saying what is close and whether the catalog has it. */
   resolve(text: string): Promise<InstalledModel>;
   /** Fetches a model, or returns it at once when it is here. Calls for one model share one transfer. */

@@ -20,9 +20,16 @@ export type Capability =
 /** What a person types to name a model, parsed. See `models/reference.ts` for the grammar. */
 export type ModelReference =
   | { readonly kind: "name"; readonly name: string; readonly tag: string }
-  | { readonly kind: "hf"; readonly repo: string; readonly file?: string; readonly revision?: string }
+  | {
+      readonly kind: "hf";
+      readonly repo: string;
+      readonly file?: string;
+      /** Quantization asked for instead of a file, e.g. `Q4_K_M`. */
+      readonly quantization?: string;
+      readonly revision?: string;
+    }
   | { readonly kind: "ollama"; readonly name: string; readonly tag: string }
-  | { readonly kind: "npm"; readonly package: string; readonly version?: string }
+  | { readonly kind: "npm"; readonly package: string; readonly version?: string; readonly file?: string }
   | { readonly kind: "https"; readonly url: string }
   | { readonly kind: "path"; readonly path: string };
 

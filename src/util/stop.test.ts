@@ -61,7 +61,7 @@ describe("stop strings", () => {
       const text = word(24);
       const stops = Array.from({ length: next(4) }, () => word(4));
       const pieces: string[] = [];
-      for (let at = 0; at < text.length; ) {
+      for (let at = 0; at < text.length;) {
         const size = 1 + next(6);
         pieces.push(text.slice(at, at + size));
         at += size;

@@ -1,0 +1,74 @@
+/** Finds out what a template can do by rendering a few small conversations with it, once for each template. */
+import type { MessageShape, TemplateMessage } from "./messages.ts";
+import { renderTemplate } from "./template.ts";
+import type { CompiledTemplate } from "./template.ts";
+
+export interface TemplateTraits extends MessageShape {
+  readonly system: boolean;
+  readonly tools: boolean;
+}
+
+const known = new WeakMap<CompiledTemplate, TemplateTraits>();
+
+export function probeTemplate(template: CompiledTemplate): TemplateTraits {
+  let traits = known.get(template);
+  if (!traits) known.set(template, (traits = probe(template)));
+  return traits;
+}
+
+const word = "needle";
+
+function probe(template: CompiledTemplate): TemplateTraits {
+  const has = (wanted: string, messages: readonly TemplateMessage[], tools: readonly unknown[] | null = null): boolean =>
+    rendered(template, messages, tools).includes(wanted);
+  const contentParts =
+    !has(word, [{ role: "user", content: word }]) &&
+    has(word, [{ role: "user", content: [{ type: "text", text: word }] }]);
+  const text = (value: string): unknown => (contentParts ? [{ type: "text", text: value }] : value);
+  const user = { role: "user", content: text("question") };
+  const calling = (args: unknown): TemplateMessage[] => [
+    user,
+    {
+      role: "assistant",
+      content: text(""),
+      tool_calls: [{ id: "needle001", type: "function", function: { name: "needle_call", arguments: args } }],
+    },
+    { role: "tool", content: text("needle_result"), name: "needle_call", tool_call_id: "needle001" },
+  ];
+  const asObject = calling({ needle_key: 1 });
+  const asText = calling('{"needle_key": 1}');
+  const json = (messages: TemplateMessage[]): boolean => has('"needle_key"', messages) || has("=needle_key>", messages);
+  const callArguments = json(asObject) ? "object" : json(asText) ? "text" : "none";
+  return {
+    contentParts,
+    callArguments,
+    system: has(word, [{ role: "system", content: text(word) }, user]),
+    tools: has("needle_tool", [user], [probeTool]),
+    toolResults: callArguments !== "none" && has("needle_result", callArguments === "object" ? asObject : asText),
+    shortIds: template.source.includes("length 9") || template.source.includes("length != 9"),
+  };
+}
+
+const probeTool = {
+  type: "function",
+  function: {
+    name: "needle_tool",
+    description: "",
+    parameters: { type: "object", properties: { a: { type: "string", description: "" } }, required: ["a"] },
+  },
+};
+
+/** The rendered text, or nothing when the template rejects the messages. */
+function rendered(
+  template: CompiledTemplate,
+  messages: readonly TemplateMessage[],
+  tools: readonly unknown[] | null,
+): string {
+  try {
+    const variables = { messages, tools, documents: null, bos_token: "", eos_token: "", add_generation_prompt: true };
+    return renderTemplate(template, variables, { limits: { timeoutMs: 250 } });
+  } catch {
+    // That the template rejects them is the answer that the probe was made for.
+    return "";
+  }
+}

@@ -1,0 +1,157 @@
+/**
+ * Keeps text of users apart from control tokens. Before rendering, every control token that a message spells is
+ * replaced by a placeholder; after rendering, placeholders become parts that are tokenized as plain text.
+ */
+import { HearthError } from "../error.ts";
+import type { PromptPart } from "../spec/engine.ts";
+
+export interface Shield {
+  hide(text: string): string;
+  /** The same for every text inside a JSON value, keys included. */
+  hideAll(value: unknown): unknown;
+  /** Puts the original text back; for messages to people. */
+  reveal(text: string): string;
+  /** Splits rendered text: placeholders become plain parts, all else keeps its control tokens. */
+  split(rendered: string): PromptPart[];
+}
+
+/** Placeholders are single characters of the last private plane, which no keyboard, font or template uses. */
+const firstPlaceholder = 0x10_00_00;
+const placeholders = 0xff_fe;
+const leadMin = 0xdb_c0;
+const leadMax = 0xdb_ff;
+
+interface TrieNode {
+  readonly next: Map<number, TrieNode>;
+  end: boolean;
+}
+
+/** A set of texts prepared for search, with a table of their first characters. */
+interface Trie {
+  readonly root: TrieNode;
+  readonly starts: Uint8Array;
+}
+
+const tries = new WeakMap<readonly string[], Trie>();
+
+export function createShield(specialTokens: readonly string[]): Shield {
+  let trie = tries.get(specialTokens);
+  if (!trie) tries.set(specialTokens, (trie = buildTrie(specialTokens)));
+  return shieldWith(trie);
+}
+
+function shieldWith(trie: Trie): Shield {
+  const originals: string[] = [];
+  const numbers = new Map<string, number>();
+  const placeholderOf = (original: string): string => {
+    let number = numbers.get(original);
+    if (number === undefined) {
+      number = originals.length;
+      if (number >= placeholders) {
+        throw new HearthError("bad_request", `The messages spell more than ${placeholders} different control tokens.`);
+      }
+      originals.push(original);
+      numbers.set(original, number);
+    }
+    return String.fromCodePoint(firstPlaceholder + number);
+  };
+  const hide = (text: string): string => replaceTokens(text, trie, placeholderOf);
+  const original = (rendered: string, at: number): string | undefined => {
+    const lead = rendered.charCodeAt(at);
+    if (lead < leadMin || lead > leadMax) return undefined;
+    return originals[(rendered.codePointAt(at) ?? 0) - firstPlaceholder];
+  };
+  return {
+    hide,
+    hideAll: (value) => mapTexts(value, hide, 0),
+    reveal: (text) =>
+      splitAt(text, original)
+        .map((part) => part.text)
+        .join(""),
+    split: (rendered) => splitAt(rendered, original),
+  };
+}
+
+function buildTrie(tokens: readonly string[]): Trie {
+  const root: TrieNode = { next: new Map(), end: false };
+  const starts = new Uint8Array(0x1_00_00);
+  for (const token of tokens) {
+    // Runs of white space are ordinary text even where a vocabulary has tokens of their own for them.
+    if (token.trim() === "") continue;
+    let node = root;
+    for (let index = 0; index < token.length; index++) {
+      const code = token.charCodeAt(index);
+      let child = node.next.get(code);
+      if (!child) node.next.set(code, (child = { next: new Map(), end: false }));
+      node = child;
+    }
+    node.end = true;
+    starts[token.charCodeAt(0)] = 1;
+  }
+  // A placeholder character that a user typed is hidden like a control token, so that it stays what it is.
+  for (let lead = leadMin; lead <= leadMax; lead++) starts[lead] = 1;
+  return { root, starts };
+}
+
+/** Replaces the leftmost longest tokens. Takes time linear in the text times the longest token. */
+function replaceTokens(text: string, { root, starts }: Trie, replace: (token: string) => string): string {
+  let result = "";
+  let from = 0;
+  for (let at = 0; at < text.length; at++) {
+    const first = text.charCodeAt(at);
+    if (starts[first] === 0) continue;
+    const length = first >= leadMin && first <= leadMax ? pairLength(text, at) : longestToken(text, at, root);
+    if (length === 0) continue;
+    result += text.slice(from, at) + replace(text.slice(at, at + length));
+    from = at + length;
+    at = from - 1;
+  }
+  return from === 0 ? text : result + text.slice(from);
+}
+
+function longestToken(text: string, at: number, root: TrieNode): number {
+  let node: TrieNode | undefined = root;
+  let longest = 0;
+  for (let index = at; index < text.length; index++) {
+    node = node.next.get(text.charCodeAt(index));
+    if (!node) break;
+    if (node.end) longest = index + 1 - at;
+  }
+  return longest;
+}
+
+function pairLength(text: string, at: number): number {
+  return (text.codePointAt(at) ?? 0) > 0xff_ff ? 2 : 0;
+}
+
+function splitAt(rendered: string, original: (text: string, at: number) => string | undefined): PromptPart[] {
+  const parts: { text: string; special: boolean }[] = [];
+  const add = (text: string, special: boolean): void => {
+    const last = parts.at(-1);
+    if (text === "") return;
+    if (last?.special === special) last.text += text;
+    else parts.push({ text, special });
+  };
+  let from = 0;
+  for (let at = 0; at < rendered.length; at++) {
+    const text = original(rendered, at);
+    if (text === undefined) continue;
+    add(rendered.slice(from, at), true);
+    add(text, false);
+    at++;
+    from = at + 1;
+  }
+  add(rendered.slice(from), true);
+  return parts;
+}
+
+function mapTexts(value: unknown, change: (text: string) => string, depth: number): unknown {
+  if (depth > 100) throw new HearthError("bad_request", "A value in the messages or tools is nested too deeply.");
+  if (typeof value === "string") return change(value);
+  if (Array.isArray(value)) return value.map((item) => mapTexts(item, change, depth + 1));
+  if (typeof value !== "object" || value === null) return value;
+  // `fromEntries` keeps a key such as `__proto__` an ordinary key.
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [change(key), mapTexts(item, change, depth + 1)]),
+  );
+}

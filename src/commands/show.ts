@@ -1,0 +1,43 @@
+import { plain } from "../terminal/style.ts";
+import { formatPairs } from "../terminal/table.ts";
+import { defineCommand, type Command } from "./command.ts";
+import { describeModel, formatFacts, readLicense } from "./describe.ts";
+
+export const show: Command = defineCommand({
+  name: "show",
+  text: "Says what a model is and can do.",
+  arguments: [{ name: "MODEL", text: "an installed model", required: true }],
+  flags: {
+    template: { kind: "switch", text: "print the chat template only" },
+    license: { kind: "switch", text: "print the license only" },
+    parameters: { kind: "switch", text: "print the parameters that the model brings" },
+    system: { kind: "switch", text: "print the system message that the model brings" },
+    metadata: { kind: "switch", text: "print all metadata of the weights" },
+  },
+  async run({ args, flags, hearth: open, io, json, writeJson }) {
+    const hearth = await open();
+    const facts = await describeModel(hearth, args[0] ?? "");
+    const write = (text: string | undefined, nothing: string): void => {
+      io.stdout.write(`${plain(text ?? nothing).trimEnd()}\n`);
+    };
+    if (json) {
+      writeJson(facts);
+    } else if (flags.template) {
+      write(facts.template, "The model has no chat template.");
+    } else if (flags.license) {
+      const model = await hearth.library.resolve(facts.name);
+      write((await readLicense(model)) ?? facts.license, "The model names no license.");
+    } else if (flags.system) {
+      write(facts.overrides?.system, "The model brings no system message.");
+    } else if (flags.parameters) {
+      const pairs = Object.entries(facts.overrides?.parameters ?? {});
+      const lines = pairs.map(([name, value]) => [name, JSON.stringify(value)] as const);
+      io.stdout.write(formatPairs(io.stdout, lines) || "The model brings no parameters.\n");
+    } else if (flags.metadata) {
+      const lines = Object.entries(facts.metadata).map(([name, value]) => [name, String(value)] as const);
+      io.stdout.write(formatPairs(io.stdout, lines));
+    } else {
+      io.stdout.write(formatFacts(io.stdout, facts));
+    }
+  },
+});

@@ -1,0 +1,59 @@
+import type { CommandRow } from "./command.ts";
+
+/** One row per command. This table costs nothing: no module of a command is loaded here. */
+export const commandTable: readonly CommandRow[] = [
+  {
+    name: "run",
+    text: "answer a prompt, or open a chat",
+    load: async () => (await import("./run.ts")).run,
+  },
+  {
+    name: "serve",
+    aliases: ["start"],
+    text: "serve the OpenAI and Ollama APIs over HTTP",
+    load: async () => (await import("./serve.ts")).serve,
+  },
+  { name: "pull", text: "fetch a model", load: async () => (await import("./pull.ts")).pull },
+  {
+    name: "list",
+    aliases: ["ls"],
+    text: "list the models on this machine",
+    load: async () => (await import("./list.ts")).list,
+  },
+  { name: "show", text: "say what a model is and can do", load: async () => (await import("./show.ts")).show },
+  { name: "rm", aliases: ["remove"], text: "remove models", load: async () => (await import("./rm.ts")).rm },
+  { name: "cp", aliases: ["copy"], text: "give a model a second name", load: async () => (await import("./cp.ts")).cp },
+  { name: "ps", text: "list the models that the server has loaded", load: async () => (await import("./ps.ts")).ps },
+  { name: "stop", text: "unload a model of the server", load: async () => (await import("./stop.ts")).stop },
+  {
+    name: "plan",
+    text: "say how a model would run here, and whether it fits",
+    load: async () => (await import("./plan.ts")).plan,
+  },
+  { name: "bench", text: "measure how fast a model runs", load: async () => (await import("./bench.ts")).bench },
+  {
+    name: "doctor",
+    text: "look for what is wrong, and say how to mend it",
+    load: async () => (await import("./doctor.ts")).doctor,
+  },
+  {
+    name: "verify",
+    text: "check that no byte of the models has changed",
+    load: async () => (await import("./verify.ts")).verify,
+  },
+  {
+    name: "engines",
+    text: "list, add, remove and update engine packs",
+    load: async () => (await import("./engines.ts")).engines,
+  },
+  { name: "help", text: "explain a command", load: async () => (await import("./help.ts")).help },
+  { name: "version", text: "print the version", load: async () => (await import("./version.ts")).version },
+];
+
+export function findCommand(name: string): CommandRow | undefined {
+  return commandTable.find((row) => row.name === name || row.aliases?.includes(name) === true);
+}
+
+export function commandNames(): string[] {
+  return commandTable.flatMap((row) => [row.name, ...(row.aliases ?? [])]);
+}

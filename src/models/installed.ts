@@ -1,0 +1,63 @@
+import { link, mkdir, symlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { InstalledModel, ModelFile } from "../spec/model.ts";
+import type { Manifest } from "./manifest.ts";
+import { manifestId } from "./manifest.ts";
+import { blobPath, fileSize, type StoreFolders } from "./store.ts";
+
+/** A manifest as the rest of hearth sees it. Pure: touches no file. */
+export function toInstalled(folders: StoreFolders, manifest: Manifest): InstalledModel {
+  const id = manifestId(manifest);
+  const parts = manifest.files.filter((file) => file.role === "weights").length;
+  let part = 0;
+  const files = manifest.files.map((file): ModelFile => {
+    const view = file.role === "weights" && parts > 1 ? join(folders.views, id, partName(++part, parts)) : undefined;
+    return { ...file, path: view ?? blobPath(folders, file.sha256) };
+  });
+  return {
+    name: `${manifest.name}:${manifest.tag}`,
+    id,
+    format: manifest.format,
+    files,
+    sizeBytes: files.reduce((sum, file) => sum + file.sizeBytes, 0),
+    origin: "store",
+    ...(manifest.source !== undefined && { source: manifest.source }),
+    ...(manifest.license !== undefined && { license: manifest.license }),
+    modifiedAt: new Date(manifest.modifiedAt),
+    ...(manifest.overrides !== undefined && { overrides: manifest.overrides }),
+  };
+}
+
+/** Which file of a model is gone or has another size, or undefined. */
+export async function missingFile(folders: StoreFolders, manifest: Manifest): Promise<string | undefined> {
+  for (const file of manifest.files) {
+    const size = await fileSize(blobPath(folders, file.sha256));
+    if (size === undefined) return `its file ${file.name} is missing`;
+    if (size !== file.sizeBytes) return `its file ${file.name} has ${size} bytes instead of ${file.sizeBytes}`;
+  }
+  return undefined;
+}
+
+/** Makes the names that llama.cpp needs to find the further parts of a split model. */
+export async function makeView(folders: StoreFolders, model: InstalledModel): Promise<void> {
+  for (const file of model.files) {
+    if (!file.path.startsWith(folders.views) || file.sha256 === undefined) continue;
+    if ((await fileSize(file.path)) === file.sizeBytes) continue;
+    await mkdir(dirname(file.path), { recursive: true });
+    const blob = blobPath(folders, file.sha256);
+    await ignoreExisting(link(blob, file.path).catch(async () => await ignoreExisting(symlink(blob, file.path))));
+  }
+}
+
+function partName(part: number, parts: number): string {
+  const digits = (value: number): string => String(value).padStart(5, "0");
+  return `model-${digits(part)}-of-${digits(parts)}.gguf`;
+}
+
+async function ignoreExisting(work: Promise<void>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+  }
+}

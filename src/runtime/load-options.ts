@@ -1,0 +1,188 @@
+/** Which options a model is loaded with, and whether a loaded model serves a request that asks for others. */
+import type { Settings } from "../config/settings.ts";
+import { HearthError } from "../error.ts";
+import type { Device, LoadedModel, LoadOptions } from "../spec/engine.ts";
+import type { InstalledModel, ModelInfo } from "../spec/model.ts";
+import { estimateMemory, fittingContext, type ResolvedLoad } from "./fit.ts";
+
+export type LoadSettings = Pick<
+  Settings,
+  "device" | "context" | "parallel" | "threads" | "kvTypeK" | "kvTypeV" | "flashAttention" | "gpuLayers"
+>;
+
+const defaultContextTokens = 4096;
+const defaultParallel = 8;
+const leastParallel = 4;
+/** Below this a chat is no use; parallel sequences are given up first. */
+const usefulContextTokens = 1024;
+const leastContextTokens = 512;
+
+export interface LoadQuestion {
+  readonly model: InstalledModel;
+  readonly info: ModelInfo;
+  readonly requested: LoadOptions;
+  readonly settings: LoadSettings;
+  readonly device: Device;
+  readonly budgetBytes: number;
+}
+
+export interface LoadAnswer {
+  readonly load: ResolvedLoad;
+  /** What was made smaller than one would expect, and why. */
+  readonly reasons: readonly string[];
+}
+
+/** Throws `bad_request` for numbers that cannot be meant. */
+export function checkLoadOptions(load: LoadOptions): void {
+  for (const field of ["contextTokens", "parallel", "threads", "batchTokens"] as const) {
+    const value = load[field];
+    if (value === undefined || (Number.isSafeInteger(value) && value >= 1)) continue;
+    const message = `${field} is ${value}; it must be a whole number of at least 1.`;
+    throw new HearthError("bad_request", message, { details: { field } });
+  }
+}
+
+/** Request before settings before defaults; what nobody asked for shrinks until it fits into the budget. */
+export function resolveLoad(question: LoadQuestion): LoadAnswer {
+  const { info, requested, settings } = question;
+  const reasons: string[] = [];
+  const wantedContext = requested.contextTokens ?? settings.context;
+  const contextTokens = trainedContext(info, wantedContext ?? defaultContextTokens);
+  if (wantedContext !== undefined && contextTokens < wantedContext) {
+    reasons.push(`context is ${contextTokens} tokens, not ${wantedContext}: the model was trained for no more`);
+  }
+  const wantedParallel = requested.parallel ?? settings.parallel;
+  const load: ResolvedLoad = {
+    ...settingOptions(settings),
+    ...requested,
+    ...modelAdapters(question),
+    device: question.device,
+    contextTokens,
+    parallel: wantedParallel ?? defaultParallel,
+  };
+  const shrunk = shrink(question, load, {
+    context: wantedContext === undefined,
+    parallel: wantedParallel === undefined,
+  });
+  return { load: shrunk, reasons: [...reasons, ...shrinkReasons(load, shrunk)] };
+}
+
+/** 0 means that the header does not say. */
+function trainedContext(info: ModelInfo, wanted: number): number {
+  return info.trainContextTokens > 0 ? Math.min(info.trainContextTokens, wanted) : wanted;
+}
+
+function settingOptions(settings: LoadSettings): LoadOptions {
+  const { threads, kvTypeK, kvTypeV, flashAttention, gpuLayers } = settings;
+  return {
+    ...(threads === undefined ? {} : { threads }),
+    ...(kvTypeK === undefined ? {} : { kvTypeK }),
+    ...(kvTypeV === undefined ? {} : { kvTypeV }),
+    ...(flashAttention === "auto" ? {} : { flashAttention: flashAttention === "on" }),
+    ...(gpuLayers === undefined ? {} : { gpuLayers: parseGpuLayers(gpuLayers) }),
+  };
+}
+
+function parseGpuLayers(text: string): number | "auto" | "max" {
+  if (text === "auto" || text === "max") return text;
+  const layers = Number(text);
+  if (text !== "" && Number.isSafeInteger(layers) && layers >= 0) return layers;
+  throw new HearthError("usage", `--gpu-layers is "${text}"; it must be a whole number, auto or max.`);
+}
+
+function modelAdapters({ model, requested }: Pick<LoadQuestion, "model" | "requested">): Pick<LoadOptions, "adapters"> {
+  if (requested.adapters !== undefined) return { adapters: requested.adapters };
+  const adapters = model.files.filter(({ role }) => role === "adapter").map(({ path }) => ({ path }));
+  return adapters.length === 0 ? {} : { adapters };
+}
+
+/** Bytes of those adapters that are files of the model. */
+export function adapterBytes(model: InstalledModel, load: LoadOptions): number {
+  const paths = new Set(load.adapters?.map(({ path }) => path));
+  return model.files.reduce((sum, file) => (paths.has(file.path) ? sum + file.sizeBytes : sum), 0);
+}
+
+/** First the context down to what is useful, then parallel down to 4, then the context as far as it goes. */
+function shrink(
+  question: LoadQuestion,
+  load: ResolvedLoad,
+  free: { context: boolean; parallel: boolean },
+): ResolvedLoad {
+  const { info, model, budgetBytes } = question;
+  const adapters = adapterBytes(model, load);
+  const fits = (candidate: ResolvedLoad): boolean =>
+    estimateMemory(info, candidate, adapters).totalBytes <= budgetBytes;
+  if (fits(load)) return load;
+  const useful = Math.min(load.contextTokens, usefulContextTokens);
+  const floor = free.parallel ? Math.min(load.parallel, leastParallel) : load.parallel;
+  for (let parallel = load.parallel; parallel >= floor; parallel--) {
+    const candidate = { ...load, parallel };
+    if (fits(candidate)) return candidate;
+    const contextTokens = free.context ? fittingContext(info, candidate, budgetBytes, adapters) : 0;
+    if (contextTokens >= useful) return { ...candidate, contextTokens };
+  }
+  const last = { ...load, parallel: floor };
+  const contextTokens = free.context ? fittingContext(info, last, budgetBytes, adapters) : 0;
+  if (contextTokens >= leastContextTokens) return { ...last, contextTokens };
+  // Nothing fits; the smallest that we would have taken is what the refusal should talk about.
+  return free.context ? { ...last, contextTokens: Math.min(load.contextTokens, leastContextTokens) } : last;
+}
+
+function shrinkReasons(wanted: ResolvedLoad, got: ResolvedLoad): string[] {
+  const reasons: string[] = [];
+  if (got.contextTokens < wanted.contextTokens) {
+    reasons.push(`context is ${got.contextTokens} tokens, not ${wanted.contextTokens}: memory is short`);
+  }
+  if (got.parallel < wanted.parallel) {
+    reasons.push(`${got.parallel} sequences run at once, not ${wanted.parallel}: memory is short`);
+  }
+  return reasons;
+}
+
+export interface Serving {
+  readonly model: InstalledModel;
+  readonly load: ResolvedLoad;
+  /** What the engine really gave, once it is loaded. */
+  readonly loaded?: Pick<LoadedModel, "contextTokens" | "parallel" | "device"> | undefined;
+}
+
+/** Whether a model loaded like this serves the request: options that it leaves out are taken as they are. */
+export function serves(serving: Serving, model: InstalledModel, info: ModelInfo, requested: LoadOptions): boolean {
+  const { load, loaded } = serving;
+  if (serving.model.id !== model.id) return false;
+  // An engine may have given less than was asked for; asking again would not change that.
+  const contextTokens = Math.max(load.contextTokens, loaded?.contextTokens ?? 0);
+  const parallel = Math.max(load.parallel, loaded?.parallel ?? 0);
+  if (requested.contextTokens !== undefined && trainedContext(info, requested.contextTokens) > contextTokens)
+    return false;
+  if (requested.parallel !== undefined && requested.parallel > parallel) return false;
+  if (!sameAdapters(load, modelAdapters({ model, requested }))) return false;
+  return exactOptions.every((field) => {
+    const wanted = requested[field];
+    if (wanted === undefined || wanted === "auto" || wanted === load[field]) return true;
+    if (field === "device") return wanted === loaded?.device;
+    return (field === "kvTypeK" || field === "kvTypeV") && load[field] === undefined && wanted === "f16";
+  });
+}
+
+const exactOptions = [
+  "device",
+  "threads",
+  "batchTokens",
+  "gpuLayers",
+  "flashAttention",
+  "kvTypeK",
+  "kvTypeV",
+  "mmap",
+  "mlock",
+] as const;
+
+/** Adapters change the answers, so leaving them out means none but the model's own. */
+function sameAdapters(a: Pick<LoadOptions, "adapters">, b: Pick<LoadOptions, "adapters">): boolean {
+  const left = a.adapters ?? [];
+  const right = b.adapters ?? [];
+  if (left.length !== right.length) return false;
+  return left.every(
+    ({ path, scale }, index) => path === right[index]?.path && (scale ?? 1) === (right[index]?.scale ?? 1),
+  );
+}

@@ -1,0 +1,152 @@
+/** What is loaded and who runs next, as one object; `contract.ts` says what it promises. */
+import type { Engines } from "../engines/contract.ts";
+import { HearthError } from "../error.ts";
+import { systemMemory } from "../hardware/memory.ts";
+import type { ModelLibrary } from "../models/contract.ts";
+import type { LoadOptions } from "../spec/engine.ts";
+import { raceAbort } from "../util/abort.ts";
+import { type Clock, systemClock } from "./clock.ts";
+import type { AcquireRequest, Lease, Plan, Runtime } from "./contract.ts";
+import type { MemoryState } from "./fit.ts";
+import { isIdle } from "./instance.ts";
+import { checkLoadOptions, serves } from "./load-options.ts";
+import type { Wanted } from "./room.ts";
+import { type RuntimeSettings, Scheduler } from "./scheduler.ts";
+
+export interface RuntimeOptions {
+  readonly library: ModelLibrary;
+  readonly engines: Engines;
+  readonly settings: RuntimeSettings;
+  /** What this machine has free; measured anew whenever room is needed. Default: the system's own figures. */
+  readonly memory?: () => MemoryState;
+  readonly clock?: Clock;
+}
+
+export function createRuntime(options: RuntimeOptions): Runtime {
+  const { library, engines, settings, memory = systemMemory, clock = systemClock } = options;
+  const scheduler = new Scheduler({ engines, settings, memory, clock });
+  const closed = new HearthError("shutting_down", "No new requests are taken: hearth is stopping.");
+  let open = true;
+  let disposed: Promise<void> | undefined;
+  let sequence = 0;
+
+  const lookUp = async (text: string, requested: LoadOptions): Promise<Wanted> => {
+    const model = await library.resolve(text);
+    const info = await library.inspect(model);
+    return { model, info, requested, choice: engines.choose(info, requested.device ?? settings.device) };
+  };
+
+  const wait = async (request: AcquireRequest, wanted: Wanted, arrival: Arrival): Promise<Lease> => {
+    const { promise, resolve, reject } = Promise.withResolvers<Lease>();
+    const waiter = {
+      ...wanted,
+      ...arrival,
+      key: wanted.model.name,
+      keepAliveMs: request.keepAliveMs ?? settings.keepAlive,
+      onProgress: request.onProgress,
+      resolve,
+      reject,
+    };
+    const onAbort = (): void => {
+      scheduler.abandon(waiter, abortError(request.signal));
+    };
+    request.signal?.addEventListener("abort", onAbort, { once: true });
+    scheduler.arrived(waiter);
+    try {
+      const lease = await promise;
+      if (!request.signal?.aborted) return lease;
+      lease.release();
+      throw abortError(request.signal);
+    } finally {
+      request.signal?.removeEventListener("abort", onAbort);
+    }
+  };
+
+  return {
+    async acquire(request) {
+      if (!open) {
+        scheduler.countRefusal();
+        throw closed;
+      }
+      checkRequest(request);
+      const arrival: Arrival = { sequence: sequence++, arrivedAt: clock.now() };
+      scheduler.arriving();
+      let wanted: Wanted;
+      try {
+        wanted = await raceAbort(lookUp(request.model, request.load ?? {}), request.signal);
+        if (disposed) throw closed;
+      } catch (error) {
+        scheduler.arrived();
+        throw request.signal?.aborted ? abortError(request.signal) : error;
+      }
+      return await wait(request, wanted, arrival);
+    },
+
+    async plan(text, requested = {}) {
+      checkLoadOptions(requested);
+      const wanted = await lookUp(text, requested);
+      return toPlan(wanted, scheduler, memory());
+    },
+
+    loaded: () => scheduler.status(),
+
+    async stop(text) {
+      const loaded = scheduler.status().some(({ name }) => name === text);
+      return await scheduler.stop(loaded ? text : (await library.resolve(text)).name);
+    },
+
+    stats: () => scheduler.stats(),
+
+    async drain(signal) {
+      open = false;
+      await raceAbort(scheduler.quiet(), signal);
+    },
+
+    async dispose() {
+      open = false;
+      disposed ??= scheduler.dispose(closed);
+      await disposed;
+    },
+  };
+}
+
+interface Arrival {
+  readonly sequence: number;
+  readonly arrivedAt: number;
+}
+
+function checkRequest({ load, keepAliveMs, signal }: AcquireRequest): void {
+  if (signal?.aborted) throw abortError(signal);
+  checkLoadOptions(load ?? {});
+  if (keepAliveMs === undefined || keepAliveMs >= 0) return;
+  throw new HearthError("bad_request", `keepAliveMs is ${keepAliveMs}; it must be 0 or more.`, {
+    details: { field: "keepAliveMs" },
+  });
+}
+
+function abortError(signal: AbortSignal | undefined): HearthError {
+  const reason: unknown = signal?.reason;
+  if (reason instanceof HearthError) return reason;
+  return new HearthError("aborted", "The request was cancelled.", { cause: reason });
+}
+
+function toPlan(wanted: Wanted, scheduler: Scheduler, { availableBytes }: MemoryState): Plan {
+  const { model, info, choice, requested } = wanted;
+  const placement = scheduler.place(wanted);
+  const common = { model, info, availableBytes, budgetBytes: placement.budget.limitBytes };
+  const current = scheduler.current(model.name);
+  if (current && serves(current, model, info, requested)) {
+    const reasons = [...current.choice.reasons, "it is loaded already"];
+    const { load, estimate } = current;
+    return { ...common, choice: { ...current.choice, reasons }, load, estimate, fits: true, evicts: [] };
+  }
+  const { load, estimate, refusal, victims } = placement;
+  const busy = victims.filter((instance) => !isIdle(instance)).map(({ key }) => key);
+  const reasons = [...choice.reasons, ...placement.reasons];
+  if (current) reasons.push("it is loaded with other options and would be loaded again");
+  if (refusal) reasons.push(`${refusal.message} ${refusal.hint}`);
+  else if (busy.length > 0)
+    reasons.push(`it would wait until ${busy.join(" and ")} ${busy.length > 1 ? "are" : "is"} idle`);
+  const evicts = refusal ? [] : victims.filter(isIdle).map(({ key }) => key);
+  return { ...common, choice: { ...choice, reasons }, load, estimate, fits: !refusal, evicts };
+}

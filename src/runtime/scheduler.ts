@@ -1,0 +1,338 @@
+/**
+ * Who runs next. Every change of state ends in `#step`, which goes through the waiting requests in order of arrival and
+ * gives turns, loads and unloads as far as it can. Nothing in it waits.
+ */
+import type { Settings } from "../config/settings.ts";
+import type { Engines } from "../engines/contract.ts";
+import { HearthError } from "../error.ts";
+import type { Clock } from "./clock.ts";
+import type { Lease, LoadedStatus, RuntimeStats } from "./contract.ts";
+import { createFailures, type Failures } from "./failures.ts";
+import type { MemoryState } from "./fit.ts";
+import { type Instance, isIdle, seats, toStatus } from "./instance.ts";
+import { arm, disarm, expiresAt } from "./keep-alive.ts";
+import { serves } from "./load-options.ts";
+import { Pool } from "./pool.ts";
+import { countedWaiters, createQueue, type Queue, type Waiter } from "./queue.ts";
+import { createRoom, type Placement, type Room, type RoomSettings, type Wanted } from "./room.ts";
+import { type Counters, createCounters, createServiceTimes, type ServiceTimes } from "./stats.ts";
+
+export type RuntimeSettings = RoomSettings & Pick<Settings, "queue" | "keepAlive">;
+
+export interface SchedulerOptions {
+  readonly engines: Engines;
+  readonly settings: RuntimeSettings;
+  readonly memory: () => MemoryState;
+  readonly clock: Clock;
+}
+
+/** Failures that may be gone the next time, but must not be tried for ever. */
+const countedFailures: ReadonlySet<string> = new Set([
+  "engine_failed",
+  "engine_load_failed",
+  "internal",
+  "out_of_memory",
+]);
+
+export class Scheduler {
+  readonly #settings: RuntimeSettings;
+  readonly #clock: Clock;
+  readonly #queue: Queue = createQueue();
+  readonly #counters: Counters = createCounters();
+  readonly #times: ServiceTimes = createServiceTimes();
+  readonly #failures: Failures;
+  readonly #pool: Pool;
+  readonly #room: Room;
+  readonly #onQuiet = new Set<() => void>();
+  /** Requests whose model is being looked up. */
+  #arriving = 0;
+  #running = 0;
+
+  constructor({ engines, settings, memory, clock }: SchedulerOptions) {
+    this.#settings = settings;
+    this.#clock = clock;
+    this.#failures = createFailures(() => clock.now());
+    this.#pool = new Pool({
+      engines,
+      clock,
+      events: {
+        loaded: () => {
+          this.#counters.loads++;
+          this.#step();
+        },
+        failed: (instance, error) => {
+          this.#failed(instance, error);
+        },
+        died: (instance) => {
+          this.#counters.engineDeaths++;
+          this.#failures.record(instance.key, "its engine ended by itself.");
+          this.#step();
+        },
+        freed: () => {
+          this.#step();
+        },
+        progress: ({ key }, progress) => {
+          for (const waiter of this.#queue.of(key)) waiter.onProgress?.(progress);
+        },
+      },
+    });
+    this.#room = createRoom(settings, memory, this.#pool);
+  }
+
+  /** Announces a request; whatever becomes of it, `arrived` has to follow. */
+  arriving(): void {
+    this.#arriving++;
+  }
+
+  /** With nothing to wait for the request has failed already. */
+  arrived(waiter?: Waiter): void {
+    this.#arriving--;
+    if (waiter) this.#queue.add(waiter);
+    this.#step();
+  }
+
+  /** Takes a request out of the queue; nothing happens when it has its turn already. */
+  abandon(waiter: Waiter, reason: HearthError): void {
+    if (!this.#queue.delete(waiter)) return;
+    waiter.reject(reason);
+    this.#step();
+  }
+
+  countRefusal(): void {
+    this.#counters.refused++;
+  }
+
+  place(wanted: Wanted): Placement {
+    return this.#room.place(wanted);
+  }
+
+  current(key: string): Instance | undefined {
+    return this.#pool.current(key);
+  }
+
+  status(): readonly LoadedStatus[] {
+    return this.#pool
+      .all()
+      .map((instance) =>
+        toStatus(
+          instance,
+          instance.state === "unloading" ? 0 : this.#queue.of(instance.key).length,
+          expiresAt(instance, this.#clock),
+        ),
+      );
+  }
+
+  stats(): RuntimeStats {
+    return {
+      ...this.#counters,
+      running: this.#running,
+      waiting: this.#counted().length,
+      budgetBytes: this.#room.budget().limitBytes,
+      usedBytes: this.#pool.usedBytes(),
+    };
+  }
+
+  async stop(key: string): Promise<boolean> {
+    const leaving = this.#pool.all().filter((instance) => instance.key === key);
+    const wasLoaded = leaving.some(({ state }) => state !== "unloading");
+    this.#rejectAll(
+      this.#queue.of(key),
+      new HearthError("engine_failed", `Model "${key}" was stopped while this request waited for it.`, {
+        hint: "Send it again: the model is then loaded again.",
+      }),
+    );
+    await Promise.all(leaving.map((instance) => this.#pool.retire(instance)));
+    this.#step();
+    return wasLoaded;
+  }
+
+  /** Resolves when nothing runs, waits or arrives. */
+  async quiet(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#onQuiet.add(resolve);
+      this.#step();
+    });
+  }
+
+  async dispose(reason: HearthError): Promise<void> {
+    this.#rejectAll(this.#queue.all(), reason);
+    await Promise.all(this.#pool.all().map((instance) => this.#pool.retire(instance)));
+  }
+
+  #rejectAll(waiters: readonly Waiter[], reason: HearthError): void {
+    for (const waiter of waiters) {
+      this.#queue.delete(waiter);
+      waiter.reject(reason);
+    }
+  }
+
+  #step(): void {
+    // Models whose later requests have to wait, for an earlier one of theirs or for somebody who needs their room.
+    const held = new Set<string>();
+    let roomTaken = false;
+    for (const waiter of this.#queue.all()) {
+      if (held.has(waiter.key)) continue;
+      const outcome = this.#advance(waiter, held, roomTaken);
+      if (outcome === "served") continue;
+      held.add(waiter.key);
+      roomTaken ||= outcome === "needs-room";
+    }
+    this.#refuseOverflow();
+    this.#settleIdle();
+    this.#pool.startPlanned(() => this.#room.budget().limitBytes);
+    this.#notifyQuiet();
+  }
+
+  #advance(waiter: Waiter, held: Set<string>, roomTaken: boolean): "served" | "waits" | "needs-room" {
+    const instance = this.#pool.current(waiter.key);
+    if (!instance) return this.#makeRoom(waiter, held, roomTaken);
+    if (!serves(instance, waiter.model, waiter.info, waiter.requested)) {
+      if (instance.running > 0) return "waits";
+      void this.#pool.retire(instance);
+      return this.#makeRoom(waiter, held, roomTaken);
+    }
+    if (instance.state !== "ready" || instance.running >= seats(instance)) return "waits";
+    this.#grant(waiter, instance);
+    return "served";
+  }
+
+  /** Plans the load, or holds back the models that have to become idle for it. */
+  #makeRoom(waiter: Waiter, held: Set<string>, roomTaken: boolean): "served" | "waits" | "needs-room" {
+    const refusal = this.#failures.refusal(waiter.key);
+    if (refusal) return this.#refuse(waiter, refusal);
+    const placement = this.#room.place(waiter);
+    if (placement.refusal) return this.#refuse(waiter, placement.refusal);
+    // Loads start in order of arrival: a small model must not take, again and again, what a big one waits for.
+    if (roomTaken) return "needs-room";
+    if (!placement.victims.every(isIdle)) {
+      for (const { key } of placement.victims) held.add(key);
+      return "needs-room";
+    }
+    this.#evict(placement.victims);
+    const { model, info, choice, keepAliveMs } = waiter;
+    const { load, estimate } = placement;
+    this.#pool.add({ model, info, choice, load, estimate, keepAliveMs });
+    return "waits";
+  }
+
+  #refuse(waiter: Waiter, reason: HearthError): "served" {
+    this.#counters.refused++;
+    this.#rejectAll([waiter], reason);
+    return "served";
+  }
+
+  #evict(victims: readonly Instance[]): void {
+    this.#counters.evictions += victims.length;
+    for (const victim of victims) void this.#pool.retire(victim);
+  }
+
+  #grant(waiter: Waiter, instance: Instance): void {
+    this.#queue.delete(waiter);
+    disarm(instance, this.#clock);
+    instance.running++;
+    this.#running++;
+    const grantedAt = this.#clock.now();
+    const waitedMs = grantedAt - waiter.arrivedAt;
+    const loadMs = Math.max(0, instance.loadEndedAt - Math.max(waiter.arrivedAt, instance.loadStartedAt));
+    let released = false;
+    const release = (): void => {
+      if (released) return;
+      released = true;
+      this.#release(waiter, instance, grantedAt);
+    };
+    const { model, info } = waiter;
+    waiter.resolve({ model, info, loaded: loadedOf(instance), queueMs: waitedMs - loadMs, loadMs, release });
+  }
+
+  #release(waiter: Waiter, instance: Instance, grantedAt: number): void {
+    const now = this.#clock.now();
+    instance.running--;
+    this.#running--;
+    instance.lastUsedAt = now;
+    instance.keepAliveMs = waiter.keepAliveMs;
+    this.#times.record(waiter.key, now - grantedAt);
+    this.#step();
+  }
+
+  #seats(key: string): number {
+    const instance = this.#pool.current(key);
+    return instance && instance.state !== "ready" ? seats(instance) : 0;
+  }
+
+  #counted(): readonly Waiter[] {
+    return countedWaiters(this.#queue.all(), (key) => this.#seats(key));
+  }
+
+  /** Refuses the newest requests until no more wait than the settings allow. */
+  #refuseOverflow(): void {
+    const { queue: limit } = this.#settings;
+    if (this.#queue.size <= limit) return;
+    for (const waiter of this.#counted().slice(limit)) {
+      const ahead = this.#queue.of(waiter.key).length - 1;
+      const instance = this.#pool.current(waiter.key);
+      const seconds = this.#times.retryAfterSeconds(waiter.key, ahead, instance ? seats(instance) : 1);
+      this.#refuse(
+        waiter,
+        new HearthError("queue_full", `The queue is full: ${limit} requests are waiting. Try again in ${seconds} s.`, {
+          details: { model: waiter.key, limit, retryAfterSeconds: seconds },
+          retryAfterSeconds: seconds,
+        }),
+      );
+    }
+  }
+
+  /** Cancels loads that nobody waits for, and starts the clock of models that nobody uses. */
+  #settleIdle(): void {
+    for (const instance of this.#pool.staying()) {
+      if (instance.running > 0 || this.#queue.of(instance.key).length > 0) continue;
+      if (instance.state !== "ready" || instance.keepAliveMs === 0) void this.#pool.retire(instance);
+      else {
+        arm(instance, this.#clock, () => {
+          void this.#pool.retire(instance);
+        });
+      }
+    }
+  }
+
+  #failed(instance: Instance, error: HearthError): void {
+    const idle = this.#pool.staying().filter(isIdle);
+    if (error.code === "out_of_memory" && !instance.retry && idle.length > 0) {
+      // The estimate was too low. The idle models make room, and the load gets one more chance.
+      this.#evict(idle);
+      this.#pool.add({ ...instance, retry: true });
+      this.#step();
+      return;
+    }
+    this.#counters.loadFailures++;
+    if (countedFailures.has(error.code)) this.#failures.record(instance.key, error.message);
+    const reason = error.code === "out_of_memory" ? this.#withBusy(error) : error;
+    const waiters = this.#queue.of(instance.key);
+    this.#rejectAll(
+      waiters.filter(({ model, info, requested }) => serves(instance, model, info, requested)),
+      reason,
+    );
+    this.#step();
+  }
+
+  /** Names the models that could be stopped to make room. */
+  #withBusy(error: HearthError): HearthError {
+    const names = this.#pool.staying().map(({ key }) => key);
+    if (names.length === 0) return error;
+    return new HearthError(error.code, error.message, {
+      hint: `Stop a model that is in use (${names.map((name) => `\`hearth stop ${name}\``).join(", ")}), or try a smaller quantization or --context.`,
+      details: { ...error.details, loaded: names },
+      cause: error,
+    });
+  }
+
+  #notifyQuiet(): void {
+    if (this.#running + this.#arriving + this.#queue.size > 0) return;
+    for (const resolve of this.#onQuiet) resolve();
+    this.#onQuiet.clear();
+  }
+}
+
+function loadedOf(instance: Instance): Lease["loaded"] {
+  if (instance.loaded) return instance.loaded;
+  throw new HearthError("internal", `A turn was given on "${instance.key}", which is not loaded.`);
+}
