@@ -15,4 +15,4 @@ var url = require("url");
 var built = path.join(__dirname, "..", "dist", "cli.js");
 // A checkout runs from source; the published package has no `src`.
 var entry = require("fs").existsSync(built) ? built : path.join(__dirname, "..", "src", "cli.ts");
-import(url.pathToFileURL(entry).href);
+void import(url.pathToFileURL(entry).href);

@@ -1,6 +1,7 @@
 // Writes tiny GGUF models with seeded random weights that llama.cpp really loads and runs.
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
+import { encodeHeader } from "../src/formats/gguf/encode.ts";
 import type { GgufContent, GgufTensorContent, GgufTypedValue } from "../src/formats/gguf/encode.ts";
 import { writeGguf } from "../src/formats/gguf/write.ts";
 import { encodeWeights, randomNormal, weightFileType } from "./make-weights.ts";
@@ -61,6 +62,17 @@ async function write(path: string, content: GgufContent): Promise<string> {
   await mkdir(dirname(path), { recursive: true });
   await writeGguf(path, content);
   return path;
+}
+
+/** A whole file in memory. */
+export function modelBytes(content: GgufContent): Uint8Array<ArrayBuffer> {
+  const header = encodeHeader(content);
+  const pieces = [header.bytes];
+  for (const { data } of content.tensors) {
+    if (typeof data === "function") throw new TypeError("modelBytes takes tensors whose data is in memory");
+    pieces.push(data, new Uint8Array((header.alignment - (data.length % header.alignment)) % header.alignment));
+  }
+  return new Uint8Array(Buffer.concat(pieces));
 }
 
 export function tinyLlama(options: TinyLlamaOptions = {}): GgufContent {
@@ -278,5 +290,10 @@ function outputHead(options: HeadOptions & { readonly endBias: number }): GgufTe
     values[row] = bias / firstComponent;
     for (let index = 1; index < embedding; index++) values[row + index] = normal() * 0.3;
   }
-  return { name: "output.weight", shape: [embedding, vocabulary.tokens.length], type, data: encodeWeights(values, type) };
+  return {
+    name: "output.weight",
+    shape: [embedding, vocabulary.tokens.length],
+    type,
+    data: encodeWeights(values, type),
+  };
 }

@@ -67,9 +67,7 @@ export function bertVocabulary(size = 0): Vocabulary {
 
 /** SentencePiece merges two neighbours at a time, so a word needs all its beginnings as tokens too. */
 function wordPieces(): string[] {
-  return words.flatMap((word) =>
-    Array.from({ length: word.length }, (_, index) => `▁${word.slice(0, index + 1)}`),
-  );
+  return words.flatMap((word) => Array.from({ length: word.length }, (_, index) => `▁${word.slice(0, index + 1)}`));
 }
 
 function pad(rows: Row[], size: number): Vocabulary {

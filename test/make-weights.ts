@@ -34,8 +34,9 @@ export function encodeWeights(values: Float32Array, type: WeightType): Uint8Arra
     case "Q8_0":
       return encodeBlocks(values, 34, encodeQ8Block);
     case "Q4_0":
-      return encodeBlocks(values, 18, encodeQ4Block);
+      break;
   }
+  return encodeBlocks(values, 18, encodeQ4Block);
 }
 
 type EncodeBlock = (block: Float32Array, out: DataView) => void;

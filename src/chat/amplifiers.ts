@@ -1,7 +1,7 @@
 /** Checks of the operations whose result can be much longer than what goes in, made before they run. */
 import { stopped } from "./limits.ts";
 import type { Meter } from "./limits.ts";
-import type { JinjaValue } from "./nodes.ts";
+import type { JinjaValue } from "./jinja.ts";
 
 export interface FilterCall {
   readonly name: string;
@@ -48,7 +48,12 @@ function checkWidth(width: number, meter: Meter): void {
 const checked = new WeakSet<JinjaValue>();
 
 /** `replace` and `split` as methods of a text: the same checks, made when they are called. */
-export function checkMember(name: "replace" | "split", owner: JinjaValue, method: JinjaValue, meter: Meter): JinjaValue {
+export function checkMember(
+  name: "replace" | "split",
+  owner: JinjaValue,
+  method: JinjaValue,
+  meter: Meter,
+): JinjaValue {
   const text: unknown = owner.value;
   const call: unknown = method.value;
   if (typeof text !== "string" || typeof call !== "function" || checked.has(method)) return method;
@@ -68,8 +73,7 @@ function checkReplace(text: string, [from, to]: readonly JinjaValue[], meter: Me
   const replacement = textOf(to);
   meter.search(text.length, wanted.length);
   const most = wanted === "" ? text.length + 1 : Math.floor(text.length / wanted.length);
-  const times =
-    most * replacement.length < meter.limits.textChars ? most : count(text, wanted, meter.limits.textChars);
+  const times = most * replacement.length < meter.limits.textChars ? most : count(text, wanted, meter.limits.textChars);
   meter.chars(text.length + times * replacement.length);
 }
 

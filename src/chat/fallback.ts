@@ -49,5 +49,7 @@ export function chooseTemplate(
 
 /** Go templates name their fields with a leading dot: `{{ .Prompt }}`, `{{- if .System }}`. */
 export function isGoTemplate(source: string): boolean {
-  return /\{\{-? ?(?:(?:if|range|with|else if|template|not) )?(?:\(? ?(?:not|and|or|eq|len) )?[.$][A-Za-z]/.test(source);
+  return /\{\{-? ?(?:(?:if|range|with|else if|template|not) )?(?:\(? ?(?:not|and|or|eq|len) )?[.$][A-Za-z]/.test(
+    source,
+  );
 }

@@ -1,8 +1,9 @@
-import { Interpreter } from "@huggingface/jinja";
 import { checkFilter, checkMember, checkSearch, measure } from "./amplifiers.ts";
+import { Interpreter } from "./jinja.ts";
+import type { JinjaNode, JinjaScope, JinjaValue } from "./jinja.ts";
 import { stopped } from "./limits.ts";
 import type { Meter } from "./limits.ts";
-import type { JinjaNode, JinjaScope, JinjaValue } from "./nodes.ts";
+
 import { isContainer } from "./nodes.ts";
 
 /** A value that was computed already, where the interpreter expects a node. */
@@ -72,14 +73,14 @@ export class BoundedInterpreter extends Interpreter {
         const keyword = argument as KeywordNode;
         const result = this.evaluate(keyword.value, scope);
         named.set(keyword.key.value, result);
-        return { ...keyword, value: known(result) } as JinjaNode;
+        return merged(keyword, { value: known(result) });
       }
       const result = this.evaluate(argument, scope);
       positional.push(result);
       return known(result);
     });
     checkFilter({ name: filter.callee?.value ?? "", operand: value, positional, named }, this.#meter);
-    return super.evaluate({ ...node, operand: known(value), filter: { ...filter, args } } as JinjaNode, scope);
+    return super.evaluate(merged(node, { operand: known(value), filter: { ...filter, args } }), scope);
   }
 
   #member(node: JinjaNode, scope: JinjaScope): JinjaValue {
@@ -92,7 +93,7 @@ export class BoundedInterpreter extends Interpreter {
     }
     if (property.value !== "replace" && property.value !== "split") return super.evaluate(node, scope);
     const owner = this.evaluate(object, scope);
-    const method = super.evaluate({ ...node, object: known(owner) } as JinjaNode, scope);
+    const method = super.evaluate(merged(node, { object: known(owner) }), scope);
     return checkMember(property.value, owner, method, this.#meter);
   }
 
@@ -102,7 +103,7 @@ export class BoundedInterpreter extends Interpreter {
     const wanted = this.evaluate(left, scope);
     const text = this.evaluate(right, scope);
     checkSearch(text, wanted, this.#meter);
-    return super.evaluate({ ...node, left: known(wanted), right: known(text) } as JinjaNode, scope);
+    return super.evaluate(merged(node, { left: known(wanted), right: known(text) }), scope);
   }
 }
 
@@ -130,4 +131,8 @@ interface BinaryNode extends JinjaNode {
 
 function known(value: JinjaValue): Known {
   return { type: "Known", known: value };
+}
+
+function merged(node: JinjaNode, fields: Readonly<Record<string, unknown>>): JinjaNode {
+  return { ...node, ...fields };
 }

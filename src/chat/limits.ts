@@ -51,7 +51,8 @@ export function createMeter(limits: RenderLimits): Meter {
       steps++;
       if (steps > limits.steps) throw stopped(`it took more than ${limits.steps} steps`);
       // The clock is read now and then only: a step is short, because the other limits bound what one step can do.
-      if (steps % 32 === 0 && performance.now() > deadline) throw stopped(`it ran for more than ${limits.timeoutMs} ms`);
+      if (steps % 32 === 0 && performance.now() > deadline)
+        throw stopped(`it ran for more than ${limits.timeoutMs} ms`);
     },
     chars(length) {
       total += length;

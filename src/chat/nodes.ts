@@ -1,10 +1,5 @@
-/** Names for the node and value types that `@huggingface/jinja` does not export, and one pass over a parsed template. */
-import type { Environment, Interpreter, Template } from "@huggingface/jinja";
-
-export type JinjaProgram = Template["parsed"];
-export type JinjaScope = Environment;
-export type JinjaNode = NonNullable<Parameters<Interpreter["evaluate"]>[0]>;
-export type JinjaValue = ReturnType<Interpreter["evaluate"]>;
+/** One pass over a parsed template. */
+import type { JinjaNode, JinjaProgram, JinjaValue } from "./jinja.ts";
 
 export function isContainer(value: JinjaValue): boolean {
   const inner: unknown = value.value;

@@ -17,10 +17,15 @@ export function probeTemplate(template: CompiledTemplate): TemplateTraits {
 }
 
 const word = "needle";
+/** A hostile template must not get the full time for each of the probes. */
+const probeLimits = { timeoutMs: 100, steps: 200_000 };
 
 function probe(template: CompiledTemplate): TemplateTraits {
-  const has = (wanted: string, messages: readonly TemplateMessage[], tools: readonly unknown[] | null = null): boolean =>
-    rendered(template, messages, tools).includes(wanted);
+  const has = (
+    wanted: string,
+    messages: readonly TemplateMessage[],
+    tools: readonly unknown[] | null = null,
+  ): boolean => rendered(template, messages, tools).includes(wanted);
   const contentParts =
     !has(word, [{ role: "user", content: word }]) &&
     has(word, [{ role: "user", content: [{ type: "text", text: word }] }]);
@@ -37,8 +42,7 @@ function probe(template: CompiledTemplate): TemplateTraits {
   ];
   const asObject = calling({ needle_key: 1 });
   const asText = calling('{"needle_key": 1}');
-  const json = (messages: TemplateMessage[]): boolean => has('"needle_key"', messages) || has("=needle_key>", messages);
-  const callArguments = json(asObject) ? "object" : json(asText) ? "text" : "none";
+  const callArguments = has("needle_key", asObject) ? "object" : has("needle_key", asText) ? "text" : "none";
   return {
     contentParts,
     callArguments,
@@ -66,7 +70,7 @@ function rendered(
 ): string {
   try {
     const variables = { messages, tools, documents: null, bos_token: "", eos_token: "", add_generation_prompt: true };
-    return renderTemplate(template, variables, { limits: { timeoutMs: 250 } });
+    return renderTemplate(template, variables, { limits: probeLimits });
   } catch {
     // That the template rejects them is the answer that the probe was made for.
     return "";

@@ -1,11 +1,11 @@
-import { Environment, parse, tokenize } from "@huggingface/jinja";
 import { HearthError } from "../error.ts";
 import { templateGlobals, TemplateRaised } from "./globals.ts";
 import { BoundedInterpreter } from "./interpreter.ts";
+import { Environment, parse, tokenize } from "./jinja.ts";
+import type { JinjaNode, JinjaProgram } from "./jinja.ts";
 import { createMeter, renderLimits, stopped } from "./limits.ts";
 import type { RenderLimits } from "./limits.ts";
 import { prepare } from "./nodes.ts";
-import type { JinjaNode, JinjaProgram } from "./nodes.ts";
 
 /** A parsed chat template. */
 export interface CompiledTemplate {

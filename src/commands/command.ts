@@ -73,9 +73,9 @@ export interface Context<Flags extends FlagTable = FlagTable> extends LoadedSett
   readonly services: Services;
   readonly commands: readonly CommandRow[];
   /** Made on first use; disposed of when the command ends. */
-  hearth(): Promise<Hearth>;
+  readonly hearth: () => Promise<Hearth>;
   /** Writes one JSON value and a line end to stdout. */
-  writeJson(value: unknown): void;
+  readonly writeJson: (value: unknown) => void;
 }
 
 export interface Command {
@@ -110,10 +110,10 @@ export function defineCommand<const Flags extends FlagTable>(rows: CommandRows<F
   };
 }
 
-const everywhere = ["data"] as const satisfies readonly (keyof Settings)[];
+const everywhere: readonly (keyof Settings)[] = ["data"];
 
 /** Groups of settings that several commands share. */
-export const loadSettingNames = [
+export const loadSettingNames: readonly (keyof Settings)[] = [
   "device",
   "context",
   "parallel",
@@ -123,18 +123,18 @@ export const loadSettingNames = [
   "flashAttention",
   "gpuLayers",
   "memory",
-] as const satisfies readonly (keyof Settings)[];
+];
 
-export const pullSettingNames = [
+export const pullSettingNames: readonly (keyof Settings)[] = [
   "offline",
   "hub",
   "hubToken",
   "hubTimeout",
   "ollamaRegistry",
   "connections",
-] as const satisfies readonly (keyof Settings)[];
+];
 
-export const serverSettingNames = ["host", "port"] as const satisfies readonly (keyof Settings)[];
+export const serverSettingNames: readonly (keyof Settings)[] = ["host", "port"];
 
 export function parseNumber(text: string, name: string): number {
   const value = Number(text);

@@ -11,7 +11,9 @@ export const list: Command = defineCommand({
   async run({ args, hearth, json, io, status, writeJson }) {
     const { library } = await hearth();
     const part = args[0]?.toLowerCase() ?? "";
-    const models = (await library.list()).filter((model) => model.name.toLowerCase().includes(part));
+    const models = (await library.list({ onWarning: status.note })).filter((model) =>
+      model.name.toLowerCase().includes(part),
+    );
     if (json) {
       writeJson({ models: models.map(toModelJson) });
       return;

@@ -134,7 +134,11 @@ function flagValue(row: FlagRow, { text, name, before }: { text: string; name: s
 function unknownFlag(command: Command, rawName: string, known: ReadonlyMap<string, Flag>): HearthError {
   const name = rawName.replace(/^-+/, "");
   const setting = Object.values(settingsTable).some((row) => row.flag === name);
-  const close = setting ? "" : didYouMean(name, known.keys()).replaceAll('"', "").replaceAll(/(?<=mean |or )/g, "--");
+  const close = setting
+    ? ""
+    : didYouMean(name, known.keys())
+        .replaceAll('"', "")
+        .replaceAll(/(?<=mean |or )/g, "--");
   const title = command.name === "" ? "hearth" : `hearth ${command.name}`;
   return new HearthError("usage", `${title} has no flag ${rawName}.${close}`, {
     hint: `Run \`${title} --help\` for its flags.`,
@@ -145,7 +149,8 @@ function checkArguments(command: Command, args: readonly string[]): void {
   const rows = command.arguments;
   const missing = rows.find((row, index) => row.required === true && args[index] === undefined);
   const hint = `Run \`hearth ${command.name} --help\` for examples.`;
-  if (missing) throw new HearthError("usage", `hearth ${command.name} needs ${missing.name}: ${missing.text}.`, { hint });
+  if (missing)
+    throw new HearthError("usage", `hearth ${command.name} needs ${missing.name}: ${missing.text}.`, { hint });
   if (args.length > rows.length && rows.at(-1)?.rest !== true) {
     const extra = args[rows.length] ?? "";
     throw new HearthError("usage", `hearth ${command.name} does not know what to do with "${extra}".`, { hint });

@@ -45,7 +45,11 @@ export function toHelpJson(command: Command): object {
     text: command.text,
     usage: synopsis(command),
     arguments: command.arguments,
-    flags: flags.map(([name, row]) => ({ flag: `--${name}`, ...(row.kind !== "switch" && { value: row.value }), text: row.text })),
+    flags: flags.map(([name, row]) => ({
+      flag: `--${name}`,
+      ...(row.kind !== "switch" && { value: row.value }),
+      text: row.text,
+    })),
     settings: command.settings.map((name) => `--${settingsTable[name].flag}`),
     examples: command.examples,
   };

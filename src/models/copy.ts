@@ -30,9 +30,13 @@ export async function copyModel(
     const own = model.origin === "store" ? parseName(model.name) : undefined;
     const manifest = own && (await readManifest(context.folders, own.name, own.tag));
     if (!manifest) {
-      throw new HearthError("conflict", `"${model.name}" is a file of ${model.origin === "path" ? "yours" : model.origin}; only models of the store can be copied.`, {
-        hint: `Use it as "${model.name}", or fetch it into the store with \`hearth pull\`.`,
-      });
+      throw new HearthError(
+        "conflict",
+        `"${model.name}" is a file of ${model.origin === "path" ? "yours" : model.origin}; only models of the store can be copied.`,
+        {
+          hint: `Use it as "${model.name}", or fetch it into the store with \`hearth pull\`.`,
+        },
+      );
     }
     const copy: Manifest = { ...manifest, name: wanted.name, tag: wanted.tag, modifiedAt: new Date().toISOString() };
     await writeManifest(context.folders, copy);

@@ -29,8 +29,31 @@ export function splitParts(name: string): SplitName | undefined {
 
 /** Quantizations from the one most people want to the ones that are too big or too coarse. */
 const preference = [
-  "Q4_K_M", "Q4_0", "Q5_K_M", "Q8_0", "Q4_K_S", "IQ4_XS", "IQ4_NL", "MXFP4", "Q5_K_S", "Q5_0", "Q6_K", "Q4_1", "Q5_1",
-  "Q3_K_M", "Q3_K_L", "IQ3_M", "Q3_K_S", "Q2_K", "IQ2_M", "IQ2_XXS", "F16", "FP16", "BF16", "F32", "FP32",
+  "Q4_K_M",
+  "Q4_0",
+  "Q5_K_M",
+  "Q8_0",
+  "Q4_K_S",
+  "IQ4_XS",
+  "IQ4_NL",
+  "MXFP4",
+  "Q5_K_S",
+  "Q5_0",
+  "Q6_K",
+  "Q4_1",
+  "Q5_1",
+  "Q3_K_M",
+  "Q3_K_L",
+  "IQ3_M",
+  "Q3_K_S",
+  "Q2_K",
+  "IQ2_M",
+  "IQ2_XXS",
+  "F16",
+  "FP16",
+  "BF16",
+  "F32",
+  "FP32",
 ];
 
 /** Lower is better. */

@@ -35,7 +35,9 @@ export function createLibrary(options: LibraryOptions): ModelLibrary {
     },
     async pull(text, pull) {
       puller ??= import("./pull.ts").then(({ createPuller }) => createPuller(context, catalog));
-      return await (await puller)(text, pull);
+      return await (
+        await puller
+      )(text, pull);
     },
     async remove(name) {
       const { removeModel } = await import("./remove.ts");
@@ -47,7 +49,8 @@ export function createLibrary(options: LibraryOptions): ModelLibrary {
     },
     async verify(name, verify = {}) {
       const { verifyModels } = await import("./verify.ts");
-      const models = name === undefined ? (await takeInventory(context)).models : [await resolveModel(context, catalog, name)];
+      const models =
+        name === undefined ? (await takeInventory(context)).models : [await resolveModel(context, catalog, name)];
       return await verifyModels(models, verify);
     },
     async inspect(model) {
@@ -66,10 +69,14 @@ async function inspectModel(context: LibraryContext, model: InstalledModel): Pro
   const weights = model.files.find((file) => file.role === "weights");
   if (!weights) throw new HearthError("model_malformed", `"${model.name}" has no weights.`);
   if (model.format !== "gguf") {
-    throw new HearthError("model_unsupported", `"${model.name}" is a ${model.format} model; hearth runs GGUF models so far.`, {
-      hint: "Look for a GGUF version of it: `hearth pull hf:owner/repo`.",
-      details: { format: model.format },
-    });
+    throw new HearthError(
+      "model_unsupported",
+      `"${model.name}" is a ${model.format} model; hearth runs GGUF models so far.`,
+      {
+        hint: "Look for a GGUF version of it: `hearth pull hf:owner/repo`.",
+        details: { format: model.format },
+      },
+    );
   }
   return await context.inspect(weights.path);
 }

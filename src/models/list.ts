@@ -16,15 +16,21 @@ export interface Inventory {
 /** Everything that is installed. Reads manifests and folder entries, never weights. */
 export async function takeInventory({ folders, foreign }: LibraryContext): Promise<Inventory> {
   const { manifests, damaged } = await readManifests(folders);
-  const warnings = damaged.map(({ name, tag, message }) => `Model "${name}:${tag}" is damaged. ${message} ${remedy(name, tag)}`);
+  const warnings = damaged.map(
+    ({ name, tag, message }) => `Model "${name}:${tag}" is damaged. ${message} ${remedy(name, tag)}`,
+  );
   const models: InstalledModel[] = [];
   for (const manifest of manifests) {
     const missing = await missingFile(folders, manifest);
     if (missing === undefined) models.push(toInstalled(folders, manifest));
-    else warnings.push(`Model "${manifest.name}:${manifest.tag}" is damaged: ${missing}. ${remedy(manifest.name, manifest.tag)}`);
+    else
+      warnings.push(
+        `Model "${manifest.name}:${manifest.tag}" is damaged: ${missing}. ${remedy(manifest.name, manifest.tag)}`,
+      );
   }
   const taken = new Set(models.map((model) => model.name.toLowerCase()));
-  const adopted = foreign === undefined ? { models: [], aliases: new Map<string, InstalledModel>() } : await adoptAll(foreign, taken);
+  const adopted =
+    foreign === undefined ? { models: [], aliases: new Map<string, InstalledModel>() } : await adoptAll(foreign, taken);
   models.push(...adopted.models);
   models.sort((a, b) => (a.name.toLowerCase() < b.name.toLowerCase() ? -1 : 1));
   return { models, aliases: adopted.aliases, warnings };

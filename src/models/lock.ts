@@ -33,7 +33,11 @@ const beatMs = 500;
 /** A lock of another machine or container, whose processes we cannot see, is dead after this time without a beat. */
 const silentMs = 15_000;
 
-export async function withLock<T>(path: string, options: LockOptions, work: (lock: LockHandle) => Promise<T>): Promise<T> {
+export async function withLock<T>(
+  path: string,
+  options: LockOptions,
+  work: (lock: LockHandle) => Promise<T>,
+): Promise<T> {
   const holder = await acquire(path, options);
   let progress: Progress | undefined;
   let writing = Promise.resolve();

@@ -25,7 +25,15 @@ export interface ManifestFile {
 }
 
 const formats: readonly Format[] = ["gguf", "safetensors", "onnx", "tflite"];
-const roles: readonly ModelFile["role"][] = ["weights", "adapter", "projector", "tokenizer", "config", "license", "other"];
+const roles: readonly ModelFile["role"][] = [
+  "weights",
+  "adapter",
+  "projector",
+  "tokenizer",
+  "config",
+  "license",
+  "other",
+];
 
 /** JSON with a checksum over itself, so that a damaged manifest is noticed. */
 export function encodeManifest(manifest: Manifest): string {

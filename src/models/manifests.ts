@@ -68,7 +68,8 @@ export async function removeManifest(folders: StoreFolders, name: string, tag: s
   await syncFolder(dirname(path));
   // Other tags of the name may be left; then the folder stays.
   await rmdir(dirname(path)).catch((error: unknown) => {
-    if (!(error instanceof Error && "code" in error && (error.code === "ENOTEMPTY" || error.code === "EEXIST"))) throw error;
+    if (!(error instanceof Error && "code" in error && (error.code === "ENOTEMPTY" || error.code === "EEXIST")))
+      throw error;
   });
 }
 

@@ -58,7 +58,8 @@ export function parseDigest(text: unknown): string | undefined {
 }
 
 function isSafeFilePart(part: string): boolean {
-  if (part === "" || part.startsWith(".") || part.endsWith(".") || part.endsWith(" ") || device.test(part)) return false;
+  if (part === "" || part.startsWith(".") || part.endsWith(".") || part.endsWith(" ") || device.test(part))
+    return false;
   // oxlint-disable-next-line no-control-regex -- these are the characters that must not pass
   return !/[\u0000-\u001f\u007f\\:*?"<>|%#]/.test(part);
 }

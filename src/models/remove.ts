@@ -40,17 +40,28 @@ async function collect({ folders }: LibraryContext, gone: Manifest): Promise<voi
   }
 }
 
-async function ownName(context: LibraryContext, catalog: Catalog, text: string): Promise<{ name: string; tag: string }> {
+async function ownName(
+  context: LibraryContext,
+  catalog: Catalog,
+  text: string,
+): Promise<{ name: string; tag: string }> {
   const model = await resolveModel(context, catalog, text);
   if (model.origin === "store") return parseName(model.name);
-  throw new HearthError("conflict", `"${model.name}" belongs to ${model.origin === "path" ? "you" : model.origin}, not to hearth.`, {
-    hint: `Remove it there: ${removalCommand(model) ?? ""}`,
-    details: { model: model.name },
-  });
+  throw new HearthError(
+    "conflict",
+    `"${model.name}" belongs to ${model.origin === "path" ? "you" : model.origin}, not to hearth.`,
+    {
+      hint: `Remove it there: ${removalCommand(model) ?? ""}`,
+      details: { model: model.name },
+    },
+  );
 }
 
 /** A damaged model cannot be resolved, but it can be removed by its exact name. */
-async function damagedName({ folders }: LibraryContext, text: string): Promise<{ name: string; tag: string } | undefined> {
+async function damagedName(
+  { folders }: LibraryContext,
+  text: string,
+): Promise<{ name: string; tag: string } | undefined> {
   const word = text.trim().toLowerCase();
   const is = ({ name, tag }: { name: string; tag: string }): boolean =>
     word === `${name}:${tag}`.toLowerCase() || (tag === "latest" && word === name.toLowerCase());

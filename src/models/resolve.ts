@@ -102,7 +102,9 @@ function isRevision(model: InstalledModel, commit: string | undefined, wanted: s
 
 function notFound(catalog: Catalog, inventory: Inventory, text: string): HearthError {
   const word = text.trim();
-  const damaged = inventory.warnings.find((warning) => warning.toLowerCase().startsWith(`model "${word.toLowerCase()}`));
+  const damaged = inventory.warnings.find((warning) =>
+    warning.toLowerCase().startsWith(`model "${word.toLowerCase()}`),
+  );
   if (damaged !== undefined) return new HearthError("model_malformed", damaged);
   const reference = parseReference(text);
   const entry = reference.kind === "name" ? catalogEntry(catalog, reference.name, reference.tag) : undefined;

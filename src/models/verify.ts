@@ -15,7 +15,12 @@ export async function verifyModels(
       let completedBytes = 0;
       const onBytes = (bytes: number): void => {
         completedBytes += bytes;
-        onProgress?.({ phase: "verify", label: `${model.name} ${file.name}`, completedBytes, totalBytes: file.sizeBytes });
+        onProgress?.({
+          phase: "verify",
+          label: `${model.name} ${file.name}`,
+          completedBytes,
+          totalBytes: file.sizeBytes,
+        });
       };
       const outcome = await verifyFile(file, { onBytes, ...(signal && { signal }) });
       results.push({ model: model.name, file: file.name, ...outcome });
@@ -43,7 +48,10 @@ async function verifyFile(file: ModelFile, options: HashOptions): Promise<Pick<V
 }
 
 /** Digest of a whole file, SHA-256 unless told otherwise. */
-export async function hashFile(path: string, { signal, onBytes, algorithm = "sha256" }: HashOptions = {}): Promise<Buffer> {
+export async function hashFile(
+  path: string,
+  { signal, onBytes, algorithm = "sha256" }: HashOptions = {},
+): Promise<Buffer> {
   const hash = createHash(algorithm);
   for await (const chunk of createReadStream(path, { highWaterMark: 1024 * 1024, ...(signal && { signal }) })) {
     const bytes = chunk as Buffer;

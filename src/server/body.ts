@@ -7,6 +7,7 @@ const maxDepth = 128;
 
 /** Parsed JSON, undefined when there is no body. Throws `body_too_large`, `unsupported_media_type`, `bad_request`. */
 export async function readJsonBody(request: Request, limitBytes: number): Promise<unknown> {
+  if (!request.body || request.headers.get("content-length") === "0") return undefined;
   checkType(request.headers);
   const bytes = await readBytes(request, limitBytes);
   if (bytes.length === 0) return undefined;

@@ -32,7 +32,8 @@ export function createHostRules({ allowHost, allowOrigin, host }: HostRuleOption
     check(request) {
       for (const asked of hostsOf(request)) {
         const name = nameOf(asked);
-        if (name === undefined || !names.has(name)) throw forbidden("host", "This server does not answer to that Host.");
+        if (name === undefined || !names.has(name))
+          throw forbidden("host", "This server does not answer to that Host.");
       }
       const origin = request.headers.get("origin");
       if (origin !== null) {

@@ -1,4 +1,4 @@
-/** JSON with limits: where it is wrong, how deep it goes. */
+/** JSON as bytes and text: how deep it goes, where it is wrong. */
 
 /** Deepest nesting of arrays and objects in the bytes of a JSON text. Linear, without recursion. */
 export function jsonDepth(bytes: Buffer): number {
@@ -24,7 +24,8 @@ function skipString(bytes: Buffer, start: number): number {
 }
 
 const space = /[ \t\r\n]*/y;
-const scalar = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
+const literal = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
+const escape = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
 
 type Expected = "value" | "value-or-end" | "key" | "key-or-end" | "colon" | "comma-or-end";
 
@@ -33,40 +34,68 @@ export function jsonErrorPosition(text: string): number {
   const closers: string[] = [];
   let expected: Expected = "value";
   let position = 0;
-  const take = (pattern: RegExp): string | undefined => {
-    pattern.lastIndex = position;
-    const match = pattern.exec(text)?.[0];
-    position += match?.length ?? 0;
-    return match;
-  };
   for (;;) {
-    take(space);
+    position = endOf(space, text, position) ?? position;
     const character = text[position];
-    if (expected === "comma-or-end" && closers.length === 0) return position;
-    if (character === undefined) return position;
-    const isEnd = character === closers.at(-1) && (expected.endsWith("-or-end"));
-    if (isEnd) {
+    if (character === undefined || (expected === "comma-or-end" && closers.length === 0)) return position;
+    if (expected.endsWith("-or-end") && character === closers.at(-1)) {
       closers.pop();
-      position++;
       expected = "comma-or-end";
-    } else if (expected === "comma-or-end") {
-      if (character !== ",") return position;
       position++;
-      expected = closers.at(-1) === "}" ? "key" : "value";
-    } else if (expected === "colon") {
-      if (character !== ":") return position;
-      position++;
-      expected = "value";
-    } else if (expected === "key" || expected === "key-or-end") {
-      if (character !== '"' || take(scalar) === undefined) return position;
-      expected = "colon";
-    } else if (character === "{" || character === "[") {
-      closers.push(character === "{" ? "}" : "]");
-      position++;
-      expected = character === "{" ? "key-or-end" : "value-or-end";
-    } else {
-      if (take(scalar) === undefined) return position;
-      expected = "comma-or-end";
+      continue;
     }
+    const step = advance(text, position, expected);
+    if (step === undefined) return position;
+    if (step.opens !== undefined) closers.push(step.opens);
+    expected = step.next === "item" ? (closers.at(-1) === "}" ? "key" : "value") : step.next;
+    position = step.end;
+  }
+}
+
+interface Step {
+  readonly end: number;
+  readonly next: Expected | "item";
+  /** What closes the array or object that begins here. */
+  readonly opens?: string;
+}
+
+function advance(text: string, position: number, expected: Expected): Step | undefined {
+  const character = text[position];
+  switch (expected) {
+    case "comma-or-end":
+      return character === "," ? { end: position + 1, next: "item" } : undefined;
+    case "colon":
+      return character === ":" ? { end: position + 1, next: "value" } : undefined;
+    case "key":
+    case "key-or-end":
+      return scalarStep(character === '"' ? endOfString(text, position) : undefined, "colon");
+    case "value":
+    case "value-or-end":
+      if (character === "{") return { end: position + 1, next: "key-or-end", opens: "}" };
+      if (character === "[") return { end: position + 1, next: "value-or-end", opens: "]" };
+      if (character === '"') return scalarStep(endOfString(text, position), "comma-or-end");
+      return scalarStep(endOf(literal, text, position), "comma-or-end");
+  }
+}
+
+function scalarStep(end: number | undefined, next: Expected): Step | undefined {
+  return end === undefined ? undefined : { end, next };
+}
+
+function endOf(pattern: RegExp, text: string, position: number): number | undefined {
+  pattern.lastIndex = position;
+  return pattern.test(text) ? pattern.lastIndex : undefined;
+}
+
+/** After the closing quote. Not a pattern: those keep a stack that a long string would overflow. */
+function endOfString(text: string, start: number): number | undefined {
+  let position = start + 1;
+  for (;;) {
+    const code = text.charCodeAt(position);
+    if (Number.isNaN(code) || code < 0x20) return undefined;
+    if (code === 0x22) return position + 1;
+    const next = code === 0x5c ? endOf(escape, text, position) : position + 1;
+    if (next === undefined) return undefined;
+    position = next;
   }
 }

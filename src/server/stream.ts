@@ -45,6 +45,10 @@ export function createStream(options: StreamOptions): ReadableStream<Uint8Array>
     {
       async pull(controller) {
         clearTimeout(stall);
+        if (ended) {
+          controller.error(new Error("The reader was too slow and has been cut off."));
+          return;
+        }
         try {
           pending ??= frames.next();
           const result = await waitFor(pending, keepAlive === undefined ? Infinity : keepAliveMs, signal);

@@ -6,11 +6,11 @@ import { plain, width } from "./style.ts";
 /** The line at the bottom that says what goes on, and the lines above it that stay. All on one stream: stderr. */
 export interface Status {
   /** Shows progress: a bar on a terminal, now and then a line elsewhere. */
-  update(progress: Progress): void;
+  readonly update: (progress: Progress) => void;
   /** A line that stays. */
-  note(line: string): void;
-  /** Takes the bar away; the last line of a finished phase stays. */
-  clear(): void;
+  readonly note: (line: string) => void;
+  /** Takes the bar away; lines stay. */
+  readonly clear: () => void;
 }
 
 interface Sample {
@@ -142,7 +142,7 @@ function barLine(progress: Progress, rate: number, columns: number): string {
   const right = figures(progress, rate);
   const name = title(progress);
   const room = columns - width(right) - 2;
-  const left = width(name) > room ? `${[...name].slice(0, Math.max(0, room - 1)).join("")}…` : name;
+  const left = width(name) > room ? `${Array.from(name).slice(0, Math.max(0, room - 1)).join("")}…` : name;
   const free = Math.min(30, columns - width(left) - width(right) - 6);
   if (!progress.totalBytes || free < 8) return `${left}  ${right}`.slice(0, columns);
   const filled = Math.round(free * Math.min(1, progress.completedBytes / progress.totalBytes));

@@ -10,7 +10,7 @@ export function style(stream: Output, format: Style | readonly Style[], text: st
 
 /** Columns that a text takes, escape codes not counted. */
 export function width(text: string): number {
-  return [...stripVTControlCharacters(text)].length;
+  return Array.from(stripVTControlCharacters(text)).length;
 }
 
 /**

@@ -30,7 +30,5 @@ export function formatTable<Row>(stream: Output, columns: readonly Column<Row>[]
 export function formatPairs(stream: Output, pairs: readonly (readonly [string, string | undefined])[]): string {
   const present = pairs.filter((pair): pair is readonly [string, string] => pair[1] !== undefined && pair[1] !== "");
   const widest = Math.max(0, ...present.map(([name]) => width(name)));
-  return present
-    .map(([name, value]) => `  ${style(stream, "dim", name.padEnd(widest))}  ${plain(value)}\n`)
-    .join("");
+  return present.map(([name, value]) => `  ${style(stream, "dim", name.padEnd(widest))}  ${plain(value)}\n`).join("");
 }

@@ -84,9 +84,13 @@ export function listParameters(parameters: Parameters): readonly (readonly [stri
     ["context", parameters.contextTokens],
     ...parameters.stop.map((text) => ["stop", JSON.stringify(text)] as const),
   ] as const;
-  return [...sampling, ...rest].filter(([, value]) => value !== undefined).map(([name, value]) => [name, String(value)]);
+  return [...sampling, ...rest]
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => [name, String(value)]);
 }
 
-function samplingKey(flag: string): keyof Sampling {
-  return flag.replace(/-./g, (pair) => pair.slice(1).toUpperCase()) as keyof Sampling;
+type NumberOption = Exclude<keyof Sampling, "xtc" | "dry" | "mirostat" | "logitBias">;
+
+function samplingKey(flag: string): NumberOption {
+  return flag.replace(/-./g, (pair) => pair.slice(1).toUpperCase()) as NumberOption;
 }

@@ -20,7 +20,7 @@ export interface Repl {
   readonly history: History;
   /** Folder of saved sessions. */
   readonly savedFolder: string;
-  write(text: string): void;
+  readonly write: (text: string) => void;
 }
 
 export async function openRepl(context: Context<ChatFlags>, session: Session): Promise<void> {

@@ -21,7 +21,9 @@ export const showTable: readonly SlashRow[] = [
     text: "what is set, and what the model brings",
     async run({ context, session, write }) {
       const { overrides } = await describeModel(await context.hearth(), session.model);
-      const brought = Object.entries(overrides?.parameters ?? {}).map(([name, value]) => [name, JSON.stringify(value)] as const);
+      const brought = Object.entries(overrides?.parameters ?? {}).map(
+        ([name, value]) => [name, JSON.stringify(value)] as const,
+      );
       const text = formatPairs(context.io.stdout, [...brought, ...listParameters(session.parameters)]);
       write(text === "" ? "No parameter is set.\n" : text);
     },

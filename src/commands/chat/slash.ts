@@ -46,7 +46,9 @@ function runHelp({ context, write }: Repl): void {
     text,
   ];
   const { stdout } = context.io;
-  write(formatPairs(stdout, [...slashTable.map((row) => line(row, "/")), ['"""', "begin and end a text of many lines"]]));
+  write(
+    formatPairs(stdout, [...slashTable.map((row) => line(row, "/")), ['"""', "begin and end a text of many lines"]]),
+  );
   write(
     formatPairs(stdout, [
       ...setTable.map((row) => line(row, "/set ")),
@@ -67,7 +69,11 @@ async function runSave(repl: Repl, name: string): Promise<void> {
   repl.write(`Saved to ${path}\n`);
 }
 
-async function runLoad({ context, session, savedFolder, write }: Repl, name: string, signal: AbortSignal): Promise<void> {
+async function runLoad(
+  { context, session, savedFolder, write }: Repl,
+  name: string,
+  signal: AbortSignal,
+): Promise<void> {
   if (name === "") {
     const names = await savedNames(savedFolder);
     const list = names.length === 0 ? "No session is saved." : `Saved sessions: ${names.join(", ")}.`;

@@ -104,11 +104,8 @@ function toPiece(event: ChatEvent, topLogprobs: number | undefined): Piece | und
       return event.text === "" ? undefined : { ...emptyPiece, thinking: event.text };
     case "tool-call-end":
       return { ...emptyPiece, toolCalls: [toToolCall(event, event.callIndex)] };
-    // Ollama sends a call when it is complete.
-    case "tool-call-start":
-    case "tool-call-delta":
-    case "start":
-    case "finish":
+    default:
+      // Ollama sends a call when it is complete, so its start and its parts say nothing.
       return undefined;
   }
 }

@@ -35,7 +35,9 @@ async function respond(body: GenerateBody, request: RouteRequest, hearth: Hearth
   await checkThinking(hearth, task);
   const options = answerOptions(body, task);
   // Images do not fit into a context, and one that forgot them would answer differently.
-  const last = (text: string): object => ({ context: encodeContext([...task.messages, { role: "assistant", content: text }]) });
+  const last = (text: string): object => ({
+    context: encodeContext([...task.messages, { role: "assistant", content: text }]),
+  });
   return await withModel(task.model, async () =>
     answer(hearth.chat(task), body.images?.length ? options : { ...options, last }),
   );

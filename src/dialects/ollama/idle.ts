@@ -10,8 +10,8 @@ import { resolveModel, withModel } from "./names.ts";
 export async function loadOrUnload(hearth: Hearth, task: TaskOptions, fields: object): Promise<Reply> {
   if (task.keepAliveMs === 0) {
     const { name } = await resolveModel(hearth.library, task.model);
-    await hearth.runtime.stop(name);
-    return idleAnswer(task.model, "unload", fields);
+    const unloaded = await hearth.runtime.stop(name);
+    return idleAnswer(task.model, "unload", { ...fields, hearth: { unloaded } });
   }
   await loadModel(hearth, task);
   return idleAnswer(task.model, "load", fields);

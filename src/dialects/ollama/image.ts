@@ -6,7 +6,10 @@ const signatures: readonly { readonly mediaType: string; readonly test: (data: U
   { mediaType: "image/jpeg", test: startsWith([0xff, 0xd8, 0xff]) },
   { mediaType: "image/gif", test: startsWith([0x47, 0x49, 0x46, 0x38]) },
   { mediaType: "image/bmp", test: startsWith([0x42, 0x4d]) },
-  { mediaType: "image/webp", test: (data) => data.length > 12 && ascii(data, 0, 4) === "RIFF" && ascii(data, 8, 12) === "WEBP" },
+  {
+    mediaType: "image/webp",
+    test: (data) => data.length > 12 && ascii(data, 0, 4) === "RIFF" && ascii(data, 8, 12) === "WEBP",
+  },
 ];
 
 /** Base64 without a prefix, as Ollama's clients send it. The media type is read from the first bytes. */

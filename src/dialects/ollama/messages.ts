@@ -14,26 +14,22 @@ function toMessage(message: MessageBody, field: string, calls: CallIds): Message
   if (role !== "assistant" && message.tool_calls?.length)
     throw badField(`${field}.tool_calls`, `only an assistant calls tools; the role is ${role}`);
   const content = toContent(message.content ?? "", message.images ?? [], `${field}.images`);
-  switch (role) {
-    case "system":
-    case "user":
-      return { role, content };
-    case "assistant": {
-      const toolCalls = (message.tool_calls ?? []).map((call) => calls.open(call));
-      return {
-        role,
-        content,
-        ...(message.thinking ? { reasoning: message.thinking } : {}),
-        ...(toolCalls.length > 0 ? { toolCalls } : {}),
-      };
-    }
-    case "tool": {
-      const answered = calls.close(message.tool_call_id || undefined, message.tool_name || undefined);
-      const toolCallId = message.tool_call_id || answered?.id;
-      const name = message.tool_name || answered?.name;
-      return { role, content, ...(toolCallId ? { toolCallId } : {}), ...(name ? { name } : {}) };
-    }
-  }
+  if (role === "tool") return { role, content, ...toToolNames(message, calls) };
+  if (role !== "assistant") return { role, content };
+  const toolCalls = (message.tool_calls ?? []).map((call) => calls.open(call));
+  return {
+    role,
+    content,
+    ...(message.thinking ? { reasoning: message.thinking } : {}),
+    ...(toolCalls.length > 0 ? { toolCalls } : {}),
+  };
+}
+
+function toToolNames(message: MessageBody, calls: CallIds): { toolCallId?: string; name?: string } {
+  const answered = calls.close(message.tool_call_id || undefined, message.tool_name || undefined);
+  const toolCallId = message.tool_call_id || answered?.id;
+  const name = message.tool_name || answered?.name;
+  return { ...(toolCallId ? { toolCallId } : {}), ...(name ? { name } : {}) };
 }
 
 /** Plain text, or parts when there are images; images come before the text that speaks of them. */

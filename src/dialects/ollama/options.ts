@@ -29,7 +29,10 @@ type Row = (draft: Draft, value: unknown, field: string) => void;
 
 const share = z.number().min(0).max(1);
 const penalty = z.number().min(-10).max(10);
-const count = z.int().min(1).max(2 ** 31 - 1);
+const count = z
+  .int()
+  .min(1)
+  .max(2 ** 31 - 1);
 
 const rows: Readonly<Record<string, Row>> = {
   temperature: option(z.number().min(0).max(100), ({ sampling }, value) => (sampling.temperature = value)),
@@ -38,11 +41,17 @@ const rows: Readonly<Record<string, Row>> = {
   min_p: option(share, ({ sampling }, value) => (sampling.minP = value)),
   typical_p: option(share, ({ sampling }, value) => (sampling.typicalP = value)),
   repeat_penalty: option(z.number().min(0.01).max(100), ({ sampling }, value) => (sampling.repeatPenalty = value)),
-  repeat_last_n: option(z.int().min(-1).max(2 ** 31 - 1), ({ sampling }, value) => (sampling.repeatLastTokens = value)),
+  repeat_last_n: option(
+    z
+      .int()
+      .min(-1)
+      .max(2 ** 31 - 1),
+    ({ sampling }, value) => (sampling.repeatLastTokens = value),
+  ),
   presence_penalty: option(penalty, ({ sampling }, value) => (sampling.presencePenalty = value)),
   frequency_penalty: option(penalty, ({ sampling }, value) => (sampling.frequencyPenalty = value)),
-  // A negative seed is Ollama's word for a random one, which is our default.
-  seed: option(z.int(), ({ sampling }, value) => value >= 0 && (sampling.seed = value)),
+  // A negative seed is Ollama's word for a random one, which is our default; engines take 32 bits.
+  seed: option(z.int(), ({ sampling }, value) => value >= 0 && (sampling.seed = value % 2 ** 32)),
   mirostat: option(z.literal([0, 1, 2]), ({ mirostat }, value) => (mirostat.version = value)),
   mirostat_tau: option(z.number().min(0), ({ mirostat }, value) => (mirostat.tau = value)),
   mirostat_eta: option(z.number().min(0).max(1), ({ mirostat }, value) => (mirostat.eta = value)),
@@ -59,7 +68,13 @@ const rows: Readonly<Record<string, Row>> = {
     if (draft.truncates && kept !== 0)
       throw unsupported(field, "truncation keeps the system message and whole turns, not a number of tokens");
   },
-  num_ctx: option(z.int().min(0).max(2 ** 31 - 1), ({ load }, value) => value > 0 && (load.contextTokens = value)),
+  num_ctx: option(
+    z
+      .int()
+      .min(0)
+      .max(2 ** 31 - 1),
+    ({ load }, value) => value > 0 && (load.contextTokens = value),
+  ),
   num_batch: option(count, ({ load }, value) => (load.batchTokens = value)),
   num_thread: option(z.int().min(0).max(4096), ({ load }, value) => value > 0 && (load.threads = value)),
   num_gpu: option(z.int().min(-1).max(100_000), ({ load }, value) => (load.gpuLayers = value < 0 ? "auto" : value)),

@@ -92,7 +92,9 @@ const message = z.object({
   content: text,
   thinking: text,
   images: texts,
-  tool_calls: z.array(z.object({ id: text, function: z.object({ name: z.string().min(1), arguments: json.nullish() }) })).nullish(),
+  tool_calls: z
+    .array(z.object({ id: text, function: z.object({ name: z.string().min(1), arguments: json.nullish() }) }))
+    .nullish(),
   tool_name: text,
   tool_call_id: text,
 });
@@ -169,7 +171,9 @@ export const parseGenerateBody: (body: unknown) => GenerateBody = createParser(
 export const parseEmbedBody: (body: unknown) => EmbedBody = createParser(
   z.object({
     ...load,
-    input: z.union([z.string(), z.array(z.string()).max(2048)], "must be text or an array of at most 2,048 texts").nullish(),
+    input: z
+      .union([z.string(), z.array(z.string()).max(2048)], "must be text or an array of at most 2,048 texts")
+      .nullish(),
     truncate: flag,
     dimensions: z.int().min(0).nullish(),
   }),

@@ -20,7 +20,10 @@ export interface CompletionLogprobsBody {
 }
 
 export function toChatLogprobs(entries: readonly LogprobEntry[]): ChatLogprobsBody {
-  return { content: entries.map((entry) => ({ ...toToken(entry), top_logprobs: entry.top.map(toToken) })), refusal: null };
+  return {
+    content: entries.map((entry) => ({ ...toToken(entry), top_logprobs: entry.top.map(toToken) })),
+    refusal: null,
+  };
 }
 
 /** `offset`: length of the text before the first entry. */

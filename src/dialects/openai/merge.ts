@@ -9,7 +9,11 @@ const concurrency = 8;
 export interface MergeOptions {
   /** Completions of each run; answer i of run r gets the index r × n + i. */
   readonly n: number;
+  /** The caller's; what the runs get also aborts when one of them fails. */
+  readonly signal: AbortSignal;
 }
+
+type Begin = (signal: AbortSignal) => AsyncIterable<ChatEvent>;
 
 interface Run {
   readonly iterator: AsyncIterator<ChatEvent>;
@@ -23,21 +27,21 @@ interface Arrival {
 }
 
 /** Starts the first run; the others begin as the stream is read, so an early refusal costs nothing. */
-export async function startAll(
-  runs: readonly (() => AsyncIterable<ChatEvent>)[],
-  { n }: MergeOptions,
-): Promise<Started> {
+export async function startAll(runs: readonly Begin[], { n, signal }: MergeOptions): Promise<Started> {
   const [first, ...rest] = runs;
   if (!first) throw new RangeError("There is nothing to run.");
-  const started = await startEvents(first());
+  const own = new AbortController();
+  const shared = rest.length === 0 ? signal : AbortSignal.any([signal, own.signal]);
+  const started = await startEvents(first(shared));
   if (rest.length === 0) return started;
-  return { start: started.start, events: { [Symbol.asyncIterator]: () => mergeRuns(started, rest, n) } };
+  const more = rest.map((begin) => () => begin(shared));
+  return { start: started.start, events: { [Symbol.asyncIterator]: () => mergeRuns(started, more, { n, own }) } };
 }
 
 function mergeRuns(
   started: Started,
   rest: readonly (() => AsyncIterable<ChatEvent>)[],
-  n: number,
+  { n, own }: { readonly n: number; readonly own: AbortController },
 ): AsyncIterator<ChatEvent> {
   const arrivals: Arrival[] = [];
   const active = new Set<Run>();
@@ -59,11 +63,12 @@ function mergeRuns(
     active.add(run);
     advance(run);
   };
-  const closeAll = async (): Promise<void> => {
-    const open = [...active];
+  /** Not awaited: a run that is in the middle of a step ends with it, which the signal makes soon. */
+  const closeAll = (): void => {
+    own.abort();
+    for (const { iterator } of active) iterator.return?.().catch(() => {});
     active.clear();
     begun = rest.length;
-    await Promise.allSettled(open.map(async ({ iterator }) => await iterator.return?.()));
   };
 
   begin(started.events, 0);
@@ -84,7 +89,7 @@ function mergeRuns(
         }
         if (arrival.failure) {
           active.delete(arrival.run);
-          await closeAll();
+          closeAll();
           throw arrival.failure.reason;
         }
         if (arrival.result?.done === false) {
@@ -95,7 +100,7 @@ function mergeRuns(
       }
     },
     async return() {
-      await closeAll();
+      closeAll();
       return { done: true, value: undefined };
     },
   };

@@ -36,12 +36,19 @@ export function toChatRequest(body: ChatBody, caller: Caller): ChatRequest {
 export function toCompleteRequests(body: CompletionBody, caller: Caller): readonly CompleteRequest[] {
   const n = body.n ?? 1;
   if (body.best_of !== undefined && body.best_of !== n) {
-    throw badField("best_of", `is ${body.best_of} but n is ${n}; hearth returns every completion, so they must be equal`);
+    throw badField(
+      "best_of",
+      `is ${body.best_of} but n is ${n}; hearth returns every completion, so they must be equal`,
+    );
   }
   if (body.echo === true && body.logprobs !== undefined) {
-    throw new HearthError("unsupported_option", "echo with logprobs is not supported: prompt tokens have no logprobs.", {
-      details: { field: "echo" },
-    });
+    throw new HearthError(
+      "unsupported_option",
+      "echo with logprobs is not supported: prompt tokens have no logprobs.",
+      {
+        details: { field: "echo" },
+      },
+    );
   }
   const prompts = toPrompts(body.prompt);
   if (prompts.length * n > 256) {
@@ -54,7 +61,7 @@ export function toCompleteRequests(body: CompletionBody, caller: Caller): readon
 
 function toPrompts(prompt: CompletionBody["prompt"]): readonly (string | readonly number[])[] {
   if (typeof prompt === "string") return [prompt];
-  return prompt.every((item) => typeof item === "number") ? [prompt] : (prompt as readonly (string | number[])[]);
+  return prompt.every((item) => typeof item === "number") ? [prompt] : prompt;
 }
 
 function toGeneration(body: GenerationBody, caller: Caller, limit: number | undefined): GenerationOptions {

@@ -37,8 +37,8 @@ async function chat(request: RouteRequest, hearth: Hearth): Promise<Reply> {
 async function complete(request: RouteRequest, hearth: Hearth): Promise<Reply> {
   const body = parseCompletionBody(request.body);
   const requests = toCompleteRequests(body, request);
-  const runs = requests.map((each) => () => hearth.complete(each));
-  const started = await startAll(runs, { n: body.n ?? 1 });
+  const runs = requests.map((each) => (signal: AbortSignal) => hearth.complete({ ...each, signal }));
+  const started = await startAll(runs, { n: body.n ?? 1, signal: request.signal });
   const options = optionsOf("cmpl", body, started);
   if (body.stream === true) {
     const frames = mapEvents(started.events, createCompletionStream(options));
@@ -47,7 +47,11 @@ async function complete(request: RouteRequest, hearth: Hearth): Promise<Reply> {
   const receipts: OverflowReceipt[] = started.start.receipt ? [started.start.receipt] : [];
   const answers = await collectAnswers(started.events, (start) => start.receipt && receipts.push(start.receipt));
   const receipt = sumReceipts(receipts);
-  return { kind: "json", body: toCompletionResponse(answers, { ...options, receipt }), headers: receiptHeaders(receipt) };
+  return {
+    kind: "json",
+    body: toCompletionResponse(answers, { ...options, receipt }),
+    headers: receiptHeaders(receipt),
+  };
 }
 
 async function embeddings({ body, tenant, signal }: RouteRequest, hearth: Hearth): Promise<Reply> {

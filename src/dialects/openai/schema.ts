@@ -126,7 +126,9 @@ const generation = {
   stream_options: z.object({ include_usage: z.boolean().nullish() }).optional(),
   max_tokens: tokenLimit.optional(),
   n: count.max(16).optional(),
-  stop: z.union([stopString, z.array(stopString).max(16)], { error: "must be text or up to 16 texts, none empty" }).optional(),
+  stop: z
+    .union([stopString, z.array(stopString).max(16)], { error: "must be text or up to 16 texts, none empty" })
+    .optional(),
   seed: z.int().optional(),
   temperature: z.number().min(0).max(2).optional(),
   top_p: z.number().min(0).max(1).optional(),
@@ -201,7 +203,10 @@ const chatBody: z.ZodType<ChatBody> = z.object({
   max_completion_tokens: tokenLimit.optional(),
   logprobs: z.boolean().optional(),
   top_logprobs: z.int().min(0).max(20).optional(),
-  tools: z.array(z.object({ type: z.literal("function"), function: functionBody })).max(512).optional(),
+  tools: z
+    .array(z.object({ type: z.literal("function"), function: functionBody }))
+    .max(512)
+    .optional(),
   tool_choice: z
     .union(
       [

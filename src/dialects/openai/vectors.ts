@@ -43,10 +43,14 @@ const rerankBody = z.object({
 });
 
 export function parseEmbeddings(body: unknown, caller: Caller): EmbeddingsCall {
-  const { model, input, encoding_format: encoding, dimensions, truncate, keep_alive: keepAlive } = parseBody(
-    embeddingsBody,
-    body,
-  );
+  const {
+    model,
+    input,
+    encoding_format: encoding,
+    dimensions,
+    truncate,
+    keep_alive: keepAlive,
+  } = parseBody(embeddingsBody, body);
   return {
     request: {
       model,
@@ -59,10 +63,14 @@ export function parseEmbeddings(body: unknown, caller: Caller): EmbeddingsCall {
 }
 
 export function parseRerank(body: unknown, caller: Caller): RerankCall {
-  const { model, query, documents, top_n: topN, return_documents: returns, keep_alive: keepAlive } = parseBody(
-    rerankBody,
-    body,
-  );
+  const {
+    model,
+    query,
+    documents,
+    top_n: topN,
+    return_documents: returns,
+    keep_alive: keepAlive,
+  } = parseBody(rerankBody, body);
   const texts = documents.map((document) => (typeof document === "string" ? document : document.text));
   return {
     request: { model, query, documents: texts, ...caller, ...defined({ topN, keepAliveMs: toKeepAlive(keepAlive) }) },

@@ -37,6 +37,8 @@ function describe(issue: Issue): string {
   switch (issue.code) {
     case "invalid_type":
       if (issue.input === undefined) return "is missing";
+      // A schema that was given words of its own says more than the name of a type.
+      if (!issue.message.startsWith("Invalid input")) return issue.message;
       return `is ${kindOf(issue.input)}; it must be ${withArticle(issue.expected)}`;
     case "too_big":
       return `${sizeOf(issue.input)}; it must ${bound(issue.origin)} at most ${String(issue.maximum)}`;

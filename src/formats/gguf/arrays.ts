@@ -1,7 +1,7 @@
 import type { Cursor } from "./cursor.ts";
 import { NeedBytes } from "./cursor.ts";
 import { limits } from "./limits.ts";
-import type { GgufArray, GgufElementType, GgufNumbers, GgufStrings } from "./types.ts";
+import type { GgufArray, GgufElementType, GgufNumberArray, GgufNumbers, GgufStrings } from "./types.ts";
 import { valueBytes } from "./types.ts";
 
 /** Reads or, with `skip`, only checks and passes the elements of an array. The cursor stands behind its length. */
@@ -10,7 +10,7 @@ export function readArray(cursor: Cursor, type: GgufElementType, length: number,
   const start = cursor.take(length * valueBytes[type]);
   if (type === "bool") checkBooleans(cursor, start, length);
   if (skip) return { type, length };
-  return { type, length, numbers: toNumbers(type, cursor.slice(start, cursor.position).buffer) };
+  return { type, length, numbers: numberArrays[type](cursor.slice(start, cursor.position).buffer) };
 }
 
 function checkBooleans(cursor: Cursor, start: number, length: number): void {
@@ -19,31 +19,19 @@ function checkBooleans(cursor: Cursor, start: number, length: number): void {
   if (wrong >= 0) cursor.fail(`holds the byte ${bytes[wrong]} where a boolean must be 0 or 1`, start + wrong);
 }
 
-function toNumbers(type: Exclude<GgufElementType, "string">, buffer: ArrayBuffer): GgufNumbers {
-  switch (type) {
-    case "uint8":
-    case "bool":
-      return new Uint8Array(buffer);
-    case "int8":
-      return new Int8Array(buffer);
-    case "uint16":
-      return new Uint16Array(buffer);
-    case "int16":
-      return new Int16Array(buffer);
-    case "uint32":
-      return new Uint32Array(buffer);
-    case "int32":
-      return new Int32Array(buffer);
-    case "float32":
-      return new Float32Array(buffer);
-    case "float64":
-      return new Float64Array(buffer);
-    case "uint64":
-      return new BigUint64Array(buffer);
-    case "int64":
-      return new BigInt64Array(buffer);
-  }
-}
+const numberArrays: Readonly<Record<GgufNumberArray["type"], (buffer: ArrayBuffer) => GgufNumbers>> = {
+  uint8: (buffer) => new Uint8Array(buffer),
+  bool: (buffer) => new Uint8Array(buffer),
+  int8: (buffer) => new Int8Array(buffer),
+  uint16: (buffer) => new Uint16Array(buffer),
+  int16: (buffer) => new Int16Array(buffer),
+  uint32: (buffer) => new Uint32Array(buffer),
+  int32: (buffer) => new Int32Array(buffer),
+  float32: (buffer) => new Float32Array(buffer),
+  float64: (buffer) => new Float64Array(buffer),
+  uint64: (buffer) => new BigUint64Array(buffer),
+  int64: (buffer) => new BigInt64Array(buffer),
+};
 
 /** One pass over the lengths; the texts are decoded when they are asked for. */
 function readStrings(cursor: Cursor, length: number, skip: boolean): GgufArray {

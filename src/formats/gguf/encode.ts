@@ -81,14 +81,16 @@ function writeValue(out: Output, value: GgufTypedValue): void {
   }
   out.number("uint32", valueTypes.indexOf(value.of));
   out.big("uint64", BigInt(value.value.length));
-  const values: Iterable<unknown> = Array.isArray(value.value) ? value.value : Array.from(value.value as ArrayLike<unknown>);
+  const values: Iterable<unknown> = Array.isArray(value.value)
+    ? value.value
+    : Array.from(value.value as ArrayLike<unknown>);
   for (const element of values) writeScalar(out, value.of, element);
 }
 
 function writeScalar(out: Output, type: Exclude<GgufValueType, "array">, value: unknown): void {
   if (type === "string") out.string(String(value));
   else if (type === "bool") out.number("uint8", value ? 1 : 0);
-  else if (type === "uint64" || type === "int64") out.big(type, BigInt(value as bigint));
+  else if (type === "uint64" || type === "int64") out.big(type, value as bigint);
   else out.number(type, Number(value));
 }
 

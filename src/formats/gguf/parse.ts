@@ -5,7 +5,7 @@ import { limits } from "./limits.ts";
 import { printable } from "./malformed.ts";
 import { checkRanges, readTensor } from "./tensors.ts";
 import type { TensorEntry } from "./tensors.ts";
-import type { GgufArray, GgufEntry, GgufFile, GgufScalar, GgufValue, GgufValueType } from "./types.ts";
+import type { GgufArray, GgufEntry, GgufFile, GgufNumberType, GgufScalar, GgufValue, GgufValueType } from "./types.ts";
 import { isGgufArray, valueBytes, valueTypes } from "./types.ts";
 
 export interface GgufParseOptions {
@@ -114,10 +114,14 @@ function formerFormat(magic: number): string {
 function unsupportedVersion(name: string, version: number): HearthError {
   const hint = "Convert the model again with a current converter.";
   if (version !== 0 && (version & 0xffff) === 0) {
-    return new HearthError("model_unsupported", `${name} is a big-endian GGUF file; only little-endian ones run here.`, {
-      hint,
-      details: { field: "version", offset: 4 },
-    });
+    return new HearthError(
+      "model_unsupported",
+      `${name} is a big-endian GGUF file; only little-endian ones run here.`,
+      {
+        hint,
+        details: { field: "version", offset: 4 },
+      },
+    );
   }
   return new HearthError("model_unsupported", `${name} has GGUF version ${version}; versions 2 and 3 are supported.`, {
     hint,
@@ -159,38 +163,29 @@ function readArrayValue(cursor: Cursor, skip: boolean): GgufArray {
   return readArray(cursor, type, length, skip);
 }
 
+const scalars: Readonly<Record<GgufNumberType, (view: DataView) => number | bigint>> = {
+  uint8: (view) => view.getUint8(0),
+  int8: (view) => view.getInt8(0),
+  uint16: (view) => view.getUint16(0, true),
+  int16: (view) => view.getInt16(0, true),
+  uint32: (view) => view.getUint32(0, true),
+  int32: (view) => view.getInt32(0, true),
+  float32: (view) => view.getFloat32(0, true),
+  float64: (view) => view.getFloat64(0, true),
+  uint64: (view) => view.getBigUint64(0, true),
+  int64: (view) => view.getBigInt64(0, true),
+};
+
 function readScalar(cursor: Cursor, type: Exclude<GgufValueType, "array">): GgufScalar {
   if (type === "string") return cursor.text(limits.stringBytes, false);
+  if (type === "bool") return readBoolean(cursor);
   const start = cursor.take(valueBytes[type]);
-  const bytes = cursor.slice(start, cursor.position);
-  const view = new DataView(bytes.buffer);
-  switch (type) {
-    case "uint8":
-      return view.getUint8(0);
-    case "int8":
-      return view.getInt8(0);
-    case "uint16":
-      return view.getUint16(0, true);
-    case "int16":
-      return view.getInt16(0, true);
-    case "uint32":
-      return view.getUint32(0, true);
-    case "int32":
-      return view.getInt32(0, true);
-    case "float32":
-      return view.getFloat32(0, true);
-    case "float64":
-      return view.getFloat64(0, true);
-    case "uint64":
-      return view.getBigUint64(0, true);
-    case "int64":
-      return view.getBigInt64(0, true);
-    case "bool":
-      return readBoolean(cursor, view.getUint8(0), start);
-  }
+  return scalars[type](new DataView(cursor.slice(start, cursor.position).buffer));
 }
 
-function readBoolean(cursor: Cursor, byte: number, start: number): boolean {
+function readBoolean(cursor: Cursor): boolean {
+  const start = cursor.position;
+  const byte = cursor.uint8();
   if (byte > 1) cursor.fail(`is the byte ${byte} where a boolean must be 0 or 1`, start);
   return byte === 1;
 }
@@ -224,7 +219,10 @@ function readSplit(cursor: Cursor, metadata: Metadata, entries: Entries): { spli
   }
   if (typeof index !== "number" || !Number.isInteger(index) || index < 0 || index >= count) {
     cursor.field = "split.no";
-    return cursor.fail(`is ${describe(index)}, but there are ${count} parts`, entries.get("split.no")?.offset ?? offset);
+    return cursor.fail(
+      `is ${describe(index)}, but there are ${count} parts`,
+      entries.get("split.no")?.offset ?? offset,
+    );
   }
   return count > 1 ? { splitIndex: index, splitCount: count } : {};
 }

@@ -1,4 +1,4 @@
-import { open } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { basename } from "node:path";
 import { HearthError } from "../../error.ts";
@@ -23,10 +23,8 @@ const firstBytes = 64 * 1024;
 export async function readGguf(path: string, options: GgufReadOptions = {}): Promise<GgufFile> {
   const file = await openFile(path);
   try {
-    const stat = await file.stat();
-    const name = options.name ?? basename(path);
-    if (!stat.isFile()) throw new HearthError("model_malformed", `${path} is not a file.`);
-    return await readFrom(file, stat.size, { ...options, name });
+    const { size } = await file.stat();
+    return await readFrom(file, size, { ...options, name: options.name ?? basename(path) });
   } finally {
     await file.close();
   }
@@ -34,6 +32,10 @@ export async function readGguf(path: string, options: GgufReadOptions = {}): Pro
 
 async function openFile(path: string): Promise<FileHandle> {
   try {
+    // Asked first: to open a named pipe would wait for a writer.
+    const found = await stat(path);
+    if (!found.isFile())
+      throw new HearthError("model_malformed", `${path} is not a file.`, { hint: "Name a model file." });
     return await open(path, "r");
   } catch (error) {
     if (error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR")) {
@@ -69,7 +71,7 @@ async function readUpTo(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Uint8Array(size);
   bytes.set(known);
-  for (let offset = known.length; offset < size; ) {
+  for (let offset = known.length; offset < size;) {
     const { bytesRead } = await file.read(bytes, offset, size - offset, offset);
     if (bytesRead === 0) throw malformed({ name, field: "header", offset }, "ends while it is being read");
     offset += bytesRead;

@@ -48,7 +48,7 @@ async function writeTensor(file: FileHandle, data: GgufTensorData): Promise<numb
 }
 
 async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let offset = 0; offset < bytes.length; ) {
+  for (let offset = 0; offset < bytes.length;) {
     const { bytesWritten } = await file.write(bytes, offset);
     offset += bytesWritten;
   }

@@ -10,6 +10,10 @@ export async function adoptLmstudio(folder: string): Promise<readonly Adopted[]>
     const stem = (segments.at(-1) ?? "").replace(/\.gguf$/i, "");
     const path = segments.slice(0, -1).join("/");
     const short = path === "" ? stem : `${path}:${quantizationOf(stem) ?? stem}`;
-    return { short, qualified: `lmstudio:${[...segments.slice(0, -1), stem].join("/")}`, model: toModel(found, { origin: "lmstudio" }) };
+    return {
+      short,
+      qualified: `lmstudio:${[...segments.slice(0, -1), stem].join("/")}`,
+      model: toModel(found, { origin: "lmstudio" }),
+    };
   });
 }

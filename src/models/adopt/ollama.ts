@@ -32,7 +32,11 @@ async function adopt(folder: string, file: FoundFile): Promise<Adopted | undefin
     files.push({ role, name: layer.kind, sha256: layer.sha256, sizeBytes: layer.sizeBytes, path });
   }
   if (!files.some((entry) => entry.role === "weights")) return undefined;
-  return { short: name, qualified: `ollama:${name}`, model: await toModel({ folder, file, files, layers, text, name }) };
+  return {
+    short: name,
+    qualified: `ollama:${name}`,
+    model: await toModel({ folder, file, files, layers, text, name }),
+  };
 }
 
 interface Parts {
@@ -45,7 +49,10 @@ interface Parts {
 }
 
 async function toModel({ folder, file, files, layers, text, name }: Parts): Promise<Omit<InstalledModel, "name">> {
-  const overrides = await toOverrides(layers, async (layer) => await readFile(join(folder, "blobs", `sha256-${layer.sha256}`), "utf8"));
+  const overrides = await toOverrides(
+    layers,
+    async (layer) => await readFile(join(folder, "blobs", `sha256-${layer.sha256}`), "utf8"),
+  );
   return {
     id: createHash("sha256").update(text).digest("hex"),
     format: "gguf",

@@ -14,7 +14,10 @@ export async function adoptPath(text: string, detect: Detect): Promise<Installed
   const parts = await partsOf(path);
   const format = await detect(path);
   if (format === undefined) {
-    throw new HearthError("model_malformed", `${text} is not a model file: it is neither GGUF, SafeTensors, ONNX nor TFLite.`);
+    throw new HearthError(
+      "model_malformed",
+      `${text} is not a model file: it is neither GGUF, SafeTensors, ONNX nor TFLite.`,
+    );
   }
   const files: ModelFile[] = [];
   let modifiedMs = 0;
@@ -56,12 +59,15 @@ async function findFile(path: string, text: string): Promise<string> {
   const found = await stat(real);
   if (found.isFile()) return real;
   if (!found.isDirectory()) {
-    throw new HearthError("model_malformed", `${text} is not a regular file.`, { hint: "Give the path of a model file." });
+    throw new HearthError("model_malformed", `${text} is not a regular file.`, {
+      hint: "Give the path of a model file.",
+    });
   }
   const models = (await readdir(real)).filter((name) => /\.gguf$/i.test(name) && (splitParts(name)?.part ?? 1) === 1);
   if (models.length === 1 && models[0] !== undefined) return await findFile(join(real, models[0]), text);
   throw new HearthError("model_not_found", `${text} is a folder with ${models.length} GGUF models.`, {
-    hint: models.length === 0 ? "Give the path of a model file." : `Name one of them: ${models.slice(0, 8).join(", ")}.`,
+    hint:
+      models.length === 0 ? "Give the path of a model file." : `Name one of them: ${models.slice(0, 8).join(", ")}.`,
   });
 }
 

@@ -1,0 +1,165 @@
+/** From messages to the prompt: template, variables, control tokens, tools, thinking. */
+import { HearthError } from "../error.ts";
+import type { PromptPart } from "../spec/engine.ts";
+import type { Message, Tool } from "../spec/message.ts";
+import { messageText } from "../spec/message.ts";
+import type { ModelInfo, ModelOverrides } from "../spec/model.ts";
+import { toolInstruction } from "./choice.ts";
+import { chooseTemplate, plainStops } from "./fallback.ts";
+import { TemplateRaised } from "./globals.ts";
+import { mergeNeighbours, mergeSystem, toTemplateMessages, toTemplateTools } from "./messages.ts";
+import { callOpeners, detectToolFormat } from "./output/formats.ts";
+import type { ToolFormat } from "./output/formats.ts";
+import { openReasoning } from "./output/reasoning.ts";
+import type { ReasoningTags } from "./output/reasoning.ts";
+import { probeTemplate } from "./probe.ts";
+import type { TemplateTraits } from "./probe.ts";
+import { createShield } from "./shield.ts";
+import type { Shield } from "./shield.ts";
+import { compileTemplate, renderTemplate } from "./template.ts";
+import type { CompiledTemplate } from "./template.ts";
+
+export interface ChatPrompt {
+  readonly info: ModelInfo;
+  readonly overrides?: ModelOverrides | undefined;
+  readonly messages: readonly Message[];
+  readonly tools?: readonly Tool[] | undefined;
+  /** The answer is prefilled with the beginning of a call. */
+  readonly forceCall?: boolean;
+  readonly think?: boolean | "low" | "medium" | "high" | undefined;
+  readonly variables?: Readonly<Record<string, unknown>> | undefined;
+  /** Template of the request. */
+  readonly template?: string | undefined;
+  readonly now?: Date | undefined;
+}
+
+export interface RenderedPrompt {
+  readonly parts: readonly PromptPart[];
+  /** Source of the template that was used. */
+  readonly template: string;
+  readonly format: ToolFormat;
+  /** The prompt ends inside the thoughts of the model. */
+  readonly inside: ReasoningTags | undefined;
+  /** Further stop strings that the template needs. */
+  readonly stops: readonly string[];
+}
+
+/**
+ * Renders a chat. A last message of the assistant is continued, not answered. Throws `template_failed` when the template
+ * rejects the messages in every form that is tried.
+ */
+export function renderChat(prompt: ChatPrompt): RenderedPrompt {
+  const { info, overrides, tools = [] } = prompt;
+  const choice = chooseTemplate(info, overrides, prompt.template);
+  const template = compileTemplate(choice.source);
+  const traits = probeTemplate(template);
+  const format = traits.tools ? detectToolFormat(choice.source) : "json";
+  const shield = createShield(info.specialTokens);
+  const { messages, prefill } = takePrefill(withTools(prompt.messages, tools, traits));
+  const rendered = renderAny({ prompt, template, traits, shield, messages });
+  const thinking = openReasoning(rendered);
+  // A call that is forced cannot begin inside the thoughts; neither can an answer that is given already.
+  const closed = thinking && (prompt.forceCall || prefill !== "") ? `${thinking.close}\n\n` : "";
+  const opener = prompt.forceCall ? callOpeners[format].opener : "";
+  const parts = shield.split(rendered + closed + shield.hide(prefill) + opener);
+  return {
+    parts,
+    template: choice.source,
+    format,
+    inside: closed === "" ? thinking : undefined,
+    stops: choice.from === "plain" ? plainStops : [],
+  };
+}
+
+function takePrefill(messages: readonly Message[]): { messages: readonly Message[]; prefill: string } {
+  const last = messages.at(-1);
+  if (messages.length < 2 || last?.role !== "assistant" || (last.toolCalls?.length ?? 0) > 0) {
+    return { messages, prefill: "" };
+  }
+  return { messages: messages.slice(0, -1), prefill: messageText(last.content) };
+}
+
+function withTools(messages: readonly Message[], tools: readonly Tool[], traits: TemplateTraits): readonly Message[] {
+  if (tools.length === 0 || traits.tools) return messages;
+  const instruction = toolInstruction(tools);
+  const [first, ...rest] = messages;
+  if (first?.role !== "system") return [{ role: "system", content: instruction }, ...messages];
+  return [{ role: "system", content: `${messageText(first.content)}\n\n${instruction}` }, ...rest];
+}
+
+interface Attempt {
+  readonly prompt: ChatPrompt;
+  readonly template: CompiledTemplate;
+  readonly traits: TemplateTraits;
+  readonly shield: Shield;
+  readonly messages: readonly Message[];
+}
+
+/** Renders the messages as they are, or in a form that more templates accept. */
+function renderAny(attempt: Attempt): string {
+  const { traits, shield } = attempt;
+  const own = traits.system ? attempt.messages : mergeSystem(attempt.messages);
+  const forms = [
+    (): readonly Message[] => own,
+    (): readonly Message[] => mergeSystem(own),
+    (): readonly Message[] => mergeNeighbours(mergeSystem(plainTools(own))),
+  ];
+  let rejected: TemplateRaised | undefined;
+  for (const form of forms) {
+    try {
+      return renderOnce(attempt, form());
+    } catch (error) {
+      if (!(error instanceof TemplateRaised)) throw error;
+      rejected ??= error;
+    }
+  }
+  const reason = shield.reveal(rejected?.message ?? "").slice(0, 300);
+  throw new HearthError("template_failed", `The chat template rejected the messages: ${reason}`, { cause: rejected });
+}
+
+function renderOnce({ prompt, template, traits, shield }: Attempt, messages: readonly Message[]): string {
+  const { info, tools = [], think } = prompt;
+  return renderTemplate(
+    template,
+    {
+      ...thinkVariables(think),
+      documents: null,
+      ...variablesOf(prompt.variables, shield),
+      messages: toTemplateMessages(messages, { shape: traits, shield }),
+      tools: tools.length > 0 && traits.tools ? toTemplateTools(tools, shield) : null,
+      bos_token: info.bosToken ?? "",
+      eos_token: info.eosToken ?? "",
+      add_generation_prompt: true,
+    },
+    prompt.now ? { now: prompt.now } : {},
+  );
+}
+
+/** Templates know different names for the same switch; an unknown variable changes nothing. */
+function thinkVariables(think: ChatPrompt["think"]): Record<string, unknown> {
+  if (think === undefined) return {};
+  const on = think !== false;
+  return {
+    enable_thinking: on,
+    thinking: on,
+    ...(typeof think === "string" && { reasoning_effort: think }),
+  };
+}
+
+/** Variables of the caller: data only, and no control tokens. */
+function variablesOf(variables: ChatPrompt["variables"], shield: Shield): Record<string, unknown> {
+  const safe: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(variables ?? {})) {
+    if (typeof value !== "function") safe[name] = shield.hideAll(value);
+  }
+  return safe;
+}
+
+/** Results of tools as messages of the user, for templates that reject the role. */
+function plainTools(messages: readonly Message[]): Message[] {
+  return messages.map((message) =>
+    message.role === "tool"
+      ? { role: "user", content: `Result of the tool call:\n${messageText(message.content)}` }
+      : message,
+  );
+}

@@ -1,0 +1,70 @@
+import type { Plan } from "../runtime/contract.ts";
+import type { Output } from "../terminal/io.ts";
+import { style } from "../terminal/style.ts";
+import { formatPairs } from "../terminal/table.ts";
+import { formatBytes } from "../util/format.ts";
+import { defineCommand, loadSettingNames, type Command } from "./command.ts";
+
+export const plan: Command = defineCommand({
+  name: "plan",
+  text: "Says how a model would run here: engine and reasons, memory, context, and whether it fits. Loads nothing.",
+  arguments: [{ name: "MODEL", text: "an installed model", required: true }],
+  settings: loadSettingNames,
+  examples: ["hearth plan tinyllama", "hearth plan tinyllama --context 8192 --parallel 4"],
+  async run(context) {
+    const { runtime } = await context.hearth();
+    const found = await runtime.plan(context.args[0] ?? "");
+    const { info, choice } = found;
+    // On a GPU other memory is read; what was measured is that of the CPU.
+    const onCpu = choice.device === "cpu" || choice.device === "auto";
+    const bandwidth = onCpu ? await context.services.readBandwidth(context.signal) : undefined;
+    const rate = bandwidth === undefined ? undefined : bandwidth / info.weightBytes;
+    if (context.json) context.writeJson({ ...toJson(found), tokensPerSecond: rate });
+    else context.io.stdout.write(toText(context.io.stdout, found, rate));
+    return found.fits ? 0 : 1;
+  },
+});
+
+function toJson(found: Plan): object {
+  const { model, info, choice, load, estimate, availableBytes, budgetBytes, fits, evicts } = found;
+  return {
+    model: model.name,
+    architecture: info.architecture,
+    quantization: info.quantization,
+    parameterCount: info.parameterCount,
+    layers: info.blockCount,
+    ...choice,
+    load,
+    estimate,
+    availableBytes,
+    budgetBytes,
+    fits,
+    evicts,
+  };
+}
+
+function toText(stream: Output, found: Plan, rate: number | undefined): string {
+  const { model, info, choice, load, estimate, availableBytes, budgetBytes, fits, evicts } = found;
+  const { weightBytes, kvBytes, computeBytes, totalBytes } = estimate;
+  const verdict = fits ? style(stream, "green", "fits") : style(stream, "red", "does not fit");
+  const pairs = formatPairs(stream, [
+    ["engine", `${choice.engine} on ${choice.device}`],
+    ...choice.reasons.map((reason) => ["because", reason] as const),
+    ["weights", formatBytes(weightBytes)],
+    ["KV cache", `${formatBytes(kvBytes)} for ${load.parallel} sequences of ${load.contextTokens} tokens`],
+    ["computing", formatBytes(computeBytes)],
+    ["needs", formatBytes(totalBytes)],
+    ["available", `${formatBytes(availableBytes)} of a budget of ${formatBytes(budgetBytes)}`],
+    ["context", `${load.contextTokens} tokens; the model was trained for ${info.trainContextTokens}`],
+    ["layers", `${info.blockCount}${load.gpuLayers === undefined ? "" : `, on the GPU: ${load.gpuLayers}`}`],
+    ["unloads first", evicts.join(", ")],
+    [
+      "speed",
+      rate === undefined ? undefined : `at most ${rate.toFixed(1)} tokens/s for one sequence, by memory bandwidth`,
+    ],
+  ]);
+  const advice = fits
+    ? ""
+    : "Try a smaller quantization, --context or --parallel, or a smaller --kv-type-k and --kv-type-v.\n";
+  return `${model.name} ${verdict}.\n${pairs}${advice}`;
+}

@@ -1,0 +1,89 @@
+/** What the commands use of the rows below. Each is loaded when a command asks for it; tests hand in their own. */
+import type { BenchOptions, BenchReport } from "../bench/index.ts";
+import type { ClientOptions } from "../client/http.ts";
+import type { Client } from "../client/types.ts";
+import type { Settings } from "../config/settings.ts";
+import type { Hardware } from "../hardware/contract.ts";
+import type { RunningServer, ServeOptions } from "../server/index.ts";
+import type { Hearth } from "../tasks/contract.ts";
+
+export interface HearthOptions {
+  readonly settings: Settings;
+  readonly onNotice: (text: string) => void;
+}
+
+export type ServerClient = Pick<Client, "health" | "loaded" | "stop">;
+
+export interface PackRow {
+  readonly name: string;
+  readonly text: string;
+  readonly version: string;
+  /** Version in the data folder; undefined: not there. */
+  readonly installed: string | undefined;
+  readonly state: string;
+  readonly downloadBytes: number | undefined;
+}
+
+export interface PackWork {
+  readonly signal: AbortSignal;
+  readonly onLine: (line: string) => void;
+}
+
+export interface Packs {
+  list(): Promise<readonly PackRow[]>;
+  /** Module of node-llama-cpp as a URL, installed or of the repository; undefined: there is none. */
+  peerModule(): Promise<string | undefined>;
+  add(name: string, work: PackWork): Promise<PackRow>;
+  update(name: string, work: PackWork): Promise<PackRow>;
+  /** Whether it was there. */
+  remove(name: string): Promise<boolean>;
+}
+
+export interface Services {
+  createHearth(options: HearthOptions): Promise<Hearth>;
+  serve(options: ServeOptions): Promise<Pick<RunningServer, "url" | "shutdown" | "closed">>;
+  connect(options: ClientOptions): Promise<ServerClient>;
+  packs(settings: Settings): Promise<Packs>;
+  probeHardware(): Promise<Hardware>;
+  diskFreeBytes(folder: string): Promise<number | undefined>;
+  /** Bytes that this machine reads from memory in a second; undefined where it was not measured. */
+  readBandwidth(signal: AbortSignal): Promise<number | undefined>;
+  runBench(options: BenchOptions): Promise<BenchReport>;
+  formatReport(report: BenchReport): Promise<string>;
+  readonly fetch: typeof fetch;
+}
+
+export const defaultServices: Services = {
+  async createHearth(options) {
+    return (await import("../tasks/hearth.ts")).createHearth(options);
+  },
+  async serve(options) {
+    return await (await import("../server/index.ts")).serve(options);
+  },
+  async connect(options) {
+    return (await import("../client/index.ts")).createClient(options);
+  },
+  async packs(settings) {
+    return (await import("./packs.ts")).openPacks(settings);
+  },
+  async probeHardware() {
+    return await (await import("../hardware/probe.ts")).probeHardware();
+  },
+  async diskFreeBytes(folder) {
+    return await (await import("../hardware/disk.ts")).diskFreeBytes(folder);
+  },
+  async readBandwidth(signal) {
+    const { machine } = await import("../hardware/read.ts");
+    const { physicalCores, usableThreads } = await (await import("../hardware/cpu.ts")).probeCpu(machine);
+    const { measureReadBandwidth } = await import("../hardware/bandwidth.ts");
+    const threads = Math.min(physicalCores ?? usableThreads, usableThreads);
+    return (await measureReadBandwidth({ threads, signal }))?.bytesPerSecond;
+  },
+  async runBench(options) {
+    return await (await import("../bench/index.ts")).runBench(options);
+  },
+  async formatReport(report) {
+    return (await import("../bench/index.ts")).formatReport(report);
+  },
+  fetch: (...request) => fetch(...request),
+};

@@ -1,0 +1,127 @@
+import { dirname, join } from "node:path";
+import { HearthError } from "../error.ts";
+import { detectFormat } from "../formats/detect.ts";
+import { integerOf, numbersOf, stringOf, stringsOf } from "../formats/gguf/check.ts";
+import { kindOf } from "../formats/gguf/kind.ts";
+import { readGguf } from "../formats/gguf/read.ts";
+import type { GgufFile } from "../formats/gguf/types.ts";
+import { isGgufArray } from "../formats/gguf/types.ts";
+import { validateForEngine } from "../formats/gguf/validate.ts";
+import type { InstalledModel, ModelInfo } from "../spec/model.ts";
+import { capabilitiesOf, poolingOf } from "./capabilities.ts";
+import { splitParts } from "./gguf-file.ts";
+import { cacheBytesPerToken, isEncoder } from "./kv.ts";
+import { quantizationLabel } from "./quantization.ts";
+import { specialTokens } from "./special-tokens.ts";
+
+/**
+ * What the header of a GGUF file says, after all checks that native code relies on. Reads the headers of all parts
+ * of a split model. Throws `model_malformed` with {field, offset}, and `model_unsupported` for files that are no
+ * model that runs.
+ */
+export async function inspectGguf(path: string, model?: InstalledModel, signal?: AbortSignal): Promise<ModelInfo> {
+  const format = await detectFormat(path);
+  if (format !== undefined && format !== "gguf") {
+    throw new HearthError("model_unsupported", `There is no engine for ${format} models yet.`, {
+      hint: "Look for the model as GGUF.",
+    });
+  }
+  const options = { ...(model && { name: model.name }), signal };
+  const first = await readGguf(path, options);
+  refuseOther(first);
+  validateForEngine(first);
+  const files = [first];
+  for (const part of partPaths(path, first, model)) {
+    const file = await readGguf(part, options);
+    validateForEngine(file);
+    files.push(file);
+  }
+  return describe(first, files);
+}
+
+function refuseOther(gguf: GgufFile): void {
+  const kind = kindOf(gguf);
+  const refusals = {
+    shard: [
+      `is part ${(gguf.splitIndex ?? 0) + 1} of ${gguf.splitCount} of a model`,
+      "Give the first part; the others are found beside it.",
+    ],
+    adapter: ["is a LoRA adapter, not a model", "Load its base model with this adapter."],
+    projector: ["is the image encoder of a model, not a model", "Give the file of the language model."],
+    vocabulary: ["holds a vocabulary but no weights", "Give the file of the model."],
+    other: ["holds measurements of a model, not a model", "Give the file of the model."],
+  } as const;
+  if (kind === "model") return;
+  const [what, hint] = refusals[kind];
+  throw new HearthError("model_unsupported", `${gguf.name} ${what}.`, { hint });
+}
+
+/** Paths of the further parts of a split model: its other weights, or the files named alike in the same folder. */
+function partPaths(path: string, first: GgufFile, model: InstalledModel | undefined): string[] {
+  const count = first.splitCount ?? 1;
+  if (count === 1) return [];
+  const weights = model?.files.filter((file) => file.role === "weights").map((file) => file.path) ?? [];
+  if (weights.length === count) return weights.filter((other) => other !== path);
+  const folder = dirname(path);
+  const names = splitParts(path.slice(folder.length + 1))?.names ?? [];
+  if (names.length === count) return names.slice(1).map((name) => join(folder, name));
+  throw new HearthError("model_malformed", `${first.name} is the first of ${count} parts; the others were not found.`, {
+    hint: "Keep the parts in one folder under their names, like model-00001-of-00003.gguf.",
+    details: { field: "split.count", offset: first.entries.get("split.count")?.offset },
+  });
+}
+
+function describe(gguf: GgufFile, files: readonly GgufFile[]): ModelInfo {
+  const architecture = stringOf(gguf, "general.architecture") ?? "";
+  const tensors = files.flatMap((file) => file.tensors);
+  const tokens = stringsOf(gguf, "tokenizer.ggml.tokens");
+  const template = stringOf(gguf, "tokenizer.chat_template");
+  const special = specialTokens(tokens, numbersOf(gguf, "tokenizer.ggml.token_type"));
+  const pooling = poolingOf(gguf, architecture);
+  const integer = (name: string): number => integerOf(gguf, `${architecture}.${name}`, [0, 2 ** 31]) ?? 0;
+  const bos = tokenText(gguf, "bos");
+  const eos = tokenText(gguf, "eos");
+  return {
+    format: "gguf",
+    architecture,
+    parameterCount: sum(tensors.map((tensor) => tensor.shape.reduce((product, size) => product * size, 1))),
+    quantization: quantizationLabel(gguf, tensors),
+    trainContextTokens: integer("context_length"),
+    embeddingLength: integer("embedding_length"),
+    blockCount: integer("block_count"),
+    vocabularySize: tokens?.length ?? integer("vocab_size"),
+    kvBytesPerToken: isEncoder(architecture) ? 0 : cacheBytesPerToken(gguf, architecture),
+    weightBytes: sum(tensors.map((tensor) => tensor.sizeBytes)),
+    ...(template !== undefined && { chatTemplate: template }),
+    ...(bos !== undefined && { bosToken: bos }),
+    ...(eos !== undefined && { eosToken: eos }),
+    specialTokens: special,
+    capabilities: capabilitiesOf({ gguf, architecture, pooling, template, special }),
+    ...(pooling && { pooling }),
+    metadata: scalars(gguf),
+  };
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+/** Ids that tokenizers of a kind have where the file names none. */
+const assumedIds: Readonly<Record<string, { readonly bos?: number; readonly eos?: number }>> = {
+  llama: { bos: 1, eos: 2 },
+  gpt2: {},
+  bert: { bos: 101, eos: 102 },
+};
+
+function tokenText(gguf: GgufFile, name: "bos" | "eos"): string | undefined {
+  const tokens = stringsOf(gguf, "tokenizer.ggml.tokens");
+  const assumed = assumedIds[stringOf(gguf, "tokenizer.ggml.model") ?? ""]?.[name];
+  const id = integerOf(gguf, `tokenizer.ggml.${name}_token_id`, [0, 2 ** 32]) ?? assumed;
+  return tokens && id !== undefined && id < tokens.length ? tokens.at(id) : undefined;
+}
+
+function scalars(gguf: GgufFile): Record<string, string | number | boolean | bigint> {
+  const result: [string, string | number | boolean | bigint][] = [];
+  for (const [key, value] of gguf.metadata) if (!isGgufArray(value)) result.push([key, value]);
+  return Object.fromEntries(result);
+}

@@ -1,0 +1,173 @@
+import { expect, test } from "vitest";
+import { createFakeLibrary, fakeInfo } from "../../test/fake-library.ts";
+import type { LoadOptions } from "../spec/engine.ts";
+import type { InstalledModel, ModelInfo } from "../spec/model.ts";
+import { estimateMemory } from "./fit.ts";
+import { adapterBytes, type LoadAnswer, type LoadSettings, resolveLoad, serves } from "./load-options.ts";
+import { gibibyte, mebibyte } from "./testing.ts";
+
+const plain: LoadSettings = {
+  device: "auto",
+  context: undefined,
+  parallel: undefined,
+  threads: undefined,
+  kvTypeK: undefined,
+  kvTypeV: undefined,
+  flashAttention: "auto",
+  gpuLayers: undefined,
+};
+const [model] = (await createFakeLibrary([{ name: "tiny" }]).list()) as [InstalledModel];
+const info = fakeInfo({ trainContextTokens: 32_768 });
+
+interface Question {
+  readonly requested?: LoadOptions;
+  readonly settings?: Partial<LoadSettings>;
+  readonly budgetBytes?: number;
+  readonly info?: ModelInfo;
+  readonly model?: InstalledModel;
+}
+
+function resolve(question: Question = {}): LoadAnswer {
+  return resolveLoad({
+    model: question.model ?? model,
+    info: question.info ?? info,
+    requested: question.requested ?? {},
+    settings: { ...plain, ...question.settings },
+    device: "cpu",
+    budgetBytes: question.budgetBytes ?? 100 * gibibyte,
+  });
+}
+
+/** A budget in which exactly this many tokens of all sequences together fit. */
+function budgetFor(tokens: number): number {
+  return estimateMemory(info, { contextTokens: tokens, parallel: 1 }).totalBytes;
+}
+
+test("by default 4096 tokens, or what the model was trained for, and 8 sequences", () => {
+  expect(resolve()).toEqual({ load: { device: "cpu", contextTokens: 4096, parallel: 8 }, reasons: [] });
+  expect(resolve({ info: fakeInfo({ trainContextTokens: 2048 }) }).load.contextTokens).toBe(2048);
+  expect(resolve({ info: fakeInfo({ trainContextTokens: 0 }) }).load.contextTokens).toBe(4096);
+});
+
+test("the request comes before the settings", () => {
+  const settings = { context: 8192, parallel: 2, threads: 3, kvTypeK: "q8_0", kvTypeV: "q4_0" } as const;
+  expect(resolve({ settings }).load).toEqual({
+    device: "cpu",
+    contextTokens: 8192,
+    parallel: 2,
+    threads: 3,
+    kvTypeK: "q8_0",
+    kvTypeV: "q4_0",
+  });
+  const requested = {
+    contextTokens: 1000,
+    parallel: 1,
+    threads: 1,
+    kvTypeK: "f16",
+    batchTokens: 64,
+    mmap: false,
+  } as const;
+  expect(resolve({ settings, requested }).load).toEqual({ ...requested, device: "cpu", kvTypeV: "q4_0" });
+});
+
+test("flash attention and GPU layers of the settings become load options", () => {
+  expect(resolve({ settings: { flashAttention: "on", gpuLayers: "12" } }).load).toMatchObject({
+    flashAttention: true,
+    gpuLayers: 12,
+  });
+  expect(resolve({ settings: { flashAttention: "off", gpuLayers: "max" } }).load).toMatchObject({
+    flashAttention: false,
+    gpuLayers: "max",
+  });
+  for (const gpuLayers of ["some", "-1", "1.5", ""]) {
+    expect(() => resolve({ settings: { gpuLayers } })).toThrow(/--gpu-layers/);
+  }
+});
+
+test("more context than the model was trained for is cut, with a reason", () => {
+  const answer = resolve({ requested: { contextTokens: 50_000 } });
+  expect(answer.load.contextTokens).toBe(32_768);
+  expect(answer.reasons).toEqual(["context is 32768 tokens, not 50000: the model was trained for no more"]);
+});
+
+test("where memory is short the context shrinks first, to 1024 at least", () => {
+  expect(resolve({ budgetBytes: budgetFor(8 * 2048) })).toMatchObject({
+    load: { contextTokens: 2048, parallel: 8 },
+    reasons: ["context is 2048 tokens, not 4096: memory is short"],
+  });
+  expect(resolve({ budgetBytes: budgetFor(8 * 1024) }).load).toMatchObject({ contextTokens: 1024, parallel: 8 });
+});
+
+test("then the number of sequences, to 4 at least, and then the context again", () => {
+  expect(resolve({ budgetBytes: budgetFor(8 * 1024 - 1) })).toMatchObject({
+    load: { contextTokens: 1024, parallel: 7 },
+    reasons: ["context is 1024 tokens, not 4096: memory is short", "7 sequences run at once, not 8: memory is short"],
+  });
+  expect(resolve({ budgetBytes: budgetFor(4 * 1024) }).load).toMatchObject({ contextTokens: 1024, parallel: 4 });
+  expect(resolve({ budgetBytes: budgetFor(4 * 1024 - 1) }).load).toMatchObject({ contextTokens: 768, parallel: 4 });
+  expect(resolve({ budgetBytes: budgetFor(4 * 512) }).load).toMatchObject({ contextTokens: 512, parallel: 4 });
+});
+
+test("what is chosen always fits where anything does", () => {
+  for (let tokens = 4 * 512; tokens < 40_000; tokens += 333) {
+    const { load } = resolve({ budgetBytes: budgetFor(tokens) });
+    expect(load.parallel).toBeGreaterThanOrEqual(4);
+    expect(estimateMemory(info, load).totalBytes).toBeLessThanOrEqual(budgetFor(tokens));
+  }
+});
+
+test("what the user asked for is never made smaller", () => {
+  const budgetBytes = budgetFor(4 * 512);
+  expect(resolve({ budgetBytes, requested: { contextTokens: 4096 } }).load).toMatchObject({
+    contextTokens: 4096,
+    parallel: 4,
+  });
+  expect(resolve({ budgetBytes, settings: { context: 4096, parallel: 8 } })).toMatchObject({
+    load: { contextTokens: 4096, parallel: 8 },
+    reasons: [],
+  });
+  expect(resolve({ budgetBytes: budgetFor(1024), settings: { parallel: 1 } }).load).toMatchObject({
+    contextTokens: 1024,
+    parallel: 1,
+  });
+});
+
+test("the adapters of a model are loaded with it, unless the request has its own", () => {
+  const adapter = { role: "adapter", name: "lora.gguf", sizeBytes: 5 * mebibyte, path: "/store/lora" } as const;
+  const adapted = { ...model, files: [...model.files, adapter] };
+  const { load } = resolve({ model: adapted });
+  expect(load.adapters).toEqual([{ path: "/store/lora" }]);
+  expect(adapterBytes(adapted, load)).toBe(5 * mebibyte);
+  expect(resolve({ model: adapted, requested: { adapters: [] } }).load.adapters).toEqual([]);
+});
+
+const loadedAs = { model, load: { contextTokens: 4096, parallel: 4, threads: 2 } };
+
+test.for<[LoadOptions, boolean]>([
+  [{}, true],
+  [{ contextTokens: 4096, parallel: 4, threads: 2 }, true],
+  [{ contextTokens: 1, parallel: 1 }, true],
+  [{ contextTokens: 4097 }, false],
+  [{ parallel: 5 }, false],
+  [{ threads: 1 }, false],
+  [{ kvTypeV: "f16" }, true],
+  [{ kvTypeV: "q8_0" }, false],
+  [{ flashAttention: "auto", gpuLayers: "auto", device: "auto" }, true],
+  [{ flashAttention: true }, false],
+  [{ gpuLayers: 3 }, false],
+  [{ mlock: true }, false],
+  [{ adapters: [] }, true],
+  [{ adapters: [{ path: "/x" }] }, false],
+])("a model loaded with 4096 tokens, 4 sequences and 2 threads serves %o: %s", ([requested, expected]) => {
+  expect(serves(loadedAs, model, info, requested)).toBe(expected);
+});
+
+test("what is loaded on the CPU serves who asks for the CPU, and nobody who asks for a GPU", () => {
+  const loaded = { ...loadedAs, loaded: { device: "cpu", contextTokens: 4096, parallel: 4 } } as const;
+  expect(serves(loaded, model, info, { device: "cpu" })).toBe(true);
+  expect(serves(loaded, model, info, { device: "cuda" })).toBe(false);
+});
+
+test("other bytes under the same name are another model", () => {
+  expect(serves(loadedAs, { ...model, id: "0".repeat(64) }, info, {})).toBe(false);
+});

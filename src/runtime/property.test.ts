@@ -1,0 +1,144 @@
+import { expect, test } from "vitest";
+import type { Lease } from "./contract.ts";
+import { createTestHouse, gibibyte, mebibyte, modelOf, settle, type TestHouse } from "./testing.ts";
+
+const names = ["a", "b", "c", "d", "e"];
+const sizes: Readonly<Record<string, number>> = { a: 1, b: 1, c: 1.5, d: 2, e: 3 };
+const queueLimit = 6;
+const budgetBytes = 3 * gibibyte;
+
+interface Asked {
+  readonly abort: AbortController;
+  readonly done: Promise<Lease | undefined>;
+}
+
+interface Play {
+  readonly house: TestHouse;
+  readonly random: () => number;
+  readonly asked: Asked[];
+  readonly leases: Lease[];
+  readonly refusals: Map<string, number>;
+}
+
+/** Small, fast and seeded (mulberry32), so that a failure can be played again. */
+function createRandom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+function pick<T>(items: readonly T[], random: () => number): T | undefined {
+  return items[Math.floor(random() * items.length)];
+}
+
+function ask({ house, random, asked, leases, refusals }: Play): void {
+  const abort = new AbortController();
+  const model = pick(names, random) ?? "a";
+  const contextTokens = random() < 0.2 ? pick([1024, 4096, 8192], random) : undefined;
+  const keepAliveMs = random() < 0.3 ? pick([0, 50, Infinity], random) : undefined;
+  const request = { model, signal: abort.signal };
+  const done = house.runtime
+    .acquire({
+      ...request,
+      ...(contextTokens === undefined ? {} : { load: { contextTokens } }),
+      ...(keepAliveMs === undefined ? {} : { keepAliveMs }),
+    })
+    .then(
+      (lease) => {
+        leases.push(lease);
+        return lease;
+      },
+      (error: { code: string }) => {
+        refusals.set(error.code, (refusals.get(error.code) ?? 0) + 1);
+        return undefined;
+      },
+    );
+  asked.push({ abort, done });
+}
+
+async function act(play: Play): Promise<void> {
+  const { house, random, leases, asked } = play;
+  const roll = random();
+  if (roll < 0.35) ask(play);
+  else if (roll < 0.6) {
+    const lease = pick(leases, random);
+    lease?.release();
+    if (random() < 0.1) lease?.release();
+    if (lease) leases.splice(leases.indexOf(lease), 1);
+  } else if (roll < 0.68) pick(asked, random)?.abort.abort();
+  else if (roll < 0.8) pick(house.engine.present(), random)?.finish();
+  else if (roll < 0.88) pick(house.engine.present(), random)?.letGo();
+  else if (roll < 0.9) pick(house.engine.present(), random)?.fail(new Error("no luck"));
+  else if (roll < 0.92) pick(house.engine.present(), random)?.die();
+  else if (roll < 0.93) void house.runtime.stop(pick(names, random) ?? "a").catch(() => {});
+  else if (roll < 0.95) house.engine.holdLoads = !house.engine.holdLoads;
+  else if (roll < 0.97) house.engine.holdDispose = !house.engine.holdDispose;
+  else await house.clock.advance(Math.floor(random() * 400));
+  if (random() < 0.7) await settle();
+}
+
+function check({ house, leases }: Play): void {
+  const { engine, runtime } = house;
+  const present = engine.present();
+  const bytes = present.reduce((sum, { info }) => sum + info.weightBytes + 150 * mebibyte, 0);
+  expect(bytes, "memory in use").toBeLessThanOrEqual(budgetBytes);
+  const stats = runtime.stats();
+  expect(stats.usedBytes).toBeLessThanOrEqual(budgetBytes);
+  expect(stats.waiting).toBeLessThanOrEqual(queueLimit);
+  expect(present.length).toBeLessThanOrEqual(4);
+  for (const name of names) expect(engine.present(name).length, `copies of ${name}`).toBeLessThanOrEqual(1);
+  const byModel = new Map<Lease["loaded"], number>();
+  for (const { loaded } of leases) byModel.set(loaded, (byModel.get(loaded) ?? 0) + 1);
+  for (const [loaded, count] of byModel) expect(count).toBeLessThanOrEqual(loaded.parallel);
+}
+
+async function finish({ house, leases, asked }: Play): Promise<void> {
+  const { engine, runtime, clock } = house;
+  engine.holdLoads = false;
+  engine.holdDispose = false;
+  // Everybody who still waits gets a turn or an answer: nothing is stuck.
+  for (let round = 0; round < 2000 && runtime.stats().running + runtime.stats().waiting + pending(house) > 0; round++) {
+    for (const load of engine.present()) {
+      load.letGo();
+      load.finish();
+    }
+    for (const lease of leases.splice(0)) lease.release();
+    await settle();
+  }
+  await Promise.all(asked.map(({ done }) => done));
+  for (const lease of leases.splice(0)) lease.release();
+  await clock.advance(1000);
+}
+
+function pending({ runtime }: TestHouse): number {
+  return runtime.loaded().reduce((sum, { waiting }) => sum + waiting, 0);
+}
+
+test.for([1, 2, 3, 4, 5, 6, 7, 8])(
+  "whatever users do in whatever order, no rule is broken and nothing is left behind (seed %i)",
+  async (seed) => {
+    const house = createTestHouse({
+      models: names.map((name) => modelOf(name, (sizes[name] ?? 1) * gibibyte)),
+      settings: { memory: budgetBytes, queue: queueLimit, parallel: 2, maxLoaded: 2, keepAlive: 200 },
+    });
+    const play: Play = { house, random: createRandom(seed), asked: [], leases: [], refusals: new Map() };
+    for (let step = 0; step < 1500; step++) {
+      await act(play);
+      check(play);
+    }
+    await finish(play);
+    const granted = play.asked.length - [...play.refusals.values()].reduce((sum, count) => sum + count, 0);
+    expect(granted).toBeGreaterThan(100);
+    expect(play.refusals.get("queue_full")).toBeGreaterThan(0);
+    expect(house.runtime.stats()).toMatchObject({ running: 0, waiting: 0 });
+    await house.runtime.dispose();
+    expect(house.runtime.loaded()).toEqual([]);
+    expect(house.engine.present()).toEqual([]);
+    expect(house.runtime.stats().usedBytes).toBe(0);
+    expect(house.clock.timers).toBe(0);
+  },
+);

@@ -1,0 +1,236 @@
+/** A runtime with a clock, an engine and a memory that a test holds in its hands. For tests only. */
+import { createFakeLibrary, type FakeModel } from "../../test/fake-library.ts";
+import { settingsTable } from "../config/settings.ts";
+import type { Engines } from "../engines/contract.ts";
+import type { Engine, LoadedModel, LoadOptions } from "../spec/engine.ts";
+import type { ModelInfo, Progress } from "../spec/model.ts";
+import type { Clock } from "./clock.ts";
+import type { Runtime } from "./contract.ts";
+import { createRuntime } from "./runtime.ts";
+import type { RuntimeSettings } from "./scheduler.ts";
+
+export const mebibyte: number = 1024 ** 2;
+export const gibibyte: number = 1024 ** 3;
+
+export interface TestClock extends Clock {
+  /** Timers that have not fired or been cleared. */
+  readonly timers: number;
+  /** Moves the time on, fires what is due in order, and lets everything that follows happen. */
+  advance(ms: number): Promise<void>;
+}
+
+export function createTestClock(): TestClock {
+  let now = Date.UTC(2026, 0, 1);
+  let next = 1;
+  const timers = new Map<number, { readonly at: number; readonly callback: () => void }>();
+  const due = (until: number): number | undefined => {
+    const ready = [...timers].filter(([, { at }]) => at <= until).sort(([, a], [, b]) => a.at - b.at);
+    return ready[0]?.[0];
+  };
+  return {
+    now: () => now,
+    setTimeout(callback, ms) {
+      timers.set(next, { at: now + ms, callback });
+      return next++;
+    },
+    clearTimeout(handle) {
+      timers.delete(handle as number);
+    },
+    get timers() {
+      return timers.size;
+    },
+    async advance(ms) {
+      const until = now + ms;
+      for (let id = due(until); id !== undefined; id = due(until)) {
+        const timer = timers.get(id);
+        timers.delete(id);
+        now = Math.max(now, timer?.at ?? now);
+        timer?.callback();
+        await settle();
+      }
+      now = until;
+      await settle();
+    },
+  };
+}
+
+/** Lets everything happen that waits for nothing but its turn. */
+export async function settle(): Promise<void> {
+  await new Promise<void>((resolve) => {
+    setImmediate(resolve);
+  });
+}
+
+/** One call of the engine's `load`. */
+export interface TestLoad {
+  readonly name: string;
+  readonly info: ModelInfo;
+  readonly options: LoadOptions;
+  readonly signal: AbortSignal | undefined;
+  readonly report: (progress: Progress) => void;
+  state: "loading" | "loaded" | "failed" | "disposing" | "gone";
+  finish(given?: { readonly parallel?: number; readonly contextTokens?: number }): void;
+  fail(error: unknown): void;
+  die(): void;
+  /** Ends a dispose in progress; only with `holdDispose`. */
+  letGo(): void;
+}
+
+export interface TestEngine extends Engine {
+  readonly loads: readonly TestLoad[];
+  /** Loads of a model that hold memory: from the call to the end of their dispose. */
+  present(name?: string): readonly TestLoad[];
+  /** The latest load of a model. */
+  last(name: string): TestLoad;
+  /** Loads wait for `finish`; otherwise they finish at once. */
+  holdLoads: boolean;
+  holdDispose: boolean;
+  refusal: string | undefined;
+}
+
+export function createTestEngine(): TestEngine {
+  const loads: TestLoad[] = [];
+  const engine: TestEngine = {
+    name: "fake",
+    loads,
+    holdLoads: false,
+    holdDispose: false,
+    refusal: undefined,
+    present: (name) =>
+      loads.filter(
+        (load) => !["failed", "gone"].includes(load.state) && (name === undefined || load.name === `${name}:latest`),
+      ),
+    last(name) {
+      const load = loads.findLast((each) => each.name === `${name}:latest`);
+      if (!load) throw new Error(`"${name}" was never loaded.`);
+      return load;
+    },
+    refuse: () => engine.refusal,
+    load: async ({ name, info }, options, { signal, onProgress } = {}) => {
+      const { promise, resolve, reject } = Promise.withResolvers<LoadedModel>();
+      const died = Promise.withResolvers<void>();
+      const gone = Promise.withResolvers<void>();
+      const load: TestLoad = {
+        name,
+        info,
+        options,
+        signal,
+        report: (progress) => onProgress?.(progress),
+        state: "loading",
+        finish(given = {}) {
+          if (load.state !== "loading") return;
+          load.state = "loaded";
+          resolve(toLoaded({ ...options, ...given }));
+        },
+        fail(error) {
+          if (load.state !== "loading") return;
+          load.state = "failed";
+          reject(error);
+        },
+        die() {
+          if (load.state !== "loaded") return;
+          load.state = "gone";
+          died.resolve();
+        },
+        letGo() {
+          if (load.state !== "disposing") return;
+          load.state = "gone";
+          gone.resolve();
+        },
+      };
+      const toLoaded = ({ contextTokens = 0, parallel = 0 }: LoadOptions): LoadedModel => ({
+        engine: "fake",
+        capabilities: info.capabilities,
+        device: "cpu",
+        contextTokens,
+        parallel,
+        samplingOptions: new Set(),
+        died: died.promise,
+        tokenize: async () => [],
+        detokenize: async () => "",
+        memory: () => ({ ramBytes: info.weightBytes, vramBytes: 0 }),
+        async dispose() {
+          if (load.state !== "loaded") return;
+          load.state = "disposing";
+          if (!engine.holdDispose) load.letGo();
+          await gone.promise;
+        },
+      });
+      loads.push(load);
+      signal?.addEventListener("abort", () => {
+        load.fail(signal.reason);
+      });
+      if (!engine.holdLoads) queueMicrotask(() => load.finish());
+      return await promise;
+    },
+  };
+  return engine;
+}
+
+/** A model whose estimate is exactly `bytes`, whatever its context: no KV cache and no buffers. */
+export function modelOf(name: string, bytes: number, info: Partial<ModelInfo> = {}): FakeModel {
+  const plain = { kvBytesPerToken: 0, embeddingLength: 0, vocabularySize: 0, trainContextTokens: 8192 };
+  return { name, info: { ...plain, weightBytes: bytes - 150 * mebibyte, ...info } };
+}
+
+export interface TestHouse {
+  readonly runtime: Runtime;
+  readonly engine: TestEngine;
+  readonly clock: TestClock;
+  readonly memory: { totalBytes: number; availableBytes: number };
+}
+
+export interface TestHouseOptions {
+  readonly models?: readonly FakeModel[];
+  readonly settings?: Partial<RuntimeSettings>;
+}
+
+/** Three models of 1 GiB and a budget of 2 GiB, where nothing else is said. */
+export function createTestHouse({ models, settings }: TestHouseOptions = {}): TestHouse {
+  const engine = createTestEngine();
+  const clock = createTestClock();
+  const memory = { totalBytes: 16 * gibibyte, availableBytes: 12 * gibibyte };
+  const engines: Engines = {
+    choose: (_info, device) => ({ engine: "fake", device, reasons: ["it is the only one"] }),
+    get: async () => engine,
+  };
+  const runtime = createRuntime({
+    library: createFakeLibrary(models ?? ["a", "b", "c"].map((name) => modelOf(name, gibibyte))),
+    engines,
+    settings: { ...defaultSettings(), memory: 2 * gibibyte, ...settings },
+    memory: () => ({ ...memory }),
+    clock,
+  });
+  return { runtime, engine, clock, memory };
+}
+
+function defaultSettings(): RuntimeSettings {
+  const { device, context, parallel, threads, kvTypeK, kvTypeV } = settingsTable;
+  const { flashAttention, gpuLayers, memory, maxLoaded, queue, keepAlive } = settingsTable;
+  return {
+    device: device.default,
+    context: context.default,
+    parallel: parallel.default,
+    threads: threads.default,
+    kvTypeK: kvTypeK.default,
+    kvTypeV: kvTypeV.default,
+    flashAttention: flashAttention.default,
+    gpuLayers: gpuLayers.default,
+    memory: memory.default,
+    maxLoaded: maxLoaded.default,
+    queue: queue.default,
+    keepAlive: keepAlive.default,
+  };
+}
+
+/** Whether a promise has settled by now, and how. */
+export async function outcome(promise: Promise<unknown>): Promise<"pending" | "fulfilled" | "rejected"> {
+  await settle();
+  let state: "pending" | "fulfilled" | "rejected" = "pending";
+  promise.then(
+    () => (state = "fulfilled"),
+    () => (state = "rejected"),
+  );
+  await settle();
+  return state;
+}
