@@ -91,6 +91,14 @@ export async function* eventsOf(events: readonly ChatEvent[]): AsyncIterable<Cha
   for (const event of events) yield event;
 }
 
+/** A generation that is refused before it starts. */
+export function refuse(error: unknown): AsyncIterable<ChatEvent> {
+  const next = async (): Promise<never> => {
+    throw error;
+  };
+  return { [Symbol.asyncIterator]: () => ({ next }) };
+}
+
 /** Says `pieces`, then waits until the request is aborted. `onAbort` is called when it is. */
 export async function* sayAndWait(
   request: ChatRequest | CompleteRequest,

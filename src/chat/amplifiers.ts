@@ -99,7 +99,7 @@ export function measure(value: JinjaValue, meter: Meter, indent = 0): void {
   let chars = 0;
   for (let item = stack.pop(); item; item = stack.pop()) {
     nodes++;
-    meter.items(nodes);
+    if (nodes > meter.limits.nodes) throw stopped(`it made a text of more than ${meter.limits.nodes} values`);
     if (item.depth > 200) throw stopped("it made a list of lists that is too deep");
     chars += 8 + indent * item.depth;
     const inner: unknown = item.value.value;

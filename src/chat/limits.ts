@@ -13,8 +13,10 @@ export interface RenderLimits {
   readonly textChars: number;
   /** Sum of the lengths of all texts made on the way. */
   readonly totalChars: number;
-  /** Longest list. */
+  /** Longest list; the interpreter makes a scope for each item of a loop before it begins. */
   readonly items: number;
+  /** Values inside a list or object that is turned into text. */
+  readonly nodes: number;
   /** Text length × length of what is searched in it: bounds a single search. */
   readonly searchSteps: number;
 }
@@ -26,7 +28,8 @@ export const renderLimits: RenderLimits = {
   timeoutMs: 1000,
   textChars: 16 * 1024 ** 2,
   totalChars: 256 * 1024 ** 2,
-  items: 1_000_000,
+  items: 100_000,
+  nodes: 1_000_000,
   searchSteps: 2 ** 29,
 };
 

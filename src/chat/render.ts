@@ -26,6 +26,8 @@ export interface ChatPrompt {
   readonly tools?: readonly Tool[] | undefined;
   /** The answer is prefilled with the beginning of a call. */
   readonly forceCall?: boolean;
+  /** A grammar rules the answer: it must not begin inside the thoughts. */
+  readonly answerNow?: boolean;
   readonly think?: boolean | "low" | "medium" | "high" | undefined;
   readonly variables?: Readonly<Record<string, unknown>> | undefined;
   /** Template of the request. */
@@ -58,8 +60,8 @@ export function renderChat(prompt: ChatPrompt): RenderedPrompt {
   const { messages, prefill } = takePrefill(withTools(prompt.messages, tools, traits));
   const rendered = renderAny({ prompt, template, traits, shield, messages });
   const thinking = openReasoning(rendered);
-  // A call that is forced cannot begin inside the thoughts; neither can an answer that is given already.
-  const closed = thinking && (prompt.forceCall || prefill !== "") ? `${thinking.close}\n\n` : "";
+  // A call that is forced cannot begin inside the thoughts; neither can an answer that is ruled or given already.
+  const closed = thinking && (prompt.forceCall || prompt.answerNow || prefill !== "") ? `${thinking.close}\n\n` : "";
   const opener = prompt.forceCall ? callOpeners[format].opener : "";
   const parts = shield.split(rendered + closed + shield.hide(prefill) + opener);
   return {

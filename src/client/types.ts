@@ -5,7 +5,7 @@ import type { CallOptions } from "./http.ts";
 
 export interface Health {
   readonly status: string;
-  readonly version: string;
+  readonly version?: string;
 }
 
 export interface ModelSummary {

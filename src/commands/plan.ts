@@ -7,7 +7,7 @@ import { defineCommand, loadSettingNames, type Command } from "./command.ts";
 
 export const plan: Command = defineCommand({
   name: "plan",
-  text: "Says how a model would run here: engine and reasons, memory, context, and whether it fits. Loads nothing.",
+  text: "Says how a model would run here: engine and reasons, memory, context, and whether it fits; if not, exit code 1. Loads nothing.",
   arguments: [{ name: "MODEL", text: "an installed model", required: true }],
   settings: loadSettingNames,
   examples: ["hearth plan tinyllama", "hearth plan tinyllama --context 8192 --parallel 4"],

@@ -1,5 +1,5 @@
 import type { Settings } from "../config/settings.ts";
-import type { Format, ModelInfo } from "../spec/model.ts";
+import type { Format, InstalledModel, ModelInfo } from "../spec/model.ts";
 import type { NpmClient } from "./sources/npm-client.ts";
 import type { StoreFolders } from "./store.ts";
 
@@ -26,7 +26,8 @@ export interface LibraryContext {
   /** Bytes that can still be written to the disk of a folder. */
   readonly freeBytes: (folder: string) => Promise<number>;
   readonly detect: (path: string) => Promise<Format | undefined>;
-  readonly inspect: (path: string) => Promise<ModelInfo>;
+  /** `model` names the file in messages and its further parts. */
+  readonly inspect: (path: string, model?: InstalledModel) => Promise<ModelInfo>;
   /** Size of one range of a download. */
   readonly chunkBytes: number;
   /** How long a transfer may bring no byte before its connection is given up. */

@@ -35,6 +35,8 @@ export interface DownloadOptions {
   /** Where the bytes go; the journal lies beside it. */
   readonly data: string;
   readonly signal: AbortSignal;
+  /** For the first answer; later ones have `stallTimeoutMs`. */
+  readonly answerTimeoutMs: number;
   readonly onBytes: (completedBytes: number, totalBytes: number | undefined) => void;
 }
 
@@ -227,7 +229,7 @@ async function askRange(transfer: Transfer, { start, end, first, validator }: Ra
     authorization: place.redirected === undefined ? remote.authorization : undefined,
     headers: { range: `bytes=${start}-${end - 1}`, ...(validator !== undefined && { "if-range": validator }) },
     signal,
-    timeoutMs: first ? context.settings.hubTimeout : context.stallTimeoutMs,
+    timeoutMs: first ? transfer.answerTimeoutMs : context.stallTimeoutMs,
   });
   if (answer.response.ok && answer.url !== remote.url) place.redirected = answer.url;
   return answer;

@@ -17,9 +17,8 @@ export async function syncFolder(path: string): Promise<void> {
 /** Makes a folder and flushes the entry of each parent that was new. */
 export async function makeFolder(path: string): Promise<void> {
   const first = await mkdir(path, { recursive: true });
-  for (let folder = path; first !== undefined && folder.length >= first.length; folder = dirname(folder)) {
-    await syncFolder(dirname(folder));
-  }
+  if (first === undefined) return;
+  for (let folder = path; folder.length >= first.length; folder = dirname(folder)) await syncFolder(dirname(folder));
 }
 
 export async function syncFile(path: string): Promise<void> {

@@ -70,11 +70,12 @@ describe("a language model", () => {
 
   test("counts the cache of layers with different heads", async () => {
     const info = await inspectLlama({
+      architecture: "deepseek2",
       metadata: {
-        "llama.block_count": { type: "uint32", value: 3 },
-        "llama.attention.head_count_kv": { type: "array", of: "uint32", value: [4, 0, 2] },
-        "llama.attention.key_length": { type: "uint32", value: 16 },
-        "llama.attention.value_length": { type: "uint32", value: 8 },
+        "deepseek2.block_count": { type: "uint32", value: 3 },
+        "deepseek2.attention.head_count_kv": { type: "array", of: "uint32", value: [4, 0, 2] },
+        "deepseek2.attention.key_length": { type: "uint32", value: 16 },
+        "deepseek2.attention.value_length": { type: "uint32", value: 8 },
       },
     });
     expect(info.kvBytesPerToken).toBe((4 + 2) * (16 + 8) * 2);

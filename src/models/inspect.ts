@@ -4,7 +4,7 @@ import { detectFormat } from "../formats/detect.ts";
 import { integerOf, numbersOf, stringOf, stringsOf } from "../formats/gguf/check.ts";
 import { kindOf } from "../formats/gguf/kind.ts";
 import { readGguf } from "../formats/gguf/read.ts";
-import type { GgufFile } from "../formats/gguf/types.ts";
+import type { GgufFile, GgufTensor } from "../formats/gguf/types.ts";
 import { isGgufArray } from "../formats/gguf/types.ts";
 import { validateForEngine } from "../formats/gguf/validate.ts";
 import type { InstalledModel, ModelInfo } from "../spec/model.ts";
@@ -29,14 +29,12 @@ export async function inspectGguf(path: string, model?: InstalledModel, signal?:
   const options = { ...(model && { name: model.name }), signal };
   const first = await readGguf(path, options);
   refuseOther(first);
-  validateForEngine(first);
-  const files = [first];
-  for (const part of partPaths(path, first, model)) {
-    const file = await readGguf(part, options);
-    validateForEngine(file);
-    files.push(file);
-  }
-  return describe(first, files);
+  const others: GgufFile[] = [];
+  for (const part of partPaths(path, first, model)) others.push(await readGguf(part, options));
+  const tensors = [first, ...others].flatMap((file) => file.tensors);
+  validateForEngine(first, tensors);
+  for (const other of others) validateForEngine(other);
+  return describe(first, tensors);
 }
 
 function refuseOther(gguf: GgufFile): void {
@@ -71,9 +69,8 @@ function partPaths(path: string, first: GgufFile, model: InstalledModel | undefi
   });
 }
 
-function describe(gguf: GgufFile, files: readonly GgufFile[]): ModelInfo {
+function describe(gguf: GgufFile, tensors: readonly GgufTensor[]): ModelInfo {
   const architecture = stringOf(gguf, "general.architecture") ?? "";
-  const tensors = files.flatMap((file) => file.tensors);
   const tokens = stringsOf(gguf, "tokenizer.ggml.tokens");
   const template = stringOf(gguf, "tokenizer.chat_template");
   const special = specialTokens(tokens, numbersOf(gguf, "tokenizer.ggml.token_type"));

@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { HearthError } from "../error.ts";
-import type { Format, InstalledModel } from "../spec/model.ts";
+import type { Format, InstalledModel, ModelFile } from "../spec/model.ts";
 import type { LibraryContext } from "./context.ts";
 import { makeView, toInstalled } from "./installed.ts";
 import { dropJournal, journalPath } from "./journal.ts";
@@ -48,30 +48,45 @@ export async function install(
 
 /** The header must be that of a model before anything becomes visible; bytes that are none are thrown away. */
 async function checkFormat(context: LibraryContext, name: StoreName, fetched: Fetched): Promise<Format> {
-  const weights = fetched.files.filter((file) => file.role === "weights");
-  const [first] = weights;
+  const first = fetched.files.find((file) => file.role === "weights");
   if (!first) throw new HearthError("model_malformed", `${fetched.source} has no weights.`);
   const path = pathOf(context, first);
   try {
     const format = await context.detect(path);
-    if (format === undefined) {
-      throw new HearthError(
-        "model_malformed",
-        `What ${fetched.source} gave for ${name.name}:${name.tag} is no model file.`,
-        {
-          hint: "Nothing was installed. Check the reference: it may be a web page or an archive.",
-        },
-      );
-    }
-    if (format === "gguf" && weights.length === 1) await context.inspect(path);
+    if (format === undefined) throw new HearthError("model_malformed", `${first.name} is no model file.`);
+    if (format === "gguf") await checkHeader(context, name, fetched);
     return format;
   } catch (error) {
     if (!(error instanceof HearthError)) throw error;
-    // An architecture that no engine knows yet is still a model.
-    if (error.code === "model_unsupported") return "gguf";
     for (const { staged } of fetched.files) if (staged !== undefined) await dropJournal(staged);
     for (const leftover of fetched.leftovers) await rm(leftover, { force: true });
-    throw error;
+    // The staged file has a name that says nothing to anybody.
+    const message = error.message.replaceAll(basename(path), first.name);
+    throw new HearthError(error.code, `${message} Nothing was installed from ${fetched.source}.`, {
+      hint: error.hint,
+      details: error.details,
+      cause: error,
+    });
+  }
+}
+
+/** What no engine runs yet, or not on its own, may be kept all the same; only what is malformed may not. */
+async function checkHeader(context: LibraryContext, { name, tag }: StoreName, fetched: Fetched): Promise<void> {
+  const files = fetched.files.map((file): ModelFile => ({ ...file, path: pathOf(context, file) }));
+  const weights = files.filter((file) => file.role === "weights");
+  const model: InstalledModel = {
+    name: `${name}:${tag}`,
+    id: "",
+    format: "gguf",
+    files,
+    sizeBytes: 0,
+    origin: "store",
+    modifiedAt: new Date(),
+  };
+  try {
+    await context.inspect(weights[0]?.path ?? "", model);
+  } catch (error) {
+    if (!(error instanceof HearthError && error.code === "model_unsupported")) throw error;
   }
 }
 

@@ -78,7 +78,7 @@ async function inspectModel(context: LibraryContext, model: InstalledModel): Pro
       },
     );
   }
-  return await context.inspect(weights.path);
+  return await context.inspect(weights.path, model);
 }
 
 function createContext(options: LibraryOptions): LibraryContext {
@@ -91,7 +91,7 @@ function createContext(options: LibraryOptions): LibraryContext {
     npm: async () => npm ?? (await import("./sources/npm-client.ts")).createNpmClient(),
     freeBytes: options.freeBytes ?? freeBytes,
     detect: options.detect ?? (async (path) => await (await import("../formats/detect.ts")).detectFormat(path)),
-    inspect: options.inspect ?? (async (path) => await (await import("./inspect.ts")).inspectGguf(path)),
+    inspect: options.inspect ?? (async (path, model) => await (await import("./inspect.ts")).inspectGguf(path, model)),
     chunkBytes: options.chunkBytes ?? 8 * 1024 ** 2,
     stallTimeoutMs: options.stallTimeoutMs ?? 30_000,
     retryDelayMs: options.retryDelayMs ?? 500,

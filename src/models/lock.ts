@@ -42,9 +42,7 @@ export async function withLock<T>(
   let progress: Progress | undefined;
   let writing = Promise.resolve();
   const beat = setInterval(() => {
-    writing = writing.then(async () => {
-      await refresh(path, { ...holder, ...(progress && { progress }) });
-    });
+    writing = beatOnce(writing, path, { ...holder, ...(progress && { progress }) });
   }, beatMs);
   beat.unref();
   try {
@@ -58,6 +56,11 @@ export async function withLock<T>(
     await writing;
     if ((await readHolder(path))?.nonce === holder.nonce) await rm(path, { force: true });
   }
+}
+
+async function beatOnce(before: Promise<void>, path: string, holder: Holder): Promise<void> {
+  await before;
+  await refresh(path, holder);
 }
 
 async function acquire(path: string, { signal, onWait }: LockOptions): Promise<Holder> {

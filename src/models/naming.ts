@@ -21,7 +21,7 @@ export function storeName(reference: Exclude<ModelReference, { kind: "path" }>, 
     }
     case "npm":
       return { name: `npm/${nameWord(reference.package)}`, tag: tagWord(reference.version ?? "latest") };
-    case "https":
+    default:
       return { name: tagWord(stem(file)).toLowerCase(), tag: "latest" };
   }
 }

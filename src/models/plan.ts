@@ -25,10 +25,7 @@ export function planPull(context: LibraryContext, catalog: Catalog, text: string
       return planName(catalog, reference, text);
     case "path":
       throw new HearthError("internal", "A path is adopted, not pulled.");
-    case "hf":
-    case "npm":
-    case "https":
-    case "ollama":
+    default:
       return {
         key: formatReference(reference),
         sources: [{ references: [reference] }],
@@ -85,7 +82,7 @@ function hubUrl({ settings }: LibraryContext, reference: ModelReference): ModelR
   const match = /^([^/]+\/[^/?]+)(?:\/(?:resolve|blob)\/([^/]+)\/([^?]+))?(?:\?.*)?$/.exec(
     reference.url.slice(hub.length),
   );
-  if (!match) return reference;
+  if (!match || (match[3] === undefined && /\.[a-z0-9]+$/.test(match[1] ?? ""))) return reference;
   const [, repo = "", revision, file] = match;
   const part = file === undefined ? "" : `/${decodeURIComponent(file)}@${decodeURIComponent(revision ?? "main")}`;
   return parseReference(`hf:${repo}${part.replace(/@main$/, "")}`);

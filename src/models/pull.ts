@@ -13,7 +13,7 @@ import { planPull, type PullPlan } from "./plan.ts";
 import { findModel } from "./resolve.ts";
 import { createSharing } from "./share.ts";
 import { describeSource, fetchSource } from "./sources/fetch.ts";
-import type { Courier } from "./sources/source.ts";
+import type { Reporter } from "./sources/source.ts";
 import { makeStore } from "./store.ts";
 import { sweepStaging } from "./sweep.ts";
 
@@ -38,7 +38,7 @@ export function createPuller(context: LibraryContext, catalog: Catalog): ModelLi
       const model = await sharing.join(
         plan.key,
         throttled(options),
-        async (courier) => await pullOnce(context, { plan, find, courier }),
+        async (reporter) => await pullOnce(context, { plan, find, reporter }),
       );
       return done(model, options);
     } catch (error) {
@@ -54,36 +54,39 @@ export function createPuller(context: LibraryContext, catalog: Catalog): ModelLi
 interface Work {
   readonly plan: PullPlan;
   readonly find: () => Promise<InstalledModel | undefined>;
-  readonly courier: Courier;
+  readonly reporter: Reporter;
 }
 
 /** One pull of a model at a time, also between processes. Whoever waited finds it installed. */
-async function pullOnce(context: LibraryContext, { plan, find, courier }: Work): Promise<InstalledModel> {
+async function pullOnce(context: LibraryContext, { plan, find, reporter }: Work): Promise<InstalledModel> {
   await makeStore(context.folders);
   await sweepStaging(context.folders);
   const lock = join(context.folders.staging, `${createHash("sha256").update(plan.key).digest("hex")}.pull.lock`);
   const onWait = (progress: Progress | undefined): void => {
-    if (progress) courier.report(progress);
+    if (progress) reporter.report(progress);
   };
-  return await withLock(lock, { signal: courier.signal, onWait }, async (held) => {
+  return await withLock(lock, { signal: reporter.signal, onWait }, async (held) => {
     const report = (progress: Progress): void => {
-      courier.report(progress);
+      reporter.report(progress);
       held.report(progress);
     };
-    return (await find()) ?? (await trySources(context, plan, { signal: courier.signal, report }));
+    return (await find()) ?? (await trySources(context, plan, { signal: reporter.signal, report }));
   });
 }
 
 /** The sources in their order; the next one is tried when one does not answer or does not have it. */
-async function trySources(context: LibraryContext, plan: PullPlan, courier: Courier): Promise<InstalledModel> {
+async function trySources(context: LibraryContext, plan: PullPlan, reporter: Reporter): Promise<InstalledModel> {
   const failures: { source: string; error: HearthError }[] = [];
   for (const source of plan.sources) {
     const last = failures.at(-1);
     const name = describeSource(source);
-    if (last) courier.report({ phase: "resolve", label: `${last.error.message} Using ${name}.`, completedBytes: 0 });
+    if (last) reporter.report({ phase: "resolve", label: `${last.error.message} Using ${name}.`, completedBytes: 0 });
     try {
-      const fetched = await fetchSource(context, source, courier);
-      courier.report({ phase: "install", label: plan.key, completedBytes: 0 });
+      // The last source gets patience: there is nothing left to try.
+      const patience = source === plan.sources.at(-1) ? context.stallTimeoutMs : 0;
+      const answerTimeoutMs = Math.max(context.settings.hubTimeout, patience);
+      const fetched = await fetchSource(context, source, { ...reporter, answerTimeoutMs });
+      reporter.report({ phase: "install", label: plan.key, completedBytes: 0 });
       return await install(context, plan.nameFor(fetched), { fetched, license: plan.license });
     } catch (error) {
       if (!(error instanceof HearthError) || !isWorthAnother(error)) throw error;

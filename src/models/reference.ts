@@ -48,7 +48,7 @@ export function formatReference(reference: ModelReference): string {
     }
     case "https":
       return reference.url;
-    case "path":
+    default:
       return reference.path;
   }
 }

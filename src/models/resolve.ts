@@ -38,10 +38,7 @@ export async function findModel(
       return await adoptPath(reference.path, context.detect);
     case "name":
       return byShortName(inventory, catalog, reference);
-    case "hf":
-    case "npm":
-    case "https":
-    case "ollama":
+    default:
       return inventory.models.find((model) => isFrom(model, reference));
   }
 }
@@ -89,8 +86,7 @@ function isFrom(model: InstalledModel, wanted: ModelReference): boolean {
       return source.kind === "ollama" && source.name === wanted.name && source.tag === wanted.tag;
     case "https":
       return source.kind === "https" && source.url === wanted.url;
-    case "name":
-    case "path":
+    default:
       return false;
   }
 }

@@ -1,11 +1,11 @@
 import type { Progress } from "../spec/model.ts";
 import { raceAbort } from "../util/abort.ts";
 import type { PullOptions } from "./contract.ts";
-import type { Courier } from "./sources/source.ts";
+import type { Reporter } from "./sources/source.ts";
 
 /** Calls with one key share one piece of work; it is cancelled when the last caller has gone. */
 export interface Sharing<T> {
-  join(key: string, options: PullOptions, work: (courier: Courier) => Promise<T>): Promise<T>;
+  join(key: string, options: PullOptions, work: (reporter: Reporter) => Promise<T>): Promise<T>;
 }
 
 interface Shared<T> {
@@ -18,7 +18,7 @@ interface Shared<T> {
 export function createSharing<T>(): Sharing<T> {
   const running = new Map<string, Shared<T>>();
 
-  const start = (key: string, work: (courier: Courier) => Promise<T>): Shared<T> => {
+  const start = (key: string, work: (reporter: Reporter) => Promise<T>): Shared<T> => {
     const stop = new AbortController();
     const listeners = new Set<(progress: Progress) => void>();
     const report = (progress: Progress): void => {
@@ -49,6 +49,8 @@ export function createSharing<T>(): Sharing<T> {
           // A new caller must not join what is being cancelled.
           if (running.get(key) === shared) running.delete(key);
           shared.stop.abort(signal?.reason);
+          // Files are closed and locks released before the caller hears of it.
+          await shared.result.catch(() => undefined);
         }
       }
     },

@@ -2,14 +2,16 @@ import { HearthError } from "../error.ts";
 import { formatBytes } from "../util/format.ts";
 import type { LibraryContext } from "./context.ts";
 
+type Disk = Pick<LibraryContext, "folders" | "freeBytes">;
+
 /** Throws `disk_full` with figures when `neededBytes` more do not fit beside a folder. */
-export async function checkSpace(context: LibraryContext, neededBytes: number, label: string): Promise<void> {
+export async function checkSpace(context: Disk, neededBytes: number, label: string): Promise<void> {
   const free = await context.freeBytes(context.folders.staging);
   if (neededBytes > free) throw diskFull({ folder: context.folders.staging, label, neededBytes, freeBytes: free });
 }
 
 /** Turns a failed write for want of space into `disk_full`; other errors stay. */
-export async function explainFull(context: LibraryContext, error: unknown, label: string): Promise<unknown> {
+export async function explainFull(context: Disk, error: unknown, label: string): Promise<unknown> {
   if (!(error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT")))
     return error;
   const free = await context.freeBytes(context.folders.staging).catch(() => 0);

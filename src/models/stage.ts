@@ -65,6 +65,7 @@ export async function fetchChecked(
     await download(context, remote, {
       data,
       signal: courier.signal,
+      answerTimeoutMs: courier.answerTimeoutMs,
       onBytes: (completedBytes, totalBytes) => {
         const progress = {
           phase: "download",

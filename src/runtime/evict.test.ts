@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { HearthError } from "../error.ts";
 import { chooseVictims, type Occupant } from "./evict.ts";
-import { createTestHouse, gibibyte, modelOf, outcome, settle } from "./testing.ts";
+import { createTestHouse, gibibyte, modelOf, outcome, settle } from "../../test/runtime-house.ts";
 
 const occupant = (key: string, bytes: number, lastUsedAt: number, busy = false): Occupant => ({
   key,
@@ -147,6 +147,22 @@ test("a load that runs out of memory is tried once more without the idle models"
   engine.last("b").finish();
   expect((await lease).model.name).toBe("b:latest");
   expect(runtime.stats()).toMatchObject({ loads: 2, loadFailures: 0, evictions: 1 });
+});
+
+test("a second try that runs out of memory is the last", async () => {
+  const { runtime, engine } = createTestHouse({ settings: { memory: 4 * gibibyte } });
+  (await runtime.acquire({ model: "a" })).release();
+  engine.holdLoads = true;
+  const lease = runtime.acquire({ model: "b" });
+  await settle();
+  engine.last("b").fail(new HearthError("out_of_memory", "The weights could not be allocated."));
+  await settle();
+  engine.holdLoads = false;
+  (await runtime.acquire({ model: "c" })).release();
+  engine.last("b").fail(new HearthError("out_of_memory", "The weights could not be allocated."));
+  await expect(lease).rejects.toMatchObject({ code: "out_of_memory" });
+  expect(runtime.loaded().map(({ name }) => name)).toEqual(["c:latest"]);
+  expect(runtime.stats()).toMatchObject({ loadFailures: 1, evictions: 1 });
 });
 
 test("when memory runs out beside a busy model, the refusal names what could be stopped", async () => {

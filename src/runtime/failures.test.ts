@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { HearthError } from "../error.ts";
-import { createTestHouse, gibibyte, modelOf, settle, type TestHouse } from "./testing.ts";
+import { createTestHouse, gibibyte, modelOf, settle, type TestHouse } from "../../test/runtime-house.ts";
 
 async function failOnce({ runtime, engine }: TestHouse, message = "illegal instruction"): Promise<void> {
   engine.holdLoads = true;

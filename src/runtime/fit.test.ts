@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { fakeInfo } from "../../test/fake-library.ts";
 import { estimateMemory, fittingContext, memoryBudget, outOfMemory, usableBytes } from "./fit.ts";
-import { gibibyte, mebibyte } from "./testing.ts";
+import { gibibyte, mebibyte } from "../../test/runtime-house.ts";
 
 const load = { contextTokens: 4096, parallel: 8 };
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { longestTimeoutMs } from "./clock.ts";
-import { createTestHouse, settle } from "./testing.ts";
+import { createTestHouse, settle } from "../../test/runtime-house.ts";
 
 test("an idle model is unloaded when its time is over, and not before", async () => {
   const { runtime, engine, clock } = createTestHouse({ settings: { keepAlive: 1000 } });
@@ -30,8 +30,8 @@ test("every request starts the time anew", async () => {
 
 test("the request that ends last decides how long the model stays", async () => {
   const { runtime, engine, clock } = createTestHouse({ settings: { keepAlive: 1000 } });
-  const short = await runtime.acquire({ model: "a", keepAliveMs: 10 });
   const long = await runtime.acquire({ model: "a", keepAliveMs: 60_000 });
+  const short = await runtime.acquire({ model: "a", keepAliveMs: 10 });
   long.release();
   expect(clock.timers).toBe(0);
   short.release();

@@ -4,7 +4,7 @@ import type { LoadOptions } from "../spec/engine.ts";
 import type { InstalledModel, ModelInfo } from "../spec/model.ts";
 import { estimateMemory } from "./fit.ts";
 import { adapterBytes, type LoadAnswer, type LoadSettings, resolveLoad, serves } from "./load-options.ts";
-import { gibibyte, mebibyte } from "./testing.ts";
+import { gibibyte, mebibyte } from "../../test/runtime-house.ts";
 
 const plain: LoadSettings = {
   device: "auto",

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { HearthError } from "../error.ts";
 import type { Progress } from "../spec/model.ts";
-import { createTestHouse, gibibyte, modelOf, outcome, settle } from "./testing.ts";
+import { createTestHouse, outcome, settle } from "../../test/runtime-house.ts";
 
 test("sixty-four simultaneous first requests load the model once", async () => {
   const { runtime, engine } = createTestHouse({ settings: { parallel: 64 } });
@@ -189,11 +189,15 @@ test("a lease says how long it waited for the load and how long for its turn", a
   expect(await third).toMatchObject({ loadMs: 0, queueMs: 50 });
 });
 
-test("a model that was pulled anew is loaded anew, once it is idle", async () => {
-  const house = createTestHouse({ models: [modelOf("a", gibibyte), modelOf("b", gibibyte)] });
-  const lease = await house.runtime.acquire({ model: "a" });
-  expect(lease.model.name).toBe("a:latest");
-  expect(lease.info.weightBytes).toBe(house.engine.last("a").info.weightBytes);
+test("a model that has changed under its name is loaded anew, once the old one is idle", async () => {
+  const { runtime, library, engine } = createTestHouse();
+  const old = await runtime.acquire({ model: "a" });
+  await library.copy("b", "a");
+  const changed = runtime.acquire({ model: "a" });
+  expect(await outcome(changed)).toBe("pending");
+  old.release();
+  expect((await changed).model.id).toBe((await library.resolve("b")).id);
+  expect(engine.loads.map(({ state }) => state)).toEqual(["gone", "loaded"]);
 });
 
 test.for([

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Lease } from "./contract.ts";
-import { createTestHouse, gibibyte, mebibyte, modelOf, settle, type TestHouse } from "./testing.ts";
+import { createTestHouse, gibibyte, mebibyte, modelOf, settle, type TestHouse } from "../../test/runtime-house.ts";
 
 const names = ["a", "b", "c", "d", "e"];
 const sizes: Readonly<Record<string, number>> = { a: 1, b: 1, c: 1.5, d: 2, e: 3 };

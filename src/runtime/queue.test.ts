@@ -1,6 +1,7 @@
+import { getEventListeners } from "node:events";
 import { expect, test } from "vitest";
 import type { Lease } from "./contract.ts";
-import { createTestHouse, outcome, settle } from "./testing.ts";
+import { createTestHouse, outcome, settle } from "../../test/runtime-house.ts";
 
 test("no more requests run than the model has sequences; the others get their turn in order of arrival", async () => {
   const { runtime } = createTestHouse({ settings: { parallel: 2 } });
@@ -50,6 +51,56 @@ test("a request that finds the queue full is refused at once with 503 and a time
   expect(runtime.stats()).toMatchObject({ refused: 1, waiting: 2, running: 1 });
   running.release();
   for (const each of waiting) (await each).release();
+});
+
+test("with several sequences the time to try again is shorter", async () => {
+  const { runtime, clock } = createTestHouse({ settings: { parallel: 2, queue: 3 } });
+  const first = await runtime.acquire({ model: "a" });
+  await clock.advance(4000);
+  first.release();
+  for (let index = 0; index < 5; index++) void runtime.acquire({ model: "a" });
+  await settle();
+  await expect(runtime.acquire({ model: "a" })).rejects.toMatchObject({ retryAfterSeconds: 8 });
+});
+
+test("without any experience the time to try again is a second, and never more than ten minutes", async () => {
+  const { runtime, clock } = createTestHouse({ settings: { parallel: 1, queue: 0 } });
+  const first = await runtime.acquire({ model: "a" });
+  await expect(runtime.acquire({ model: "a" })).rejects.toMatchObject({ retryAfterSeconds: 1 });
+  await clock.advance(86_400_000);
+  first.release();
+  await runtime.acquire({ model: "a" });
+  await expect(runtime.acquire({ model: "a" })).rejects.toMatchObject({ retryAfterSeconds: 600 });
+});
+
+test("who came first has the first turn, even when looking up its model took longer", async () => {
+  const { runtime, library } = createTestHouse({ settings: { parallel: 1 } });
+  const running = await runtime.acquire({ model: "a" });
+  const inspect = library.inspect.bind(library);
+  const slow = Promise.withResolvers<void>();
+  library.inspect = async (model) => {
+    library.inspect = inspect;
+    await slow.promise;
+    return await inspect(model);
+  };
+  const first = runtime.acquire({ model: "a" });
+  const second = runtime.acquire({ model: "a" });
+  await settle();
+  slow.resolve();
+  await settle();
+  running.release();
+  expect(await outcome(second)).toBe("pending");
+  (await first).release();
+  (await second).release();
+});
+
+test("a granted, a refused and a failed request leave no listener on their signal", async () => {
+  const { runtime } = createTestHouse({ settings: { parallel: 1, queue: 0 } });
+  const { signal } = new AbortController();
+  await runtime.acquire({ model: "a", signal });
+  await expect(runtime.acquire({ model: "a", signal })).rejects.toMatchObject({ code: "queue_full" });
+  await expect(runtime.acquire({ model: "nope", signal })).rejects.toMatchObject({ code: "model_not_found" });
+  expect(getEventListeners(signal, "abort")).toHaveLength(0);
 });
 
 test("of a burst on a model that is not loaded exactly those are refused that find neither a turn nor a place", async () => {

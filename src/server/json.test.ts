@@ -22,7 +22,7 @@ describe("where JSON stops being JSON", () => {
     ["{]", 1],
     ["1 2", 2],
   ])("%j at %i", (text, position) => {
-    expect(() => JSON.parse(text) as unknown).toThrow();
+    expect(() => JSON.parse(text) as unknown).toThrow(SyntaxError);
     expect(jsonErrorPosition(text)).toBe(position);
   });
 

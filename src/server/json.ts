@@ -69,8 +69,7 @@ function advance(text: string, position: number, expected: Expected): Step | und
     case "key":
     case "key-or-end":
       return scalarStep(character === '"' ? endOfString(text, position) : undefined, "colon");
-    case "value":
-    case "value-or-end":
+    default:
       if (character === "{") return { end: position + 1, next: "key-or-end", opens: "}" };
       if (character === "[") return { end: position + 1, next: "value-or-end", opens: "]" };
       if (character === '"') return scalarStep(endOfString(text, position), "comma-or-end");

@@ -42,10 +42,9 @@ export function createRouteTable(entries: readonly Entry[]): RouteTable {
     }
     return { ...entry, params };
   };
-  return {
-    find: (method, path) => lookUp(method, path) ?? (method === "HEAD" ? lookUp("GET", path) : undefined),
-    methods: (path) => known.filter((method) => lookUp(method, path)),
-  };
+  const find: RouteTable["find"] = (method, path) =>
+    lookUp(method, path) ?? (method === "HEAD" ? lookUp("GET", path) : undefined);
+  return { find, methods: (path) => known.filter((method) => find(method, path)) };
 }
 
 function decode(text: string): string {

@@ -70,7 +70,7 @@ function createBar(stream: Output, now: () => number): Display {
       shownAt = now();
       clear();
       if (progress.phase === "done") return;
-      stream.write(barLine(progress, rate, (stream.columns ?? 80) - 1));
+      stream.write(barLine(progress, rate, (stream.columns || 80) - 1));
       drawn = true;
     },
     clear,
@@ -142,7 +142,12 @@ function barLine(progress: Progress, rate: number, columns: number): string {
   const right = figures(progress, rate);
   const name = title(progress);
   const room = columns - width(right) - 2;
-  const left = width(name) > room ? `${Array.from(name).slice(0, Math.max(0, room - 1)).join("")}…` : name;
+  const left =
+    width(name) > room
+      ? `${Array.from(name)
+          .slice(0, Math.max(0, room - 1))
+          .join("")}…`
+      : name;
   const free = Math.min(30, columns - width(left) - width(right) - 6);
   if (!progress.totalBytes || free < 8) return `${left}  ${right}`.slice(0, columns);
   const filled = Math.round(free * Math.min(1, progress.completedBytes / progress.totalBytes));

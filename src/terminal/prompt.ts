@@ -166,6 +166,6 @@ function gate(target: Output, open: () => boolean): Writable {
   });
   return Object.defineProperties(stream, {
     isTTY: { value: true },
-    columns: { get: () => target.columns ?? 80 },
+    columns: { get: () => target.columns || 80 },
   });
 }

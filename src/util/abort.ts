@@ -1,3 +1,5 @@
+import { HearthError } from "../error.ts";
+
 /** Rejects with the signal's reason as soon as it aborts; otherwise settles as `work` does. */
 export async function raceAbort<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return await work;
@@ -25,4 +27,10 @@ export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** The error for a caller whose signal aborted: `aborted`, or the HearthError that was given as the reason. */
+export function abortError(signal: AbortSignal): HearthError {
+  if (signal.reason instanceof HearthError) return signal.reason;
+  return new HearthError("aborted", "The request was cancelled.", { cause: signal.reason });
 }

@@ -14,7 +14,8 @@ export function editDistance(a: string, b: string): number {
 
 /** The candidates that `word` was probably meant to be, best first; at most three. */
 export function closest(word: string, candidates: Iterable<string>): string[] {
-  const limit = Math.max(2, Math.floor(word.length / 3));
+  // Of three letters two may not be wrong: everything is near then.
+  const limit = word.length < 4 ? 1 : Math.max(2, Math.floor(word.length / 3));
   return [...new Set(candidates)]
     .map((name) => ({ name, distance: name.startsWith(word) && word.length > 2 ? 0 : editDistance(word, name) }))
     .filter(({ distance }) => distance <= limit)

@@ -10,6 +10,7 @@ export interface ToolStageOptions {
   readonly counter: CallCounter;
 }
 
+const longCall = 16 * 1024;
 /** White space before the first text that is held back at most. */
 const longestSpace = 4096;
 
@@ -23,6 +24,7 @@ export class ToolStage implements OutputStage {
   readonly #longestMarker: number;
   /** Text that is not decided yet; inside a block, all of the block. */
   #held = "";
+  #unread = 0;
   #block: readonly Matcher[] | undefined;
   /** White space before the first text, and whether there was any text since the beginning or the last call. */
   #lead = "";
@@ -37,6 +39,10 @@ export class ToolStage implements OutputStage {
 
   push(text: string): OutputEvent[] {
     this.#held += text;
+    this.#unread += text.length;
+    // Looking at a text that was just joined copies it: a long call is looked at in growing steps, not at every token.
+    if (this.#block && this.#held.length > longCall && this.#unread < this.#held.length / 32) return [];
+    this.#unread = 0;
     return this.#run(false);
   }
 

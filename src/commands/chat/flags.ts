@@ -1,5 +1,6 @@
 /** The flags of a conversation, the same for `hearth` and `hearth run`. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { parseInteger, parseText } from "../../config/values.ts";
 import { HearthError } from "../../error.ts";
 import type { OutputFormat } from "../../spec/sampling.ts";
@@ -76,7 +77,8 @@ export function parseThink(text: string, name: string): ChatRequest["think"] {
 }
 
 export function parseAdapter(text: string, name: string): Adapter {
-  if (text === "") throw new HearthError("usage", `${name} needs the path of a file.`);
   const match = /^(.+):(\d+(?:\.\d+)?)$/.exec(text);
-  return match?.[1] === undefined ? { path: text } : { path: match[1], scale: Number(match[2]) };
+  const path = resolve(match?.[1] ?? text);
+  if (!existsSync(path)) throw new HearthError("usage", `${name} is "${text}", and there is no file ${path}.`);
+  return match ? { path, scale: Number(match[2]) } : { path };
 }

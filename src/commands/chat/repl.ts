@@ -37,6 +37,8 @@ export async function openRepl(context: Context<ChatFlags>, session: Session): P
   try {
     for (;;) {
       const text = await prompt.read();
+      // After Ctrl-D the cursor still stands behind the prompt.
+      if (text === undefined) write("\n");
       if (text === undefined || text.trim() === "/bye") break;
       if (text.trim() === "") continue;
       running = new AbortController();

@@ -4,6 +4,7 @@ import { dataFolder } from "../../config/paths.ts";
 import { settingsTable, type Settings } from "../../config/settings.ts";
 import { formatBytes } from "../../util/format.ts";
 import type { Context } from "../command.ts";
+import { settingText } from "../setting-text.ts";
 import { connectServer, serverUrl } from "../connect.ts";
 import { packageVersion } from "../../util/package.ts";
 
@@ -69,7 +70,7 @@ async function checkSettings({ settings, sources }: Context): Promise<Finding[]>
   return names.map((name) => ({
     name: "settings",
     status: "ok",
-    text: `${settingsTable[name].flag} = ${secret.includes(name) ? "(hidden)" : String(settings[name])}, from ${sourceText(sources[name])}`,
+    text: `${settingsTable[name].flag} = ${secret.includes(name) ? "(hidden)" : settingText(name, settings[name])}, from ${sourceText(sources[name])}`,
   }));
 }
 

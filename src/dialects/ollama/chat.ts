@@ -39,9 +39,9 @@ export function toChatRequest(body: ChatBody, request: RouteRequest): ChatReques
   };
 }
 
-/** Refuses `think` for a model that cannot; to leave it off can always be asked for. */
-export async function checkThinking(hearth: Hearth, { model, think }: ChatRequest): Promise<void> {
-  if (think === undefined || think === false) return;
+/** Refuses `think` before a model is loaded that cannot; a template of the caller's own may know how. */
+export async function checkThinking(hearth: Hearth, { model, think, template }: ChatRequest): Promise<void> {
+  if (think === undefined || think === false || template !== undefined) return;
   const info = await hearth.library.inspect(await resolveModel(hearth.library, model));
   if (info.capabilities.includes("thinking")) return;
   throw new HearthError("unsupported_capability", `"${model}" does not support thinking.`, {

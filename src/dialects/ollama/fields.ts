@@ -45,5 +45,11 @@ function checkFields(body: object, known: readonly string[], elsewhere: Readonly
 }
 
 function isEmpty(value: unknown): boolean {
-  return value === null || value === "" || value === false || (Array.isArray(value) && value.length === 0);
+  return (
+    value === undefined ||
+    value === null ||
+    value === "" ||
+    value === false ||
+    (Array.isArray(value) && value.length === 0)
+  );
 }

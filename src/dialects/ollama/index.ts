@@ -9,7 +9,7 @@ import { handlePull } from "./pull.ts";
 import { handleShow } from "./show.ts";
 
 /** Clients switch features on by this number, so it is the version of Ollama whose API this is. */
-export const ollamaVersion = "0.32.0";
+const ollamaVersion = "0.32.0";
 
 const running: Route["handle"] = async () => ({ kind: "text", body: "Ollama is running" });
 

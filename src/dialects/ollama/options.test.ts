@@ -92,11 +92,13 @@ describe("options that cannot be honoured are refused by name", () => {
 });
 
 describe("values of the wrong kind", () => {
-  const wrong: readonly unknown[] = ["1", {}, Number.NaN, Infinity, -Infinity, 2 ** 53 + 2, -(2 ** 53) - 2];
-  const cases = optionNames.filter((name) => name !== "stop").flatMap((name) => wrong.map((value) => [name, value] as const));
-  test.each(cases)("%s %j is a 400 that names the field", (name, value) => {
-    expect(refusal({ [name]: value })).toMatchObject({ status: 400, details: { field: `options.${name}` } });
-  });
+  test.each(["1", {}, Number.NaN, Infinity, -Infinity, 2 ** 53 + 2, -(2 ** 53) - 2])(
+    "no option takes %j, and each says its name",
+    (value) => {
+      for (const name of optionNames.filter((option) => option !== "stop" || typeof value !== "string"))
+        expect(refusal({ [name]: value })).toMatchObject({ status: 400, details: { field: `options.${name}` } });
+    },
+  );
 
   test.each([
     ["num_predict", 0],

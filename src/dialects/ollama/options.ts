@@ -28,7 +28,7 @@ interface Draft {
 type Row = (draft: Draft, value: unknown, field: string) => void;
 
 const share = z.number().min(0).max(1);
-const penalty = z.number().min(-10).max(10);
+const penalty = z.number().min(-2).max(2);
 const count = z
   .int()
   .min(1)
@@ -40,7 +40,7 @@ const rows: Readonly<Record<string, Row>> = {
   top_p: option(share, ({ sampling }, value) => (sampling.topP = value)),
   min_p: option(share, ({ sampling }, value) => (sampling.minP = value)),
   typical_p: option(share, ({ sampling }, value) => (sampling.typicalP = value)),
-  repeat_penalty: option(z.number().min(0.01).max(100), ({ sampling }, value) => (sampling.repeatPenalty = value)),
+  repeat_penalty: option(z.number().gt(0).max(10), ({ sampling }, value) => (sampling.repeatPenalty = value)),
   repeat_last_n: option(
     z
       .int()
@@ -53,15 +53,18 @@ const rows: Readonly<Record<string, Row>> = {
   // A negative seed is Ollama's word for a random one, which is our default; engines take 32 bits.
   seed: option(z.int(), ({ sampling }, value) => value >= 0 && (sampling.seed = value % 2 ** 32)),
   mirostat: option(z.literal([0, 1, 2]), ({ mirostat }, value) => (mirostat.version = value)),
-  mirostat_tau: option(z.number().min(0), ({ mirostat }, value) => (mirostat.tau = value)),
+  mirostat_tau: option(z.number().min(0).max(100), ({ mirostat }, value) => (mirostat.tau = value)),
   mirostat_eta: option(z.number().min(0).max(1), ({ mirostat }, value) => (mirostat.eta = value)),
   // -1 and -2 both mean: until the model stops or the context is full. There is no context shift to go on after that.
   num_predict: option(z.union([z.literal([-1, -2]), count], "must be -1, -2 or at least 1"), (draft, value) => {
     if (value > 0) draft.maxTokens = value;
   }),
-  stop: option(z.union([z.string(), z.array(z.string())], "must be an array of strings"), (draft, value) => {
-    draft.stop = (typeof value === "string" ? [value] : value).filter((text) => text !== "");
-  }),
+  stop: option(
+    z.union([z.string(), z.array(z.string().max(1024)).max(16)], "must be an array of at most 16 short strings"),
+    (draft, value) => {
+      draft.stop = (typeof value === "string" ? [value] : value).filter((text) => text !== "");
+    },
+  ),
   num_keep: (draft, value, field) => {
     const kept = parseField(z.int().min(-1), value, field);
     // Without truncation everything is kept, which is at least what was asked for.

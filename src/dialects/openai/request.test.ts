@@ -223,6 +223,21 @@ describe("a chat body", () => {
     expect(error.message).toBe(message);
   });
 
+  test.each([
+    ["functions", { functions: [] }, "send tools"],
+    ["function_call", { function_call: "auto" }, "send tool_choice"],
+    [
+      "messages[0].function_call",
+      { messages: [{ role: "assistant", content: "", function_call: { name: "f", arguments: "" } }] },
+      "send tool_calls",
+    ],
+    ["tools[0].type", { tools: [{ type: "custom", custom: { name: "x" } }] }, 'must be "function"'],
+  ])("%s is not ignored", (field, body, message) => {
+    const error = refusal(() => chat(body));
+    expect(error.details["field"]).toBe(field);
+    expect(error.message).toContain(message);
+  });
+
   test("the old function role is refused with what to use", () => {
     const error = refusal(() => chat({ messages: [{ role: "function", name: "f", content: "1" }] }));
     expect(error.message).toContain("role tool");

@@ -151,7 +151,7 @@ function toThink(effort: ChatBody["reasoning_effort"]): boolean | "low" | "mediu
       return false;
     case "minimal":
       return "low";
-    case "xhigh":
+    default:
       return "high";
   }
 }
@@ -170,7 +170,7 @@ function toMessage(message: MessageBody, index: number): Message {
         content: toContent(message.content, field),
         ...defined({ toolCallId: message.tool_call_id, name: message.name }),
       };
-    case "assistant": {
+    default: {
       const calls = message.tool_calls?.map((call) => ({ id: call.id, ...call.function }));
       return {
         role: "assistant",
@@ -198,7 +198,7 @@ function toPart(part: PartBody, field: string): ContentPart {
       return { type: "text", text: part.refusal };
     case "image_url":
       return imageFromUrl(part.image_url.url, `${field}.image_url.url`);
-    case "input_audio":
+    default:
       return audioFromBase64(part.input_audio.data, part.input_audio.format, `${field}.input_audio`);
   }
 }

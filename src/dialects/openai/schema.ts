@@ -181,7 +181,7 @@ const messageBody: z.ZodType<MessageBody> = z.discriminatedUnion(
       refusal: z.string().nullish(),
       reasoning_content: z.string().nullish(),
       reasoning: z.string().nullish(),
-      function_call: z.null({ error: "is the old way to call tools; send tool_calls" }).optional(),
+      function_call: replacedBy("tool_calls"),
       tool_calls: z
         .array(z.object({ id: z.string(), function: z.object({ name: z.string().min(1), arguments: z.string() }) }))
         .nullish(),
@@ -190,6 +190,11 @@ const messageBody: z.ZodType<MessageBody> = z.discriminatedUnion(
   ],
   { error: "must have the role system, developer, user, assistant or tool (the old role function is role tool now)" },
 );
+
+/** Fields of the API before tools: they would change the answer, so they are not ignored. */
+function replacedBy(field: string): z.ZodOptional<z.ZodType<undefined>> {
+  return z.undefined({ error: `is the old way to call tools; send ${field}` }).optional();
+}
 
 const functionBody = z.object({
   name: z.string().min(1).max(128),
@@ -216,6 +221,8 @@ const chatBody: z.ZodType<ChatBody> = z.object({
       { error: 'must be "none", "auto", "required" or {"type":"function","function":{"name":…}}' },
     )
     .optional(),
+  functions: replacedBy("tools"),
+  function_call: replacedBy("tool_choice"),
   parallel_tool_calls: z.boolean().optional(),
   reasoning_effort: z.enum(["none", "minimal", "low", "medium", "high", "xhigh"]).optional(),
   chat_template_kwargs: json.optional(),

@@ -128,8 +128,8 @@ function createChatPieces(logprobs: boolean): PieceOf {
         sent.set(key, (sent.get(key) ?? "") + event.argumentsDelta);
         return toArgumentsPiece(event, event.argumentsDelta);
       }
-      case "tool-call-end": {
-        // A model family whose calls are only parsed at their end has sent no deltas.
+      default: {
+        // tool-call-end. A model family whose calls are only parsed at their end has sent no deltas.
         const before = sent.get(`${event.index}:${event.callIndex}`) ?? "";
         const rest = event.arguments.startsWith(before) ? event.arguments.slice(before.length) : "";
         return rest === "" ? undefined : toArgumentsPiece(event, rest);

@@ -1,8 +1,8 @@
 import { HearthError } from "../../error.ts";
+import { at, checkAttention } from "./attention.ts";
 import { booleanOf, failKey, integerOf, integersOf, numberOf, stringOf } from "./check.ts";
 import type { Range } from "./check.ts";
-import type { GgufKind } from "./kind.ts";
-import type { GgufFile } from "./types.ts";
+import type { GgufFile, GgufTensor } from "./types.ts";
 
 /** Layers for which llama.cpp v0.5.0 has room; it aborts above. */
 const mostLayers = 512;
@@ -22,6 +22,7 @@ const integers: Readonly<Record<string, Range>> = {
   expert_shared_count: [0, mostExperts],
   expert_group_count: [0, mostExperts],
   expert_group_used_count: [0, mostExperts],
+  expert_shared_feed_forward_length: [0, 2 ** 24],
   "attention.key_length": size,
   "attention.value_length": size,
   "attention.key_length_swa": size,
@@ -88,9 +89,11 @@ const ropeScalings: ReadonlySet<string> = new Set(["none", "linear", "yarn", "lo
 /** Models of these families have no attention and may say so with a head count of 0. */
 const recurrent = /^(mamba|rwkv|arwkv)/;
 
-/** Checks the sizes of a model or projector against each other and against what native code has room for. */
-export function checkArchitecture(gguf: GgufFile, architecture: string, kind: GgufKind): void {
-  if (kind === "projector") return checkProjector(gguf);
+/**
+ * Checks the sizes of a model against each other and against what native code has room for. `tensors` are those of
+ * all parts of the model.
+ */
+export function checkArchitecture(gguf: GgufFile, architecture: string, tensors: readonly GgufTensor[]): void {
   const key = (name: string): string => `${architecture}.${name}`;
   requireKeys(gguf, architecture, ["context_length", "embedding_length", "block_count"].map(key));
   for (const [name, range] of Object.entries(integers)) integerOf(gguf, key(name), range);
@@ -100,7 +103,9 @@ export function checkArchitecture(gguf: GgufFile, architecture: string, kind: Gg
   booleanOf(gguf, key("attention.causal"));
   checkRope(gguf, key);
   checkHeads(gguf, architecture, key);
-  checkExperts(gguf, key);
+  checkAttention(gguf, architecture, tensors);
+  checkFeedForward(gguf, key, tensors);
+  checkExperts(gguf, architecture, key);
   checkLayers(gguf, key);
 }
 
@@ -119,7 +124,8 @@ function requireKeys(gguf: GgufFile, architecture: string, keys: readonly string
   for (const key of missing) failKey(gguf, key, "is missing");
 }
 
-function checkProjector(gguf: GgufFile): void {
+/** Checks the sizes of an image or audio encoder. */
+export function checkProjector(gguf: GgufFile): void {
   for (const encoder of ["clip.vision", "clip.audio"]) {
     for (const [name, range] of Object.entries(projectorIntegers)) integerOf(gguf, `${encoder}.${name}`, range);
     numberOf(gguf, `${encoder}.attention.layer_norm_epsilon`, [0, 1]);
@@ -147,7 +153,10 @@ function checkRope(gguf: GgufFile, key: Key): void {
 function checkHeads(gguf: GgufFile, architecture: string, key: Key): void {
   const heads = integersOf(gguf, key("attention.head_count"), [0, 2 ** 16]);
   const keyValueHeads = integersOf(gguf, key("attention.head_count_kv"), [0, 2 ** 16]) ?? heads;
-  if (heads === undefined) return;
+  if (heads === undefined) {
+    if (!recurrent.test(architecture)) failKey(gguf, key("attention.head_count"), "is missing");
+    return;
+  }
   const perLayer = typeof heads !== "number" || typeof keyValueHeads !== "number";
   const most = typeof heads === "number" ? heads : Math.max(0, ...heads);
   if (most === 0) {
@@ -186,16 +195,35 @@ function checkLayerHeads(
   }
 }
 
-function at(value: PerLayer, layer: number): number {
-  return typeof value === "number" ? value : (value[layer] ?? 0);
+/** llama.cpp makes its tables from the sizes alone and aborts at one of 0, so layers that are there need theirs. */
+function checkFeedForward(gguf: GgufFile, key: Key, tensors: readonly GgufTensor[]): void {
+  const dense = integersOf(gguf, key("feed_forward_length"), [0, 2 ** 24]) ?? 0;
+  const expert = integersOf(gguf, key("expert_feed_forward_length"), [0, 2 ** 24]);
+  const shared = integersOf(gguf, key("expert_shared_feed_forward_length"), [0, 2 ** 24]);
+  for (const { name } of tensors) {
+    const match = /^blk\.(\d+)\.ffn_(?:up|down|gate)(_exps|_shexp)?\.weight$/.exec(name);
+    if (!match) continue;
+    const layer = Number(match[1]);
+    const kind = match[2];
+    const size = at((kind === "_exps" ? expert : kind === "_shexp" ? shared : dense) ?? dense, layer);
+    const byExperts = kind === "_shexp" && shared === undefined;
+    if (size === 0 && !byExperts) {
+      const prefix = kind === "_exps" && expert !== undefined ? "expert_" : "";
+      const field = kind === "_shexp" ? "expert_shared_feed_forward_length" : `${prefix}feed_forward_length`;
+      failKey(gguf, key(field), `is missing or 0 for layer ${layer}, which has ${name}`);
+    }
+  }
 }
 
-function checkExperts(gguf: GgufFile, key: Key): void {
+function checkExperts(gguf: GgufFile, architecture: string, key: Key): void {
   const experts = integerOf(gguf, key("expert_count"), [0, mostExperts]) ?? 0;
   const used = integersOf(gguf, key("expert_used_count"), [0, mostExperts]) ?? 0;
   const mostUsed = typeof used === "number" ? used : Math.max(0, ...used);
   if (mostUsed > experts) failKey(gguf, key("expert_used_count"), `is ${mostUsed}, more than the ${experts} experts`);
-  if (experts > 1 && mostUsed === 0) failKey(gguf, key("expert_used_count"), `is 0, but there are ${experts} experts`);
+  // Of these models one expert means none.
+  const fewest = architecture.startsWith("hunyuan") ? 2 : 1;
+  if (experts >= fewest && mostUsed === 0)
+    failKey(gguf, key("expert_used_count"), `is 0, but of experts there are ${experts}`);
   const groups = integerOf(gguf, key("expert_group_count"), [0, mostExperts]) ?? 0;
   const usedGroups = integerOf(gguf, key("expert_group_used_count"), [0, mostExperts]) ?? 0;
   if (groups > 0 && groups >= experts) {

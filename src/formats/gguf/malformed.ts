@@ -17,12 +17,11 @@ export function malformed(fault: Fault, problem: string): HearthError {
   });
 }
 
-/** Names come from the file: cut them and show control characters as escapes. */
+/** Names come from the file: cut them and show control and direction characters as escapes. */
 export function printable(text: string, limit = 80): string {
   const cut = text.length > limit ? `${text.slice(0, limit)}…` : text;
-  // eslint-disable-next-line no-control-regex -- control characters are what it looks for
-  return cut.replaceAll(
-    /[\u0000-\u001F\u007F-\u009F\u2028\u2029\u202A-\u202E]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  return cut.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
+    const code = character.codePointAt(0) ?? 0;
+    return `\\u${code.toString(16).padStart(4, "0")}`;
+  });
 }

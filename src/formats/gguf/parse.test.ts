@@ -1,3 +1,4 @@
+// oxlint-disable vitest/expect-expect -- expectMalformed and refusal assert
 import { describe, expect, test } from "vitest";
 import { modelBytes, tinyBert, tinyLlama } from "../../../test/make-model.ts";
 import { HearthError } from "../../error.ts";

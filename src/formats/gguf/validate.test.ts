@@ -1,7 +1,8 @@
+// oxlint-disable vitest/expect-expect -- check and expectRefused assert
 import { describe, expect, test } from "vitest";
 import { modelBytes, tinyBert, tinyLlama } from "../../../test/make-model.ts";
 import type { TinyLlamaOptions } from "../../../test/make-model.ts";
-import { llamaVocabulary } from "../../../test/make-vocabulary.ts";
+import { bertVocabulary, llamaVocabulary } from "../../../test/make-vocabulary.ts";
 import { HearthError } from "../../error.ts";
 import type { GgufContent, GgufTypedValue } from "./encode.ts";
 import { parseGguf } from "./parse.ts";
@@ -76,7 +77,10 @@ describe("sizes that native code has no room for (T-GGUF-6)", () => {
   test("experts that do not fit each other", () => {
     const experts = { "llama.expert_count": u32(8), "llama.expert_used_count": u32(2) };
     check(changed(llama, experts));
-    expectRefused(changed(llama, { ...experts, "llama.expert_used_count": u32(0) }), "llama.expert_used_count", /is 0/);
+    for (const count of [1, 8]) {
+      const unused = { "llama.expert_count": u32(count), "llama.expert_used_count": u32(0) };
+      expectRefused(changed(llama, unused), "llama.expert_used_count", /is 0/);
+    }
     expectRefused(
       changed(llama, { ...experts, "llama.expert_group_count": u32(8) }),
       "llama.expert_group_count",
@@ -113,6 +117,44 @@ describe("sizes that native code has no room for (T-GGUF-6)", () => {
     for (const value of ["none", "linear", "yarn", "longrope"])
       check(changed(llama, { [key]: { type: "string", value } }));
     expectRefused(changed(llama, { [key]: { type: "string", value: "linea" } }), key, /must be one of none, linear/);
+  });
+
+  test("head sizes that do not fit the attention matrices", () => {
+    const length = "llama.attention.key_length";
+    const both = (value: number): Changes => ({
+      [length]: u32(value),
+      "llama.attention.value_length": u32(value),
+      "llama.rope.dimension_count": u32(value),
+    });
+    check(changed(llama, both(8)));
+    expectRefused(changed(llama, both(16)), "blk.0.attn_q.weight", /has the shape 32 × 32; .* must have 64 rows/);
+    expectRefused(changed(llama, { ...both(8), [length]: u32(10) }), length, /but the value length is 8/);
+    expectRefused(
+      changed(llama, { "llama.rope.dimension_count": u32(4) }),
+      "llama.rope.dimension_count",
+      /must be the head size of 8/,
+    );
+    const none = { type: "array", of: "uint32", value: [0] } as const;
+    expectRefused(changed(llama, { "llama.attention.head_count_kv": none }), "blk.0.attn_k.weight", /must have 0 rows/);
+  });
+
+  test("layers without their size, at which llama.cpp aborts", () => {
+    const dense = "llama.feed_forward_length";
+    expectRefused(changed(llama, { [dense]: u32(0) }), dense, /missing or 0 for layer 0, which has blk\.0\.ffn_gate/);
+    expectRefused(changed(llama, { [dense]: undefined }), dense, /missing or 0/);
+    const expert = "llama.expert_feed_forward_length";
+    const renamed = (from: string, to: string): GgufContent => ({
+      metadata: { ...llama.metadata, [expert]: u32(0), "llama.expert_shared_feed_forward_length": u32(0) },
+      tensors: llama.tensors.map((tensor) => ({ ...tensor, name: tensor.name.replace(from, to) })),
+    });
+    check(renamed("x", "x"));
+    expectRefused(renamed("ffn_up", "ffn_up_exps"), expert, /missing or 0/);
+    expectRefused(renamed("ffn_up", "ffn_up_shexp"), "llama.expert_shared_feed_forward_length", /missing or 0/);
+    expectRefused(
+      changed(llama, { "llama.attention.head_count": undefined }),
+      "llama.attention.head_count",
+      /is missing/,
+    );
   });
 
   test("missing sizes, and a missing architecture", () => {
@@ -172,7 +214,8 @@ describe("vocabularies that make llama.cpp abort or read beyond them (T-GGUF-6)"
   test("a token twice, also where only a zero byte tells two apart", () => {
     expectRefused(changed(llama, withToken(400, "▁the")), "tokenizer.ggml.tokens", /has the token "▁the" twice/);
     expectRefused(changed(llama, withToken(400, "▁the\0x")), "tokenizer.ggml.tokens", /twice, the second time as/);
-    expectRefused(changed(llama, withToken(400, "[EMPTY_401]")), "tokenizer.ggml.tokens", /./);
+    const empty = { "tokenizer.ggml.tokens": texts(tokens.with(400, "[EMPTY_401]").with(401, "")) };
+    expectRefused(changed(llama, empty), "tokenizer.ggml.tokens", /"\[EMPTY_401\]" twice, the second time as 401/);
   });
 
   test("tokens of different bytes that are no UTF-8 are not the same token", () => {
@@ -187,7 +230,7 @@ describe("vocabularies that make llama.cpp abort or read beyond them (T-GGUF-6)"
     expect(() => validateForEngine(parseGguf(bytes))).toThrow(/twice/);
   });
 
-  test.each(["<0x-1>", "<0xGG>", "<0x1>", "<0x0a>", "0x0A", "<0x000A>", "", "x"])("the byte token %j", (text) => {
+  test.each(["<0x-1>", "<0xGG>", "<0x1>", "<0x0a>", "0x0A", "<0x000A>", "", "xyz"])("the byte token %j", (text) => {
     expectRefused(
       changed(llama, withToken(13, text)),
       "tokenizer.ggml.tokens",
@@ -199,6 +242,30 @@ describe("vocabularies that make llama.cpp abort or read beyond them (T-GGUF-6)"
     const plamo: Changes = { ...withToken(400, "<0x-1>"), "tokenizer.ggml.model": { type: "string", value: "plamo2" } };
     expectRefused(changed(llama, plamo), "tokenizer.ggml.tokens", /<0x-1>/);
     check(changed(llama, withToken(400, "<0x-1>")));
+  });
+
+  test("a SentencePiece vocabulary without a token for a byte, which ends the process at the first such text", () => {
+    const renamed = withToken(3 + 0x9f, "▁nine");
+    const normal = { type: "array", of: "int32", value: types.with(3 + 0x9f, 1) } as const;
+    const changes = { ...renamed, "tokenizer.ggml.token_type": normal };
+    expectRefused(changed(llama, changes), "tokenizer.ggml.tokens", /has no token for the byte 0x9F, nor for 0 others/);
+    const ascii = {
+      ...withToken(3 + 0x41, "▁forty"),
+      "tokenizer.ggml.token_type": { ...normal, value: types.with(3 + 0x41, 1) },
+    };
+    check(changed(llama, ascii)); // "A" itself is a token
+  });
+
+  test("a WordPiece vocabulary with bytes, and a model without vocabulary", () => {
+    const { types: bertTypes } = bertVocabulary();
+    const byte = { type: "array", of: "int32", value: bertTypes.with(7, 6) } as const;
+    expectRefused(
+      changed(bert, { "tokenizer.ggml.token_type": byte }),
+      "tokenizer.ggml.token_type",
+      /says byte for token 7/,
+    );
+    const none = changed(llama, { "tokenizer.ggml.model": { type: "string", value: "none" } });
+    expect(() => check(none)).toThrow(/has no vocabulary of its own/);
   });
 
   test("a token of more than 64 KiB", () => {

@@ -1,5 +1,5 @@
 import { HearthError } from "../../error.ts";
-import { checkArchitecture } from "./architecture.ts";
+import { checkArchitecture, checkProjector } from "./architecture.ts";
 import { failKey, stringOf } from "./check.ts";
 import type { GgmlTypeName } from "./ggml.ts";
 import { kindOf } from "./kind.ts";
@@ -10,9 +10,9 @@ import { checkVocabulary } from "./vocabulary.ts";
 /**
  * Checks what native code takes for granted, so that no file makes it abort or read beyond its memory: sizes in
  * range, vocabulary arrays of one length, unique tokens, tensors of types that can be computed. Needs the contents
- * of arrays. Throws `model_malformed` with {field, offset}, or `model_unsupported` for a file that is no model.
+ * of arrays, and for the first part of a split model the tensors of all parts. Throws `model_malformed` with {field, offset}, or `model_unsupported` for a file that is no model.
  */
-export function validateForEngine(gguf: GgufFile): void {
+export function validateForEngine(gguf: GgufFile, tensors: readonly GgufTensor[] = gguf.tensors): void {
   const kind = kindOf(gguf);
   if (kind === "other") throw noModel(gguf, "holds measurements of a model, not a model");
   checkLayout(gguf);
@@ -24,8 +24,9 @@ export function validateForEngine(gguf: GgufFile): void {
     failKey(gguf, "general.architecture", "is not the name of an architecture");
   }
   if (kind === "adapter") return;
-  checkArchitecture(gguf, architecture, kind);
-  if (kind !== "projector") checkVocabulary(gguf);
+  if (kind === "projector") return checkProjector(gguf);
+  checkArchitecture(gguf, architecture, tensors);
+  checkVocabulary(gguf);
 }
 
 export function noModel(gguf: GgufFile, what: string): HearthError {
@@ -53,14 +54,9 @@ function checkTensorType(gguf: GgufFile, tensor: GgufTensor): void {
   if (notWeights.has(tensor.typeName)) {
     failTensor(gguf, tensor, `is of type ${tensor.typeName}, which no engine computes with`);
   }
-  // Norms and biases are added and multiplied element by element, which ggml does not do with blocks.
-  if (
-    tensor.shape.length === 1 &&
-    tensor.typeName !== "F32" &&
-    tensor.typeName !== "F16" &&
-    tensor.typeName !== "BF16"
-  ) {
-    failTensor(gguf, tensor, `is a vector of type ${tensor.typeName}; vectors must be floating-point numbers`);
+  // Norms and biases are added and multiplied element by element, and ggml aborts at any type but F32 there.
+  if (tensor.shape.length === 1 && tensor.typeName !== "F32") {
+    failTensor(gguf, tensor, `is a vector of type ${tensor.typeName}; vectors must be F32`);
   }
 }
 

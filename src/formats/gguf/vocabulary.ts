@@ -1,3 +1,4 @@
+import { HearthError } from "../../error.ts";
 import { booleanOf, failKey, integerOf, numbersOf, stringOf, stringsOf } from "./check.ts";
 import { limits } from "./limits.ts";
 import { malformed, printable } from "./malformed.ts";
@@ -29,8 +30,13 @@ export function checkVocabulary(gguf: GgufFile): void {
   const model = stringOf(gguf, `${prefix}model`);
   stringOf(gguf, `${prefix}pre`);
   stringOf(gguf, "tokenizer.chat_template");
+  integerOf(gguf, `${prefix}token_type_count`, [0, 65_536]);
   const tokens = stringsOf(gguf, `${prefix}tokens`);
-  if (model === "none" || model === "no_vocab") return;
+  if (model === "none" || model === "no_vocab") {
+    throw new HearthError("model_unsupported", `${gguf.name} has no vocabulary of its own.`, {
+      hint: "Fetch a version of the model with its tokenizer in the file.",
+    });
+  }
   if (!tokens) return failKey(gguf, `${prefix}tokens`, "is missing");
   if (tokens.length === 0) failKey(gguf, `${prefix}tokens`, "is empty");
   const types = numbersOf(gguf, `${prefix}token_type`);
@@ -39,7 +45,8 @@ export function checkVocabulary(gguf: GgufFile): void {
   checkLength(gguf, "scores", tokens.length);
   if (scores && Array.prototype.some.call(scores, Number.isNaN)) failKey(gguf, `${prefix}scores`, "holds a NaN");
   checkTokens(gguf, tokens, model === "plamo2");
-  if (types) checkByteTokens(gguf, tokens, types);
+  if (types) checkByteTokens(gguf, tokens, { types, model });
+  if (model === "llama") checkAllBytes(gguf, tokens);
   checkMerges(gguf);
   checkSpecialTokens(gguf, tokens.length, defaults[model ?? ""] ?? { addBos: false, addEos: false });
 }
@@ -54,9 +61,33 @@ function isByteToken(text: string): boolean {
   return /^<0x[0-9A-F]{2}>$/.test(text);
 }
 
-function checkByteTokens(gguf: GgufFile, tokens: GgufStrings, types: GgufNumbers): void {
+interface ByteTokens {
+  readonly types: GgufNumbers;
+  readonly model: string | undefined;
+}
+
+function checkByteTokens(gguf: GgufFile, tokens: GgufStrings, { types, model }: ByteTokens): void {
   for (let id = 0; id < tokens.length; id++) {
-    if (Number(types[id]) === byteType && !isByteToken(tokens.at(id))) failToken(gguf, tokens, id);
+    if (Number(types[id]) !== byteType) continue;
+    if (model === "bert")
+      failKey(gguf, `${prefix}token_type`, `says byte for token ${id}; a WordPiece vocabulary has none`);
+    if (!isByteToken(tokens.at(id))) failToken(gguf, tokens, id);
+  }
+}
+
+/** A text with a character that is no token is cut into bytes, and llama.cpp ends the process at one without token. */
+function checkAllBytes(gguf: GgufFile, tokens: GgufStrings): void {
+  const missing = new Set(Array.from({ length: 256 }, (_, byte) => byte));
+  for (let id = 0; id < tokens.length && missing.size > 0; id++) {
+    const bytes = tokens.bytes(id);
+    if (bytes.length === 1) missing.delete(bytes[0] ?? 0);
+    else if (bytes.length === 6 && isByteToken(tokens.at(id)))
+      missing.delete(Number.parseInt(tokens.at(id).slice(3, 5), 16));
+  }
+  const [byte] = missing;
+  if (byte !== undefined) {
+    const name = `0x${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+    failKey(gguf, `${prefix}tokens`, `has no token for the byte ${name}, nor for ${missing.size - 1} others`);
   }
 }
 

@@ -19,7 +19,7 @@ export async function fetchSource(context: LibraryContext, source: SourceRequest
       return await fetchUrl(context, first.url, { sha256, courier });
     case "ollama":
       return await fetchOllama(context, first, courier);
-    case "npm":
+    default:
       return await fetchNpm(
         context,
         source.references.filter((reference) => reference.kind === "npm"),

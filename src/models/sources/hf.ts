@@ -32,7 +32,7 @@ export async function fetchHub(
 ): Promise<Fetched> {
   const label = formatReference(reference);
   courier.report({ phase: "resolve", label, completedBytes: 0 });
-  const repo = await readRepo(context, reference, courier.signal);
+  const repo = await readRepo(context, reference, courier);
   const chosen = chooseFiles(repo, reference, files);
   const staged: StagedFile[] = [];
   for (const [index, file] of chosen.entries()) {
@@ -66,18 +66,18 @@ export async function fetchHub(
 export async function readRepo(
   context: LibraryContext,
   { repo, revision = "main" }: HubReference,
-  signal: AbortSignal,
+  { signal, answerTimeoutMs }: Courier,
 ): Promise<HubRepo> {
   const url = `${base(context)}/api/models/${repo}/revision/${encodeURIComponent(revision)}?blobs=true`;
   const answer = await request(context, {
     url,
     authorization: authorization(context),
     signal,
-    timeoutMs: context.settings.hubTimeout,
+    timeoutMs: answerTimeoutMs,
   });
   if (!answer.response.ok) {
     answer.abort(new Error(`status ${answer.response.status}`));
-    throw refusal(answer.response.status, `the repository ${repo}${revision === "main" ? "" : ` at ${revision}`}`, url);
+    throw refusal(answer.response.status, `repository ${repo}${revision === "main" ? "" : ` at ${revision}`}`, url);
   }
   return parseRepo(await readJson(answer), repo);
 }

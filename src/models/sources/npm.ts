@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { HearthError } from "../../error.ts";
 import type { ModelReference } from "../../spec/model.ts";
 import type { LibraryContext } from "../context.ts";
+import type { RemoteFile } from "../download.ts";
 import { journalPath } from "../journal.ts";
 import { formatReference } from "../reference.ts";
 import { checkSpace, explainFull } from "../space.ts";
@@ -35,7 +36,10 @@ export async function fetchNpm(
   wanted: NpmRequest,
 ): Promise<Fetched> {
   const tarballs: Tarball[] = [];
-  for (const reference of references) tarballs.push(await fetchTarball(context, reference, wanted.courier));
+  for (const [index, reference] of references.entries()) {
+    const part = references.length > 1 ? ` (${index + 1} of ${references.length})` : "";
+    tarballs.push(await fetchTarball(context, { reference, part }, wanted.courier));
+  }
   const [first] = tarballs;
   if (!first) throw new HearthError("internal", "A source without packages.");
   const leftovers = tarballs.flatMap(({ path }) => [path, journalPath(path)]);
@@ -53,17 +57,34 @@ export async function fetchNpm(
   }
 }
 
-async function fetchTarball(context: LibraryContext, reference: NpmReference, courier: Courier): Promise<Tarball> {
+async function fetchTarball(
+  context: LibraryContext,
+  { reference, part }: { reference: NpmReference; part: string },
+  courier: Courier,
+): Promise<Tarball> {
   const spec = reference.version === undefined ? reference.package : `${reference.package}@${reference.version}`;
-  courier.report({ phase: "resolve", label: `npm:${spec}`, completedBytes: 0 });
+  const label = `${spec}${part}`;
+  courier.report({ phase: "resolve", label: `npm:${label}`, completedBytes: 0 });
   const npm = await context.npm();
   const dist = await npm.view(spec, courier.signal);
-  const check = async (path: string): Promise<string> => await checkIntegrity(path, { dist, spec, courier });
-  if (npm.needsItself)
-    return { reference, spec, version: dist.version, path: await packWithNpm(context, npm, { spec, courier, check }) };
-  const remote = { label: spec, url: dist.tarball, authorization: npm.authorization(dist.tarball) };
-  const { data } = await fetchChecked(context, remote, { courier, check });
-  return { reference, spec, version: dist.version, path: data ?? stagingPath(context, dist.tarball) };
+  const check = async (path: string): Promise<string> => await checkIntegrity(path, { dist, label, courier });
+  const path = npm.needsItself
+    ? await packWithNpm(context, npm, { spec, courier, check })
+    : await downloadTarball(
+        context,
+        { label, url: dist.tarball, authorization: npm.authorization(dist.tarball) },
+        { courier, check },
+      );
+  return { reference, spec, version: dist.version, path };
+}
+
+async function downloadTarball(
+  context: LibraryContext,
+  remote: RemoteFile,
+  options: Parameters<typeof fetchChecked>[2],
+): Promise<string> {
+  const { data } = await fetchChecked(context, remote, options);
+  return data ?? stagingPath(context, remote.url);
 }
 
 /** Not resumable, but it goes through whatever proxy the user told npm about. */
@@ -83,15 +104,15 @@ const algorithms = ["sha512", "sha384", "sha256", "sha1"];
 /** Returns the digest as hex; throws `hash_mismatch`. The strongest algorithm that npm names counts. */
 async function checkIntegrity(
   path: string,
-  { dist, spec, courier }: { dist: NpmDist; spec: string; courier: Courier },
+  { dist, label, courier }: { dist: NpmDist; label: string; courier: Courier },
 ): Promise<string> {
   const entries = dist.integrity.trim().split(/\s+/);
   const algorithm = algorithms.find((name) => entries.some((entry) => entry.startsWith(`${name}-`)));
-  if (algorithm === undefined) throw new HearthError("pull_failed", `npm gives no usable integrity for ${spec}.`);
-  const digest = await hashStaged({ path, label: spec, courier, algorithm });
+  if (algorithm === undefined) throw new HearthError("pull_failed", `npm gives no usable integrity for ${label}.`);
+  const digest = await hashStaged({ path, label, courier, algorithm });
   const found = `${algorithm}-${digest.toString("base64")}`;
   const expected = entries.filter((entry) => entry.startsWith(`${algorithm}-`)).map((entry) => entry.split("?")[0]);
-  if (!expected.includes(found)) throw mismatch(spec, found, expected.join(" "));
+  if (!expected.includes(found)) throw mismatch(label, found, expected.join(" "));
   return digest.toString("hex");
 }
 

@@ -19,7 +19,7 @@ export async function fetchOllama(
 ): Promise<Fetched> {
   const source = formatReference(reference);
   courier.report({ phase: "resolve", label: source, completedBytes: 0 });
-  const layers = await readLayers(context, reference, courier.signal);
+  const layers = await readLayers(context, reference, courier);
   if (!layers.some((layer) => layer.kind === "model")) {
     throw new HearthError(
       "pull_failed",
@@ -60,14 +60,14 @@ function wanted(
 async function readLayers(
   context: LibraryContext,
   reference: OllamaReference,
-  signal: AbortSignal,
+  { signal, answerTimeoutMs }: Courier,
 ): Promise<readonly OllamaLayer[]> {
   const url = `${repository(context, reference)}/manifests/${reference.tag}`;
   const headers = { accept: "application/vnd.docker.distribution.manifest.v2+json" };
-  const answer = await request(context, { url, headers, signal, timeoutMs: context.settings.hubTimeout });
+  const answer = await request(context, { url, headers, signal, timeoutMs: answerTimeoutMs });
   if (!answer.response.ok) {
     answer.abort(new Error(`status ${answer.response.status}`));
-    throw refusal(answer.response.status, `the model ${reference.name}:${reference.tag}`, url);
+    throw refusal(answer.response.status, `model ${reference.name}:${reference.tag}`, url);
   }
   const layers = parseOllamaManifest(await readText(answer, 4 * 1024 ** 2));
   if (layers) return layers;

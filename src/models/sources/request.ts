@@ -58,7 +58,8 @@ async function follow(
     const response = await fetch(url, {
       // Bytes are counted and hashed as the server keeps them.
       headers: {
-        "accept-encoding": "identity",
+        // A request for a range says so by itself.
+        ...(headers["range"] === undefined && { "accept-encoding": "identity" }),
         ...headers,
         ...(own && authorization !== undefined && { authorization }),
       },

@@ -29,10 +29,16 @@ export interface SourceRequest {
   readonly sizeBytes?: number | undefined;
 }
 
-/** The transfer that a source works for. */
-export interface Courier {
+/** What a piece of shared work gets: when to stop, and whom to tell. */
+export interface Reporter {
   readonly signal: AbortSignal;
   readonly report: (progress: Progress) => void;
+}
+
+/** The transfer that a source works for. */
+export interface Courier extends Reporter {
+  /** How long a source may take for its first word: short while another source follows, patient for the last one. */
+  readonly answerTimeoutMs: number;
 }
 
 /** What a file is for, from its name. */

@@ -52,11 +52,11 @@ function createWalker(onEntry: TarOptions["onEntry"]): Walker {
   let padding = 0;
   let sink: ((bytes: Buffer) => Promise<void>) | undefined;
   let longName: string | undefined;
-  let ended = false;
+  const state = { ended: false };
 
   const begin = (bytes: Buffer): void => {
     if (bytes.every((byte) => byte === 0)) {
-      ended = true;
+      state.ended = true;
       return;
     }
     const { name, sizeBytes, type } = parseHeader(bytes);
@@ -74,7 +74,7 @@ function createWalker(onEntry: TarOptions["onEntry"]): Walker {
 
   return {
     async push(chunk) {
-      for (let rest = chunk; rest.length > 0 && !ended;) {
+      for (let rest = chunk; rest.length > 0 && !state.ended;) {
         if (remaining > 0) {
           const piece = rest.subarray(0, remaining);
           await sink?.(piece);

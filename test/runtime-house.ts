@@ -1,13 +1,14 @@
 /** A runtime with a clock, an engine and a memory that a test holds in its hands. For tests only. */
-import { createFakeLibrary, type FakeModel } from "../../test/fake-library.ts";
-import { settingsTable } from "../config/settings.ts";
-import type { Engines } from "../engines/contract.ts";
-import type { Engine, LoadedModel, LoadOptions } from "../spec/engine.ts";
-import type { ModelInfo, Progress } from "../spec/model.ts";
-import type { Clock } from "./clock.ts";
-import type { Runtime } from "./contract.ts";
-import { createRuntime } from "./runtime.ts";
-import type { RuntimeSettings } from "./scheduler.ts";
+import { createFakeLibrary, type FakeModel } from "./fake-library.ts";
+import { settingsTable } from "../src/config/settings.ts";
+import type { Engines } from "../src/engines/contract.ts";
+import type { ModelLibrary } from "../src/models/contract.ts";
+import type { Engine, LoadedModel, LoadOptions } from "../src/spec/engine.ts";
+import type { ModelInfo, Progress } from "../src/spec/model.ts";
+import type { Clock } from "../src/runtime/clock.ts";
+import type { Runtime } from "../src/runtime/contract.ts";
+import { createRuntime } from "../src/runtime/runtime.ts";
+import type { RuntimeSettings } from "../src/runtime/scheduler.ts";
 
 export const mebibyte: number = 1024 ** 2;
 export const gibibyte: number = 1024 ** 3;
@@ -174,6 +175,7 @@ export function modelOf(name: string, bytes: number, info: Partial<ModelInfo> = 
 }
 
 export interface TestHouse {
+  readonly library: ModelLibrary;
   readonly runtime: Runtime;
   readonly engine: TestEngine;
   readonly clock: TestClock;
@@ -194,14 +196,15 @@ export function createTestHouse({ models, settings }: TestHouseOptions = {}): Te
     choose: (_info, device) => ({ engine: "fake", device, reasons: ["it is the only one"] }),
     get: async () => engine,
   };
+  const library = createFakeLibrary(models ?? ["a", "b", "c"].map((name) => modelOf(name, gibibyte)));
   const runtime = createRuntime({
-    library: createFakeLibrary(models ?? ["a", "b", "c"].map((name) => modelOf(name, gibibyte))),
+    library,
     engines,
     settings: { ...defaultSettings(), memory: 2 * gibibyte, ...settings },
     memory: () => ({ ...memory }),
     clock,
   });
-  return { runtime, engine, clock, memory };
+  return { runtime, library, engine, clock, memory };
 }
 
 function defaultSettings(): RuntimeSettings {

@@ -1,0 +1,32 @@
+/** The fake engine in a child process, to test `host/` without native code. Its setup says how it misbehaves. */
+import { serveEngine } from "../host/serve.ts";
+import { createFakeEngine } from "./engine.ts";
+
+export interface FakeSetup {
+  readonly reply?: string;
+  /** The token at which something happens, and what. */
+  readonly at?: number;
+  readonly action?: "abort" | "exit" | "hang" | "wait";
+  readonly failLoad?: "exit" | "throw";
+}
+
+serveEngine((data, notice) => {
+  const { reply, at, action, failLoad } = data as FakeSetup;
+  notice("fake engine started");
+  return createFakeEngine({
+    ...(reply !== undefined && { reply }),
+    capabilities: ["generate", "embed", "rerank"],
+    beforeLoad() {
+      if (failLoad === "exit") process.exit(3);
+      if (failLoad === "throw") throw new Error("bad weights");
+    },
+    beforeToken(index) {
+      if (index !== at) return undefined;
+      console.error(`fake engine: ${action ?? "nothing"} at token ${index}`);
+      if (action === "abort") process.abort();
+      if (action === "exit") process.exit(7);
+      if (action === "hang") for (;;) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000);
+      return action === "wait" ? new Promise<void>(() => {}) : undefined;
+    },
+  });
+});

@@ -1,0 +1,214 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { HearthError } from "../../error.ts";
+import type { EngineModel, GenerateRequest } from "../../spec/engine.ts";
+import type { GenerateEvent } from "../../spec/event.ts";
+import { engineEnvironment } from "../../config/environment.ts";
+import type { FakeSetup } from "../fake/child.ts";
+import type { HostedModel } from "./load.ts";
+import { loadHosted } from "./load.ts";
+import type { HostOptions } from "./process.ts";
+
+const model: EngineModel = {
+  name: "tiny",
+  path: "/nowhere/tiny.gguf",
+  info: {
+    format: "gguf",
+    architecture: "llama",
+    parameterCount: 1000,
+    quantization: "F32",
+    trainContextTokens: 256,
+    embeddingLength: 16,
+    blockCount: 1,
+    vocabularySize: 100,
+    kvBytesPerToken: 64,
+    weightBytes: 4000,
+    specialTokens: [],
+    capabilities: ["generate"],
+    metadata: {},
+  },
+};
+
+const loaded: HostedModel[] = [];
+
+async function load(
+  setup: FakeSetup,
+  options: Pick<HostOptions, "pingMs"> & { signal?: AbortSignal } = {},
+): Promise<HostedModel> {
+  const { signal, ...host } = options;
+  const hosted = await loadHosted(
+    {
+      entry: new URL("../fake/child.ts", import.meta.url),
+      engine: "fake",
+      env: engineEnvironment(),
+      setup,
+      model,
+      options: {},
+      ...host,
+    },
+    signal ? { signal } : {},
+  );
+  loaded.push(hosted);
+  return hosted;
+}
+
+const request = (text: string, more: Partial<GenerateRequest> = {}): GenerateRequest => ({
+  prompt: [{ text, special: false }],
+  sampling: {},
+  ...more,
+});
+
+async function collect(events: AsyncIterable<GenerateEvent> | undefined): Promise<GenerateEvent[]> {
+  const all: GenerateEvent[] = [];
+  for await (const event of events ?? []) all.push(event);
+  return all;
+}
+
+function alive(pid: number | undefined): boolean {
+  try {
+    return pid !== undefined && process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+async function failure(work: Promise<unknown>): Promise<HearthError> {
+  const error = await work.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof HearthError)) throw new Error(`expected a HearthError, got ${String(error)}`);
+  return error;
+}
+
+afterEach(async () => {
+  await Promise.all(loaded.splice(0).map((hosted) => hosted.dispose()));
+});
+
+describe("an engine in a child process", () => {
+  it("streams the same events as in this process, many requests at once", async () => {
+    const hosted = await load({ reply: "one two three" });
+    const runs = await Promise.all([1, 2, 3].map(() => collect(hosted.generate?.(request("hello world")))));
+    for (const events of runs) {
+      expect(events.map(({ type }) => type)).toEqual([
+        "prompt-end",
+        "token-delta",
+        "token-delta",
+        "token-delta",
+        "finish",
+      ]);
+      const text = events.map((event) => (event.type === "token-delta" ? event.text : "")).join("");
+      expect(text).toBe("one two three");
+    }
+    const { vectors } = (await hosted.embed?.({ texts: ["a b", "c"] })) ?? { vectors: [] };
+    expect(vectors.map((vector) => vector instanceof Float32Array)).toEqual([true, true]);
+    expect(await hosted.detokenize(await hosted.tokenize([{ text: "some words", special: false }]))).toBe("some words");
+    expect(hosted.samplingOptions.has("temperature")).toBe(true);
+    expect(hosted.memory().ramBytes).toBe(4000 + 64 * 256 * 8);
+  });
+
+  it("gives a typed error back as it was thrown", async () => {
+    const hosted = await load({});
+    const long = Array.from({ length: 300 }, () => "word").join(" ");
+    const error = await failure(collect(hosted.generate?.(request(long))));
+    expect(error.code).toBe("context_too_long");
+    expect(error.details).toMatchObject({ promptTokens: 300, contextTokens: 256 });
+  });
+
+  it.each([
+    ["kill -9", {}, "SIGKILL", /was killed by SIGKILL/],
+    ["abort() in native code", { at: 1, action: "abort" }, undefined, /was killed by SIGABRT/],
+    ["an exit", { at: 1, action: "exit" }, undefined, /ended with exit code 7/],
+  ] as const)("survives %s in the middle of a stream", async (_, setup, signal, message) => {
+    const hosted = await load({ reply: "one two three four", at: 2, action: "wait", ...setup });
+    const events: GenerateEvent[] = [];
+    const reading = (async () => {
+      for await (const event of hosted.generate?.(request("hello")) ?? []) {
+        events.push(event);
+        if (event.type === "token-delta" && signal && hosted.pid !== undefined) process.kill(hosted.pid, signal);
+      }
+    })();
+    const error = await failure(reading);
+    expect(error.code).toBe("engine_failed");
+    expect(error.message).toMatch(message);
+    expect(error.message).toContain('"tiny"');
+    expect(events.some(({ type }) => type === "finish")).toBe(false);
+    await hosted.died;
+    expect((await failure(hosted.tokenize([]))).code).toBe("engine_failed");
+    expect((await failure(collect(hosted.generate?.(request("again"))))).code).toBe("engine_failed");
+  });
+
+  it("keeps the last words of a child that crashed", async () => {
+    const hosted = await load({ reply: "one two", at: 1, action: "exit" });
+    const error = await failure(collect(hosted.generate?.(request("hello"))));
+    expect(String(error.cause)).toContain("fake engine: exit at token 1");
+  });
+
+  it("stops reading at once when the caller aborts, and the others go on", async () => {
+    const hosted = await load({ reply: "one two three", at: 1, action: "wait" });
+    const controller = new AbortController();
+    const error = await failure(
+      (async () => {
+        for await (const event of hosted.generate?.(request("hello"), { signal: controller.signal }) ?? []) {
+          if (event.type === "token-delta") controller.abort();
+        }
+      })(),
+    );
+    expect(error.code).toBe("aborted");
+    expect(await hosted.tokenize([{ text: "still here", special: false }])).toHaveLength(2);
+  });
+
+  it("frees the slot of a reader that leaves the loop", async () => {
+    const hosted = await load({ reply: "one two three", at: 1, action: "wait" });
+    for (let round = 0; round < 12; round++) {
+      for await (const event of hosted.generate?.(request(`hello ${round}`)) ?? []) {
+        if (event.type === "token-delta") break;
+      }
+    }
+    expect(hosted.parallel).toBeLessThan(12);
+  });
+
+  it("throws the reason when loading fails, and leaves no process", async () => {
+    expect(await failure(load({ failLoad: "throw" }))).toMatchObject({ code: "internal", message: "bad weights" });
+    const error = await failure(load({ failLoad: "exit" }));
+    expect(error.code).toBe("engine_load_failed");
+    expect(error.message).toMatch(/"tiny".*exit code 3/);
+  });
+
+  it("kills a child that hangs", async () => {
+    const hosted = await load({ reply: "one two", at: 1, action: "hang" }, { pingMs: 25 });
+    const events = collect(hosted.generate?.(request("hello")));
+    const error = await failure(events);
+    expect(error.message).toMatch(/did not answer any more/);
+    await hosted.died;
+    expect(alive(hosted.pid)).toBe(false);
+  });
+
+  it("is gone after dispose, however often that is called, and has not died", async () => {
+    const hosted = await load({ reply: "one two", at: 1, action: "wait" });
+    const reading = failure(collect(hosted.generate?.(request("hello"))));
+    await Promise.all([hosted.dispose(), hosted.dispose()]);
+    expect((await reading).message).toMatch(/was unloaded/);
+    expect(alive(hosted.pid)).toBe(false);
+    const state = await Promise.race([hosted.died.then(() => "died"), Promise.resolve("not died")]);
+    expect(state).toBe("not died");
+  });
+
+  it("ends a child that hangs all the same", async () => {
+    const hosted = await load({ reply: "one two", at: 1, action: "hang" });
+    const reading = failure(collect(hosted.generate?.(request("hello"))));
+    await hosted.dispose();
+    expect((await reading).code).toBe("engine_failed");
+    expect(alive(hosted.pid)).toBe(false);
+  });
+
+  it("gives the child no secrets", () => {
+    const env = engineEnvironment({
+      PATH: "/bin",
+      HEARTH_API_KEY: "k",
+      HF_TOKEN: "t",
+      NODE_OPTIONS: "--inspect",
+      CUDA_VISIBLE_DEVICES: "0",
+    });
+    expect(env).toEqual({ PATH: "/bin", CUDA_VISIBLE_DEVICES: "0" });
+  });
+});

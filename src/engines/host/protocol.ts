@@ -1,0 +1,64 @@
+/** What parent and child process say to each other. Messages go as arrays, in order, over Node's IPC channel. */
+import type { SerializedError } from "../../error.ts";
+import type {
+  Device,
+  EmbedRequest,
+  EmbedResult,
+  EngineMemory,
+  EngineModel,
+  GenerateRequest,
+  LoadOptions,
+  PromptPart,
+  RerankRequest,
+  RerankResult,
+} from "../../spec/engine.ts";
+import type { GenerateEvent } from "../../spec/event.ts";
+import type { Capability, Progress } from "../../spec/model.ts";
+import type { Sampling } from "../../spec/sampling.ts";
+
+/** What the child says of the model it has loaded. */
+export interface LoadedDescription {
+  readonly capabilities: readonly Capability[];
+  readonly device: Exclude<Device, "auto">;
+  readonly contextTokens: number;
+  readonly parallel: number;
+  readonly samplingOptions: readonly (keyof Sampling)[];
+  readonly memory: EngineMemory;
+}
+
+/** Requests with one answer: kind → what goes out and what comes back. */
+export interface HostCalls {
+  readonly load: {
+    /** Whatever the engine's own entry needs, e.g. where its native library is. */
+    readonly params: { readonly setup: unknown; readonly model: EngineModel; readonly options: LoadOptions };
+    readonly result: LoadedDescription;
+  };
+  readonly tokenize: { readonly params: readonly PromptPart[]; readonly result: readonly number[] };
+  readonly detokenize: { readonly params: readonly number[]; readonly result: string };
+  readonly embed: { readonly params: EmbedRequest; readonly result: EmbedResult };
+  readonly rerank: { readonly params: RerankRequest; readonly result: RerankResult };
+}
+export type HostCallName = keyof HostCalls;
+
+type CallMessage = {
+  [Name in HostCallName]: { readonly type: Name; readonly id: number; readonly params: HostCalls[Name]["params"] };
+}[HostCallName];
+
+export type HostRequest =
+  | CallMessage
+  | { readonly type: "generate"; readonly id: number; readonly params: GenerateRequest }
+  /** The caller of this id has gone; its work stops within one step. */
+  | { readonly type: "cancel"; readonly id: number }
+  | { readonly type: "ping" }
+  | { readonly type: "dispose" };
+
+export type HostReply =
+  | { readonly type: "result"; readonly id: number; readonly value: unknown }
+  | { readonly type: "error"; readonly id: number; readonly error: SerializedError }
+  | { readonly type: "progress"; readonly id: number; readonly progress: Progress }
+  | { readonly type: "event"; readonly id: number; readonly event: GenerateEvent }
+  /** No more events for this id. */
+  | { readonly type: "end"; readonly id: number }
+  /** One line for the person at the terminal. */
+  | { readonly type: "notice"; readonly text: string }
+  | { readonly type: "pong"; readonly memory: EngineMemory | undefined };

@@ -1,0 +1,97 @@
+/** hearth as a library: every public name. */
+import type { PullOptions } from "./models/contract.ts";
+import type { ChatEvent } from "./spec/event.ts";
+import type { InstalledModel } from "./spec/model.ts";
+import type {
+  ChatRequest,
+  CompleteRequest,
+  EmbedTaskRequest,
+  EmbedTaskResult,
+  RerankTaskRequest,
+  RerankTaskResult,
+} from "./spec/task.ts";
+import type { Hearth } from "./tasks/contract.ts";
+import { createHearth } from "./tasks/hearth.ts";
+
+export { createHearth } from "./tasks/hearth.ts";
+export { HearthError } from "./error.ts";
+
+export type { ErrorCode, ErrorDetails, ErrorOptions } from "./error.ts";
+export type { HearthOptions } from "./tasks/hearth.ts";
+export type { Hearth } from "./tasks/contract.ts";
+export type { Settings } from "./config/settings.ts";
+export type { CatalogEntry, CatalogSource, ModelLibrary, PullOptions, VerifyResult } from "./models/contract.ts";
+export type { LoadedStatus, MemoryEstimate, Plan, Runtime, RuntimeStats } from "./runtime/contract.ts";
+export type {
+  ChatRequest,
+  CompleteRequest,
+  EmbedTaskRequest,
+  EmbedTaskResult,
+  GenerationOptions,
+  RerankTaskRequest,
+  RerankTaskResult,
+  TaskOptions,
+} from "./spec/task.ts";
+export type { ChatEvent, FinishReason, LogprobEntry, TokenLogprob } from "./spec/event.ts";
+export type {
+  AudioPart,
+  ContentPart,
+  ImagePart,
+  JsonSchema,
+  Message,
+  TextPart,
+  Tool,
+  ToolCall,
+  ToolChoice,
+} from "./spec/message.ts";
+export type { Capability, Format, InstalledModel, ModelFile, ModelInfo, ModelOrigin, Progress } from "./spec/model.ts";
+export type { OutputFormat, OverflowPolicy, OverflowReceipt, Sampling } from "./spec/sampling.ts";
+export type { Device, KvType, LoadOptions } from "./spec/engine.ts";
+export type { Timings, Usage } from "./spec/usage.ts";
+
+let shared: Hearth | undefined;
+
+/** The instance behind the functions below, made by the first of them from the environment and `settings.json`. */
+function hearth(): Hearth {
+  return (shared ??= createHearth());
+}
+
+/**
+ * Answers a conversation as a stream of events: `start`, then deltas of text, reasoning and tool calls, then `finish`.
+ * Leaving the loop stops the model.
+ */
+export function chat(request: ChatRequest): AsyncIterable<ChatEvent> {
+  return hearth().chat(request);
+}
+
+/** Goes on with a text, or fills a gap when there is a `suffix`. */
+export function complete(request: CompleteRequest): AsyncIterable<ChatEvent> {
+  return hearth().complete(request);
+}
+
+/** One vector of length 1 per text. */
+export async function embed(request: EmbedTaskRequest): Promise<EmbedTaskResult> {
+  return await hearth().embed(request);
+}
+
+/** Orders documents by how well they answer a query. */
+export async function rerank(request: RerankTaskRequest): Promise<RerankTaskResult> {
+  return await hearth().rerank(request);
+}
+
+/** Fetches a model, or returns it at once when it is here. */
+export async function pull(model: string, options?: PullOptions): Promise<InstalledModel> {
+  return await hearth().library.pull(model, options);
+}
+
+/** The models of this machine, those of other tools included. */
+export async function list(): Promise<readonly InstalledModel[]> {
+  return await hearth().library.list();
+}
+
+/** Unloads all models of the functions above and ends their engines; the next call begins anew. */
+export async function dispose(): Promise<void> {
+  const ending = shared;
+  shared = undefined;
+  await ending?.dispose();
+}

@@ -1,0 +1,96 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, onTestFinished, test } from "vitest";
+import { sha256, startHub } from "../../test/hub-server.ts";
+import { modelBytes, tinyLlama } from "../../test/make-model.ts";
+import type { PullChild } from "../../test/pull-child.ts";
+import { temporaryLibrary } from "../../test/temporary-library.ts";
+import { storeFolders } from "./store.ts";
+import { sweepStaging } from "./sweep.ts";
+
+const script = fileURLToPath(new URL("../../test/pull-child.ts", import.meta.url));
+const chunkBytes = 256 * 1024;
+const connections = 4;
+const repo = "maker/model-GGUF";
+const file = "tiny-F32.gguf";
+
+/** Runs one pull in a process of its own; the text it printed, or undefined when it was killed. */
+async function pull(input: PullChild): Promise<string | undefined> {
+  const child = spawn(process.execPath, [script, JSON.stringify(input)], { stdio: ["ignore", "pipe", "inherit"] });
+  let text = "";
+  child.stdout.on("data", (data) => {
+    text += String(data);
+  });
+  const [code, signal] = (await once(child, "close")) as [number | null, string | null];
+  if (signal === "SIGKILL") return undefined;
+  expect(code, "the child must be killed or succeed").toBe(0);
+  return text;
+}
+
+test(
+  "a pull that is killed at 50 points of its life and started again ends with the same bytes, and nothing is ever half-visible",
+  { timeout: 180_000 },
+  async () => {
+    const bytes = modelBytes(tinyLlama({ embedding: 1024, heads: 16, layers: 1, vocabulary: 1000 }));
+    expect(bytes.length).toBeGreaterThan(20 * 1024 ** 2);
+    const hub = await startHub({ files: { [repo]: { [file]: bytes } } });
+    onTestFinished(async () => {
+      await hub.close();
+    });
+    const { library, dataFolder, entries } = await temporaryLibrary();
+    const input = { dataFolder, hub: hub.url, reference: `hf:${repo}`, chunkBytes, connections };
+    const digest = sha256(bytes);
+
+    const checkNothingHalf = async (): Promise<void> => {
+      const warnings: string[] = [];
+      const models = await library.list({ onWarning: (message) => warnings.push(message) });
+      expect(warnings).toEqual([]);
+      const blobs = await entries("blobs");
+      expect(blobs.filter((name) => name !== `sha256-${digest}`)).toEqual([]);
+      for (const name of blobs) expect(sha256(await readFile(join(dataFolder, "models", "blobs", name)))).toBe(digest);
+      for (const model of models) expect(await library.verify(model.name)).toMatchObject([{ status: "ok" }]);
+    };
+
+    let kills = 0;
+    let killsInTransfer = 0;
+    const killedRun = async (killAt: number): Promise<boolean> => {
+      const text = await pull({ ...input, killAt });
+      await checkNothingHalf();
+      if (text !== undefined) return false;
+      kills++;
+      return true;
+    };
+    // While bytes arrive: each life a little longer than the start-up needs, so that every one brings something.
+    const chunks = Math.ceil(bytes.length / chunkBytes);
+    for (let life = 0; (await finishedChunks(dataFolder)) < chunks && (await entries("blobs")).length === 0; life++) {
+      expect(life, "each life must bring the transfer forward").toBeLessThan(200);
+      if (await killedRun(35 + ((life * 7) % 25))) killsInTransfer++;
+    }
+    // Then at every operation of hashing and installing, one after the other.
+    for (let killAt = 1; await killedRun(killAt); killAt++) expect(killAt).toBeLessThan(200);
+
+    expect(kills).toBeGreaterThanOrEqual(50);
+    expect(killsInTransfer).toBeGreaterThanOrEqual(10);
+    const model = await library.resolve(`hf:${repo}`);
+    expect(sha256(await readFile(model.files[0]?.path ?? ""))).toBe(digest);
+    // Small files that the dead could not remove go with the next pull that is an hour later.
+    await sweepStaging(storeFolders(dataFolder), Date.now() + 3_700_000);
+    expect(await entries("staging")).toEqual([]);
+    // At most one chunk for each connection and kill was asked for, or sent, twice.
+    const ranges = hub.requests.filter((request) => request.range !== undefined && request.path.startsWith("/cdn/"));
+    expect(ranges.length).toBeLessThanOrEqual(chunks + killsInTransfer * connections);
+    expect(hub.bytesSent(file)).toBeLessThanOrEqual(bytes.length + killsInTransfer * connections * chunkBytes);
+  },
+);
+
+/** Lines of the one journal in the staging folder, its header not counted. */
+async function finishedChunks(dataFolder: string): Promise<number> {
+  const staging = join(dataFolder, "models", "staging");
+  const names = await readdir(staging).catch(() => []);
+  const journal = names.find((name) => name.endsWith(".journal"));
+  if (journal === undefined) return 0;
+  return (await readFile(join(staging, journal), "utf8")).split("\n").filter((line) => /^\d+$/.test(line)).length;
+}

@@ -1,0 +1,109 @@
+/** Runs one or several completions of a prompt and turns what the engine yields into chat events. */
+import { createOutputParser } from "../chat/output/parser.ts";
+import type { OutputParser } from "../chat/output/parser.ts";
+import { explainTooLong } from "../chat/overflow.ts";
+import { HearthError, toHearthError } from "../error.ts";
+import type { Lease } from "../runtime/contract.ts";
+import type { GenerateRequest } from "../spec/engine.ts";
+import type { ChatEvent, GenerateEvent, LogprobEntry } from "../spec/event.ts";
+import type { OverflowReceipt } from "../spec/sampling.ts";
+import { need } from "./capability.ts";
+import { merge } from "./stream.ts";
+
+export interface Generation {
+  readonly lease: Lease;
+  readonly request: GenerateRequest;
+  /** Completions. */
+  readonly n: number;
+  readonly signal: AbortSignal;
+  /** When the request came, `performance.now()`. */
+  readonly startedAt: number;
+  readonly receipt?: OverflowReceipt | undefined;
+  /** Text that stands before each answer. */
+  readonly echo?: string | undefined;
+  /** Splits the text; one for each completion. Default: all of it is the answer. */
+  readonly createParser?: (() => OutputParser) | undefined;
+}
+
+/** `start` comes with the first sign of the engine: what it refuses is thrown before any event. */
+export async function* generate(generation: Generation): AsyncGenerator<ChatEvent> {
+  const { lease, n, signal, receipt } = generation;
+  const stop = new AbortController();
+  const inner = { ...generation, signal: AbortSignal.any([signal, stop.signal]) };
+  const sources = Array.from({ length: n }, (_, index) => complete(inner, index));
+  let started = false;
+  try {
+    for await (const event of merge(sources, () => stop.abort(new HearthError("aborted", "Not needed any more.")))) {
+      if (!started) yield { type: "start", model: lease.model.name, ...(receipt && { receipt }) };
+      started = true;
+      if (event !== "ready") yield event;
+    }
+  } catch (error) {
+    throw explainTooLong(toHearthError(signal.aborted ? signal.reason : error));
+  }
+}
+
+/** The events of one completion; `ready` once the engine has taken it. */
+async function* complete(generation: Generation, index: number): AsyncGenerator<ChatEvent | "ready"> {
+  const { lease, request, signal, echo } = generation;
+  const parser = (generation.createParser ?? passingParser)();
+  const pending: LogprobEntry[] = [];
+  let finished = false;
+  const events = need(lease, "generate")(seeded(request, index), { signal });
+  for await (const event of events) {
+    if (event.type === "prompt-end") {
+      yield "ready";
+      if (echo !== undefined && echo !== "") yield { type: "text-delta", index, text: echo };
+    } else if (event.type === "token-delta") {
+      pending.push(...(event.logprobs ?? []));
+      yield* withLogprobs(parser.push(event.text), index, pending);
+    } else {
+      finished = true;
+      yield* withLogprobs(parser.end(), index, pending);
+      if (pending.length > 0 && !parser.active) yield { type: "text-delta", index, text: "", logprobs: pending };
+      yield finishEvent(generation, index, event, parser.calls);
+    }
+  }
+  if (!finished) throw new HearthError("engine_failed", `The engine "${lease.loaded.engine}" stopped without an end.`);
+}
+
+function passingParser(): OutputParser {
+  return createOutputParser({ format: "json" });
+}
+
+/** Each completion gets a seed of its own, or all of them would be the same. */
+function seeded(request: GenerateRequest, index: number): GenerateRequest {
+  const { seed } = request.sampling;
+  if (seed === undefined || index === 0) return request;
+  return { ...request, sampling: { ...request.sampling, seed: seed + index } };
+}
+
+/** Gives the waiting logprobs to the first text; those of thoughts and calls have no place in an answer. */
+function* withLogprobs(
+  events: ReturnType<OutputParser["push"]>,
+  index: number,
+  pending: LogprobEntry[],
+): Generator<ChatEvent> {
+  for (const event of events) {
+    if (event.type !== "text-delta") {
+      pending.length = 0;
+      yield { ...event, index };
+    } else if (pending.length > 0) {
+      yield { ...event, index, logprobs: pending.splice(0) };
+    } else yield { ...event, index };
+  }
+}
+
+function finishEvent(
+  { lease, startedAt }: Generation,
+  index: number,
+  event: Extract<GenerateEvent, { type: "finish" }>,
+  calls: number,
+): ChatEvent {
+  const { queueMs, loadMs } = lease;
+  const { stopString, usage, promptMs, generateMs } = event;
+  const reason = calls > 0 && event.reason === "stop" ? "tool-calls" : event.reason;
+  const totalMs = performance.now() - startedAt;
+  const timings = { queueMs, loadMs, promptMs, generateMs, totalMs };
+  return { type: "finish", index, reason, ...(stopString !== undefined && { stopString }), usage, timings };
+}

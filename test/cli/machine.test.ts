@@ -1,0 +1,266 @@
+import { chmodSync, mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import type { BenchOptions, BenchReport } from "../../src/bench/index.ts";
+import type { Packs, Services } from "../../src/commands/services.ts";
+import { HearthError } from "../../src/error.ts";
+import type { Hardware } from "../../src/hardware/contract.ts";
+import { createFakeHearth, fakePlan } from "./fake-hearth.ts";
+import { hearth } from "./run-main.ts";
+
+const machine: Hardware = {
+  platform: "linux",
+  architecture: "x64",
+  cpu: { model: "Fast CPU", physicalCores: 4, threads: 8, usableThreads: 8, features: ["avx2"] },
+  memory: { totalBytes: 16 * 1024 ** 3, availableBytes: 8 * 1024 ** 3 },
+  gpus: [],
+};
+
+function fakePacks(own: Partial<Packs> = {}): Packs & { readonly calls: string[] } {
+  const calls: string[] = [];
+  const row = (name: string, installed?: string) => ({
+    name,
+    text: "runs GGUF models",
+    version: "1.0.0",
+    installed,
+    state: installed === undefined ? "not installed" : "installed",
+    downloadBytes: 1024 ** 2,
+  });
+  return {
+    calls,
+    list: async () => [row("llama", "0.9.0"), row("llama-cuda")],
+    peerModule: async () => "file:///peer.js",
+    async add(name, { onLine }) {
+      calls.push(`add ${name}`);
+      onLine(`npm installs ${name}`);
+      return row(name, "1.0.0");
+    },
+    async update(name) {
+      calls.push(`update ${name}`);
+      return row(name, "1.0.0");
+    },
+    async remove(name) {
+      calls.push(`remove ${name}`);
+      return name === "llama";
+    },
+    ...own,
+  };
+}
+
+describe("hearth plan", () => {
+  const plan = (fits: boolean) => createFakeHearth({ runtime: { plan: async () => fakePlan(fits) } });
+  const readBandwidth = async (): Promise<number> => 10 * 1024 ** 3;
+
+  test("says engine, reasons, memory, context, what goes, and how fast at most", async () => {
+    const { code, stdout } = await hearth(["plan", "tiny"], { hearth: plan(true), services: { readBandwidth } });
+    expect(code).toBe(0);
+    expect(stdout).toContain("tiny:1b fits.");
+    expect(stdout).toMatch(/engine +llama on cpu/);
+    expect(stdout).toMatch(/because +no GPU was found/);
+    expect(stdout).toMatch(/needs +1\.0 GiB/);
+    expect(stdout).toMatch(/available +4\.0 GiB of a budget of 4\.0 GiB/);
+    expect(stdout).toMatch(/context +2048 tokens/);
+    expect(stdout).toMatch(/unloads first +other:7b/);
+    expect(stdout).toMatch(/at most 10\.0 tokens\/s/);
+  });
+
+  test("what does not fit is exit code 1, with what to change", async () => {
+    const { code, stdout } = await hearth(["plan", "tiny"], { hearth: plan(false), services: { readBandwidth } });
+    expect(code).toBe(1);
+    expect(stdout).toContain("tiny:1b does not fit.");
+    expect(stdout).toContain("Try a smaller quantization");
+  });
+
+  test("--json has the numbers; without a measured bandwidth no speed is claimed", async () => {
+    const services = { readBandwidth: async () => undefined };
+    const { stdout } = await hearth(["plan", "tiny", "--json"], { hearth: plan(true), services });
+    const parsed = JSON.parse(stdout) as object;
+    expect(parsed).toMatchObject({ engine: "llama", fits: true, layers: 22, load: { contextTokens: 2048 } });
+    expect(parsed).not.toHaveProperty("tokensPerSecond");
+  });
+});
+
+describe("hearth bench", () => {
+  const report = { model: "tiny:1b", ours: { decode: 10 } } as unknown as BenchReport;
+
+  function fakeBench(): { seen: BenchOptions[]; services: Partial<Services> } {
+    const seen: BenchOptions[] = [];
+    return {
+      seen,
+      services: {
+        packs: async () => fakePacks(),
+        formatReport: async () => "a table",
+        async runBench(options) {
+          seen.push(options);
+          options.onProgress?.("round 1 of 3: hearth");
+          return report;
+        },
+      },
+    };
+  }
+
+  test("hands the flags on and prints the table; progress is on stderr", async () => {
+    const { seen, services } = fakeBench();
+    const flags = "--vs llama.cpp --clients 1,8 --runs 5 --prompt-tokens 64 --tokens 32".split(" ");
+    const { stdout, stderr } = await hearth(["bench", "tiny", ...flags], { hearth: createFakeHearth(), services });
+    expect(stdout).toBe("a table\n");
+    expect(stderr).toContain("round 1 of 3: hearth");
+    expect(seen[0]).toMatchObject({
+      model: "tiny:1b",
+      vs: "llama.cpp",
+      peerModule: "file:///peer.js",
+      clients: [1, 8],
+      runs: 5,
+      promptTokens: 64,
+      decodeTokens: 32,
+    });
+  });
+
+  test("--json prints the report", async () => {
+    const { seen, services } = fakeBench();
+    const { stdout } = await hearth(["bench", "tiny", "--json"], { hearth: createFakeHearth(), services });
+    expect(JSON.parse(stdout)).toEqual({ model: "tiny:1b", ours: { decode: 10 } });
+    expect(seen[0]).not.toHaveProperty("vs");
+  });
+});
+
+describe("hearth engines", () => {
+  test("lists the packs", async () => {
+    const { stdout } = await hearth(["engines"], { services: { packs: async () => fakePacks() } });
+    expect(stdout).toMatch(/^llama +1\.0\.0 +installed +1\.0 MiB +runs GGUF models$/m);
+    expect(stdout).toMatch(/^llama-cuda +1\.0\.0 +not installed/m);
+  });
+
+  test("adds a pack, with npm's lines on stderr", async () => {
+    const packs = fakePacks();
+    const { stdout, stderr } = await hearth(["engines", "add", "llama-cuda"], {
+      services: { packs: async () => packs },
+    });
+    expect(packs.calls).toEqual(["add llama-cuda"]);
+    expect(stdout).toBe("llama-cuda 1.0.0 is installed.\n");
+    expect(stderr).toContain("npm installs llama-cuda");
+  });
+
+  test("update alone takes the installed packs", async () => {
+    const packs = fakePacks();
+    const { stdout } = await hearth(["engines", "update", "--json"], { services: { packs: async () => packs } });
+    expect(packs.calls).toEqual(["update llama"]);
+    expect(JSON.parse(stdout)).toEqual({ update: ["llama"] });
+  });
+
+  test("removing what is not there is an error", async () => {
+    const { code, stderr } = await hearth(["engines", "remove", "llama-cuda"], {
+      services: { packs: async () => fakePacks() },
+    });
+    expect(code).toBe(1);
+    expect(stderr).toContain("The pack llama-cuda is not installed.");
+  });
+
+  test("an unknown pack is a usage error, before anything is done", async () => {
+    const packs = fakePacks();
+    const { code, stderr } = await hearth(["engines", "add", "llama", "llama-cud"], {
+      services: { packs: async () => packs },
+    });
+    expect(code).toBe(2);
+    expect(stderr).toContain('There is no engine pack "llama-cud". Did you mean "llama-cuda"');
+    expect(packs.calls).toEqual([]);
+  });
+});
+
+describe("hearth doctor", () => {
+  const services = (own: Partial<Services> = {}): Partial<Services> => ({
+    probeHardware: async () => machine,
+    diskFreeBytes: async () => 100 * 1024 ** 3,
+    packs: async () => fakePacks(),
+    connect: async () => ({
+      health: () => Promise.reject(new HearthError("offline", "No server answers.")),
+      loaded: async () => [],
+      stop: async () => false,
+    }),
+    fetch: async () => new Response(null, { status: 200 }),
+    ...own,
+  });
+
+  test("a healthy machine is exit code 0, with versions, hardware, disk, packs and hub", async () => {
+    const { code, stdout } = await hearth(["doctor"], { hearth: createFakeHearth(), services: services() });
+    expect(code).toBe(0);
+    expect(stdout).not.toContain("WRONG");
+    for (const word of [
+      "Node v",
+      "Fast CPU",
+      "8.0 GiB free",
+      "100 GiB free",
+      "llama 0.9.0",
+      "answered in",
+      "not running",
+    ]) {
+      expect(stdout).toContain(word);
+    }
+  });
+
+  test("settings are shown with their source, keys are not shown", async () => {
+    const env = { HEARTH_API_KEY: "s3cret", HEARTH_CONTEXT: "8192", HEARTH_KEEP_ALIVE: "90s" };
+    const { stdout } = await hearth(["doctor", "--port", "99"], {
+      hearth: createFakeHearth(),
+      services: services(),
+      env,
+    });
+    expect(stdout).toContain("context = 8192, from the environment");
+    expect(stdout).toContain("port = 99, from a flag");
+    expect(stdout).toContain("keep-alive = 1m30s, from the environment");
+    expect(stdout).toContain("api-key = (hidden), from the environment");
+    expect(stdout).not.toContain("s3cret");
+  });
+
+  test("a full disk is wrong: exit code 1 and what to do", async () => {
+    const diskFreeBytes = async (): Promise<number> => 1024 ** 2;
+    const { code, stdout } = await hearth(["doctor", "--json"], {
+      hearth: createFakeHearth(),
+      services: services({ diskFreeBytes }),
+    });
+    expect(code).toBe(1);
+    const { findings } = JSON.parse(stdout) as { findings: { name: string; status: string; hint?: string }[] };
+    expect(findings.filter(({ status }) => status === "wrong")).toEqual([
+      expect.objectContaining({ name: "data folder", hint: expect.stringContaining("HEARTH_DATA") }),
+    ]);
+  });
+
+  test("a data folder that is a file is wrong", async () => {
+    const path = join(mkdtempSync(join(tmpdir(), "hearth-doctor-")), "file");
+    writeFileSync(path, "");
+    chmodSync(path, 0o600);
+    const { code, stdout } = await hearth(["doctor", "--offline", "--data", path], {
+      hearth: createFakeHearth(),
+      services: services(),
+    });
+    expect(code).toBe(1);
+    expect(stdout).toContain(`${path} cannot be written`);
+  });
+
+  test("a hub that does not answer is noted, not wrong; offline it is not asked", async () => {
+    let asked = 0;
+    const fetch = (): Promise<never> => {
+      asked++;
+      return Promise.reject(new TypeError("fetch failed", { cause: new Error("getaddrinfo ENOTFOUND hub") }));
+    };
+    const options = { hearth: createFakeHearth(), services: services({ fetch }) };
+    const { code, stdout } = await hearth(["doctor"], options);
+    expect(code).toBe(0);
+    expect(stdout).toContain("getaddrinfo ENOTFOUND hub");
+    expect(asked).toBe(1);
+    expect((await hearth(["doctor", "--offline"], options)).stdout).toContain("set to stay offline");
+    expect(asked).toBe(1);
+  });
+
+  test("one check that breaks does not hide the others", async () => {
+    const probeHardware = (): Promise<never> => Promise.reject(new Error("no /proc here"));
+    const { code, stdout } = await hearth(["doctor"], {
+      hearth: createFakeHearth(),
+      services: services({ probeHardware }),
+    });
+    expect(code).toBe(1);
+    expect(stdout).toContain("no /proc here");
+    expect(stdout).toContain("answered in");
+  });
+});
