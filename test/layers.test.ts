@@ -51,7 +51,9 @@ function top(path: string): string {
 
 /** Why the import is not allowed; undefined: it is. */
 function judge({ file, target }: Import): string | undefined {
-  if (target.startsWith("..")) return target === "../package.json" ? undefined : "it leaves src/";
+  // Data that is published beside the code.
+  if (target === "../package.json" || target === "../packs") return undefined;
+  if (target.startsWith("..")) return "it leaves src/";
   const from = top(file);
   const to = top(target);
   const [fromRow, toRow] = [rows[from], rows[to]];

@@ -9,8 +9,8 @@ async function use(llama: Llama, path: string): Promise<string> {
   const model = await llama.loadModel({ modelPath: path, gpuLayers: 0 });
   try {
     const options = { contextSize: 64, batchSize: 64, threads: 1 };
-    const encoder = model.fileInfo.metadata.general.architecture === "bert";
-    if (encoder) {
+    const architecture: string = model.fileInfo.metadata.general.architecture;
+    if (architecture === "bert") {
       const context = await model.createEmbeddingContext(options);
       const { vector } = await context.getEmbeddingFor(text);
       return `embedded ${vector.length}`;

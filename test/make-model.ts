@@ -39,7 +39,7 @@ export interface TinyLlamaOptions extends TinyModelOptions {
   readonly chatTemplate?: string | null;
   readonly poolingType?: PoolingName;
   readonly architecture?: string;
-  /** Added to the logits of `</s>` and `<|im_end|>`: 20 ends at once, the default -4 nearly never. */
+  /** Added to the logits of `</s>` and `<|im_end|>`: 30 ends at once, the default -8 nearly never. */
   readonly endBias?: number;
 }
 
@@ -104,10 +104,14 @@ export function tinyLlama(options: TinyLlamaOptions = {}): GgufContent {
   );
   const normal = randomNormal(options.seed ?? 1);
   const make = { normal, type };
+  const small = { ...make, scale: 0.6 / Math.sqrt(embedding) };
+  const embeddings = tokenEmbeddings(normal, { embedding, vocabulary });
+  const head = outputHead(embeddings, { normal, embedding, vocabulary, endBias: options.endBias ?? -8 });
+  const shape = [embedding, vocabulary.tokens.length];
   const tensors: GgufTensorContent[] = [
-    tokenEmbedding({ normal, type, embedding, vocabulary }),
+    { name: "token_embd.weight", shape, type, data: encodeWeights(embeddings, type) },
     constant("output_norm.weight", embedding, 1),
-    outputHead({ normal, type, embedding, vocabulary, endBias: options.endBias ?? -4 }),
+    { name: "output.weight", shape, type, data: encodeWeights(head, type) },
   ];
   const keyValue = (embedding / heads) * kvHeads;
   for (let layer = 0; layer < layers; layer++) {
@@ -117,11 +121,11 @@ export function tinyLlama(options: TinyLlamaOptions = {}): GgufContent {
       matrix(`${name}.attn_q.weight`, [embedding, embedding], make),
       matrix(`${name}.attn_k.weight`, [embedding, keyValue], make),
       matrix(`${name}.attn_v.weight`, [embedding, keyValue], make),
-      matrix(`${name}.attn_output.weight`, [embedding, embedding], make),
+      matrix(`${name}.attn_output.weight`, [embedding, embedding], small),
       constant(`${name}.ffn_norm.weight`, embedding, 1),
       matrix(`${name}.ffn_gate.weight`, [embedding, feedForward], make),
       matrix(`${name}.ffn_up.weight`, [embedding, feedForward], make),
-      matrix(`${name}.ffn_down.weight`, [feedForward, embedding], make),
+      matrix(`${name}.ffn_down.weight`, [feedForward, embedding], small),
     );
   }
   return { metadata, tensors };
@@ -260,40 +264,48 @@ function norm(name: string, length: number): GgufTensorContent[] {
   return [constant(`${name}.weight`, length, 1), constant(`${name}.bias`, length, 0)];
 }
 
-interface HeadOptions {
-  readonly normal: Normal;
-  readonly type: WeightType;
+interface TokenOptions {
   readonly embedding: number;
   readonly vocabulary: Vocabulary;
 }
 
 /** The first component is the same large value for all tokens, so that the head below can use it as a bias. */
-function tokenEmbedding({ normal, type, embedding, vocabulary }: HeadOptions): GgufTensorContent {
+function tokenEmbeddings(normal: Normal, { embedding, vocabulary }: TokenOptions): Float32Array {
   const values = new Float32Array(embedding * vocabulary.tokens.length);
   for (let index = 0; index < values.length; index++) values[index] = index % embedding === 0 ? 4 : normal();
-  return {
-    name: "token_embd.weight",
-    shape: [embedding, vocabulary.tokens.length],
-    type,
-    data: encodeWeights(values, type),
-  };
+  return values;
 }
 
-/** Logits with a standard deviation near 2.5; bytes and control tokens are made unlikely, so answers are readable. */
-function outputHead(options: HeadOptions & { readonly endBias: number }): GgufTensorContent {
-  const { normal, type, embedding, vocabulary } = options;
-  const values = new Float32Array(embedding * vocabulary.tokens.length);
+interface HeadOptions extends TokenOptions {
+  readonly normal: Normal;
+  readonly endBias: number;
+}
+
+/**
+ * Each token that belongs in an answer follows one other best, in one long cycle, so that greedy answers do not
+ * repeat themselves; the rest is noise, which the context shifts. Bytes and control tokens are made unlikely.
+ */
+function outputHead(embeddings: Float32Array, options: HeadOptions): Float32Array {
+  const { normal, embedding, vocabulary, endBias } = options;
+  const values = new Float32Array(embeddings.length);
+  const before = cycle(vocabulary, normal);
   const firstComponent = 4 / Math.sqrt((16 + embedding) / embedding);
+  const biases = { text: 0, beginning: -8, end: endBias, other: -24 };
   for (const [token, kind] of vocabulary.kinds.entries()) {
-    const bias = kind === "text" ? 0 : kind === "end" ? options.endBias : -12;
     const row = token * embedding;
-    values[row] = bias / firstComponent;
-    for (let index = 1; index < embedding; index++) values[row + index] = normal() * 0.3;
+    const previous = before.get(token);
+    values[row] = biases[kind] / firstComponent;
+    for (let index = 1; index < embedding; index++) {
+      const follow = previous === undefined ? 0 : (embeddings[previous * embedding + index] ?? 0);
+      values[row + index] = normal() * 0.3 + follow * 0.35;
+    }
   }
-  return {
-    name: "output.weight",
-    shape: [embedding, vocabulary.tokens.length],
-    type,
-    data: encodeWeights(values, type),
-  };
+  return values;
+}
+
+/** Each text token's predecessor in a random cycle through all of them. */
+function cycle(vocabulary: Vocabulary, normal: Normal): ReadonlyMap<number, number> {
+  const tokens = [...vocabulary.kinds.keys()].filter((token) => vocabulary.kinds[token] === "text");
+  const order = tokens.map((token) => ({ token, key: normal() })).sort((left, right) => left.key - right.key);
+  return new Map(order.map(({ token }, index) => [token, order.at(index - 1)?.token ?? token]));
 }

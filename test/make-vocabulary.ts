@@ -1,7 +1,7 @@
 // Small vocabularies for the models that tests write. Any text can be tokenized with them.
 
-/** What a token is for: text that models may say, the end of a turn, or nothing that belongs in an answer. */
-export type TokenKind = "text" | "end" | "other";
+/** What a token is for: text that models say, the beginning of a word, the end of a turn, or nothing for an answer. */
+export type TokenKind = "text" | "beginning" | "end" | "other";
 
 export interface Vocabulary {
   readonly tokens: readonly string[];
@@ -46,7 +46,10 @@ export function llamaVocabulary(size = 0): Vocabulary {
   rows.push({ token: "<|im_start|>", score: 0, type: 3, kind: "other" });
   rows.push({ token: "<|im_end|>", score: 0, type: 3, kind: "end" });
   const pieces = ["▁", ...printable, ...wordPieces()];
-  for (const piece of new Set(pieces)) rows.push({ token: piece, score: -rows.length, type: 1, kind: "text" });
+  const whole = new Set(["▁", ...printable, ...words.map((word) => `▁${word}`)]);
+  for (const piece of new Set(pieces)) {
+    rows.push({ token: piece, score: -rows.length, type: 1, kind: whole.has(piece) ? "text" : "beginning" });
+  }
   return pad(rows, size);
 }
 

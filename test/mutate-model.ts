@@ -87,7 +87,7 @@ const telling: readonly bigint[] = [
   all,
 ];
 
-export type Mutation = "flip" | "cut" | "length" | "type" | "value" | "text" | "copy";
+type Mutation = "flip" | "cut" | "length" | "type" | "value" | "text" | "copy";
 const mutations: readonly Mutation[] = [
   "flip",
   "flip",
@@ -101,7 +101,7 @@ const mutations: readonly Mutation[] = [
   "copy",
 ];
 
-export interface Mutant {
+interface Mutant {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly mutation: Mutation;
 }

@@ -12,7 +12,7 @@ export interface TemporaryLibrary {
   readonly library: ModelLibrary;
   readonly dataFolder: string;
   /** File names in a folder of the store; empty when it is not there. */
-  entries(folder: "blobs" | "manifests" | "staging" | "views"): Promise<string[]>;
+  readonly entries: (folder: "blobs" | "manifests" | "staging" | "views") => Promise<string[]>;
 }
 
 export async function temporaryFolder(): Promise<string> {

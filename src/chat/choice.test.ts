@@ -67,4 +67,13 @@ describe("an enforced call", () => {
     expect(end(mistral)).toMatch(/\[\/INST\]\[TOOL_CALLS\]\[$/);
     expect(end(deepseekR1)).toMatch(/<think>\n<\/think>\n\n$/);
   });
+
+  it("and an answer under a grammar begin in the right channel of harmony", () => {
+    const chatTemplate =
+      "{% for tool in tools or [] %}{{ tool.function.name }}{% endfor %}{{ messages[-1].content }}<|start|>assistant{# <|channel|> #}";
+    const info = fakeInfo({ chatTemplate });
+    const { parts, format } = renderChat({ info, messages: [{ role: "user", content: "x" }], answerNow: true });
+    expect(format).toBe("harmony");
+    expect(parts.map((part) => part.text).join("")).toBe("x<|start|>assistant<|channel|>final<|message|>");
+  });
 });

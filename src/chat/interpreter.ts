@@ -5,6 +5,7 @@ import { stopped } from "./limits.ts";
 import type { Meter } from "./limits.ts";
 
 import { isContainer } from "./nodes.ts";
+import type { Marks } from "./nodes.ts";
 
 /** A value that was computed already, where the interpreter expects a node. */
 interface Known extends JinjaNode {
@@ -18,14 +19,13 @@ interface Known extends JinjaNode {
  */
 export class BoundedInterpreter extends Interpreter {
   readonly #meter: Meter;
-  /** Nodes whose value is turned into text. */
-  readonly #printed: ReadonlySet<JinjaNode>;
+  readonly #marks: Marks;
   #depth = 0;
 
-  constructor(scope: JinjaScope, meter: Meter, printed: ReadonlySet<JinjaNode>) {
+  constructor(scope: JinjaScope, meter: Meter, marks: Marks) {
     super(scope);
     this.#meter = meter;
-    this.#printed = printed;
+    this.#marks = marks;
   }
 
   override evaluate(node: JinjaNode | undefined, scope: JinjaScope): JinjaValue {
@@ -37,7 +37,10 @@ export class BoundedInterpreter extends Interpreter {
       const inner: unknown = value.value;
       if (typeof inner === "string") this.#meter.chars(inner.length);
       else if (Array.isArray(inner)) this.#meter.items(inner.length);
-      if (isContainer(value) && this.#printed.has(node)) measure(value, this.#meter);
+      if (isContainer(value)) {
+        if (this.#marks.looped.has(node)) this.#meter.loop(Array.isArray(inner) ? inner.length : 0);
+        if (this.#marks.printed.has(node)) measure(value, this.#meter);
+      }
       return value;
     } finally {
       this.#depth--;

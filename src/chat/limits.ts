@@ -37,6 +37,8 @@ export const renderLimits: RenderLimits = {
 export interface Meter {
   readonly limits: RenderLimits;
   step(): void;
+  /** A loop over this many items is about to begin. */
+  loop(count: number): void;
   /** A text of this length was made, or is about to be. */
   chars(length: number): void;
   items(count: number): void;
@@ -48,17 +50,27 @@ export function createMeter(limits: RenderLimits): Meter {
   const deadline = performance.now() + limits.timeoutMs;
   let steps = 0;
   let total = 0;
+  const checkTime = (): void => {
+    if (performance.now() > deadline) throw stopped(`it ran for more than ${limits.timeoutMs} ms`);
+  };
+  const spend = (count: number): void => {
+    steps += count;
+    if (steps > limits.steps) throw stopped(`it took more than ${limits.steps} steps`);
+  };
   return {
     limits,
     step() {
-      steps++;
-      if (steps > limits.steps) throw stopped(`it took more than ${limits.steps} steps`);
-      // The clock is read now and then only: a step is short, because the other limits bound what one step can do.
-      if (steps % 32 === 0 && performance.now() > deadline)
-        throw stopped(`it ran for more than ${limits.timeoutMs} ms`);
+      spend(1);
+      // The clock is read now and then, and after whatever takes long by itself.
+      if (steps % 32 === 0) checkTime();
+    },
+    loop(count) {
+      spend(count);
+      checkTime();
     },
     chars(length) {
       total += length;
+      if (length > 65_536) checkTime();
       if (length > limits.textChars) throw stopped(`it made a text of more than ${limits.textChars} characters`);
       if (total > limits.totalChars) throw stopped(`it made more than ${limits.totalChars} characters of text`);
     },
@@ -71,8 +83,11 @@ export function createMeter(limits: RenderLimits): Meter {
   };
 }
 
-export function stopped(reason: string): HearthError {
-  return new HearthError("template_failed", `The chat template was stopped: ${reason}.`, {
+/** The error of a template that went beyond its limits. */
+export class TemplateStopped extends HearthError {}
+
+export function stopped(reason: string): TemplateStopped {
+  return new TemplateStopped("template_failed", `The chat template was stopped: ${reason}.`, {
     hint: "The template of this model is damaged or hostile; give another one, or use another model.",
   });
 }

@@ -13,12 +13,21 @@ const bodies = ["body", "alternate", "defaultBlock"] as const;
 
 type Fields = Record<string, unknown>;
 
+/** Nodes whose value needs a check of its own. */
+export interface Marks {
+  /** The value is turned into text. */
+  readonly printed: ReadonlySet<JinjaNode>;
+  /** The value is looped over. */
+  readonly looped: ReadonlySet<JinjaNode>;
+}
+
 /**
- * Finds the nodes whose value is turned into text, so that only those are measured at run time. `{% filter f %}` blocks
- * become filter expressions on the way, so that both forms pass the same checks.
+ * Finds the nodes whose value needs a check, so that only those are checked at run time. `{% filter f %}` blocks become
+ * filter expressions on the way, so that both forms pass the same checks.
  */
-export function prepare(program: JinjaProgram): ReadonlySet<JinjaNode> {
+export function prepare(program: JinjaProgram): Marks {
   const printed = new Set<JinjaNode>();
+  const looped = new Set<JinjaNode>();
   const print = (value: unknown): void => {
     if (isNode(value)) printed.add(value);
   };
@@ -32,6 +41,11 @@ export function prepare(program: JinjaProgram): ReadonlySet<JinjaNode> {
     } else if (isNode(item)) {
       const node = item as unknown as Fields;
       if (item.type === "FilterStatement") toExpression(node, program);
+      if (item.type === "For") {
+        const iterable = node["iterable"] as Fields & JinjaNode;
+        const list = iterable.type === "SelectExpression" ? iterable["lhs"] : iterable;
+        if (isNode(list)) looped.add(list);
+      }
       for (const name of bodies) {
         const list = node[name];
         if (Array.isArray(list)) list.forEach(print);
@@ -44,7 +58,7 @@ export function prepare(program: JinjaProgram): ReadonlySet<JinjaNode> {
       for (const value of Object.values(node)) if (typeof value === "object" && value !== null) stack.push(value);
     }
   }
-  return printed;
+  return { printed, looped };
 }
 
 function toExpression(node: Fields, program: JinjaProgram): void {

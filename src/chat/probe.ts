@@ -1,4 +1,5 @@
 /** Finds out what a template can do by rendering a few small conversations with it, once for each template. */
+import { TemplateStopped } from "./limits.ts";
 import type { MessageShape, TemplateMessage } from "./messages.ts";
 import { renderTemplate } from "./template.ts";
 import type { CompiledTemplate } from "./template.ts";
@@ -6,6 +7,8 @@ import type { CompiledTemplate } from "./template.ts";
 export interface TemplateTraits extends MessageShape {
   readonly system: boolean;
   readonly tools: boolean;
+  /** Without tools, `tools` is None, as Transformers has it; some templates want it undefined instead. */
+  readonly emptyTools: null | undefined;
 }
 
 const known = new WeakMap<CompiledTemplate, TemplateTraits>();
@@ -18,17 +21,17 @@ export function probeTemplate(template: CompiledTemplate): TemplateTraits {
 
 const word = "needle";
 /** A hostile template must not get the full time for each of the probes. */
-const probeLimits = { timeoutMs: 100, steps: 200_000 };
+const probeLimits = { timeoutMs: 500, steps: 100_000 };
 
 function probe(template: CompiledTemplate): TemplateTraits {
+  const plain = [{ role: "user", content: word }];
+  const emptyTools = rendered(template, plain, null) === "" ? undefined : null;
   const has = (
     wanted: string,
     messages: readonly TemplateMessage[],
-    tools: readonly unknown[] | null = null,
+    tools: readonly unknown[] | null | undefined = emptyTools,
   ): boolean => rendered(template, messages, tools).includes(wanted);
-  const contentParts =
-    !has(word, [{ role: "user", content: word }]) &&
-    has(word, [{ role: "user", content: [{ type: "text", text: word }] }]);
+  const contentParts = !has(word, plain) && has(word, [{ role: "user", content: [{ type: "text", text: word }] }]);
   const text = (value: string): unknown => (contentParts ? [{ type: "text", text: value }] : value);
   const user = { role: "user", content: text("question") };
   const calling = (args: unknown): TemplateMessage[] => [
@@ -45,11 +48,12 @@ function probe(template: CompiledTemplate): TemplateTraits {
   const callArguments = has("needle_key", asObject) ? "object" : has("needle_key", asText) ? "text" : "none";
   return {
     contentParts,
+    emptyTools,
     callArguments,
     system: has(word, [{ role: "system", content: text(word) }, user]),
     tools: has("needle_tool", [user], [probeTool]),
     toolResults: callArguments !== "none" && has("needle_result", callArguments === "object" ? asObject : asText),
-    shortIds: template.source.includes("length 9") || template.source.includes("length != 9"),
+    shortIds: ["length 9", "length != 9", "length < 9"].some((text) => template.source.includes(text)),
   };
 }
 
@@ -62,16 +66,17 @@ const probeTool = {
   },
 };
 
-/** The rendered text, or nothing when the template rejects the messages. */
+/** The rendered text, or nothing when the template rejects the messages. Throws for one that goes beyond its limits. */
 function rendered(
   template: CompiledTemplate,
   messages: readonly TemplateMessage[],
-  tools: readonly unknown[] | null,
+  tools: readonly unknown[] | null | undefined,
 ): string {
   try {
     const variables = { messages, tools, documents: null, bos_token: "", eos_token: "", add_generation_prompt: true };
     return renderTemplate(template, variables, { limits: probeLimits });
-  } catch {
+  } catch (error) {
+    if (error instanceof TemplateStopped) throw error;
     // That the template rejects them is the answer that the probe was made for.
     return "";
   }

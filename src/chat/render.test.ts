@@ -171,6 +171,14 @@ describe("the prompt that a model gets", () => {
     expect(prompt).toContain('Result of the tool "weather":\nwet');
   });
 
+  it("leaves tools undefined for templates that loop over them once they are defined", () => {
+    const template =
+      "{% if tools is defined %}{% for tool in tools %}{{ tool.function.name }}{% endfor %}{% endif %}{{ messages[-1].content }}";
+    const messages = talk.slice(1, 2);
+    expect(text(template, { messages })).toBe("Hi");
+    expect(text(template, { messages, tools: [weather] })).toBe("weatherHi");
+  });
+
   it("joins the parts of a message, and gives parts to templates that want them", () => {
     const messages: Message[] = [
       {

@@ -62,7 +62,7 @@ export function renderChat(prompt: ChatPrompt): RenderedPrompt {
   const thinking = openReasoning(rendered);
   // A call that is forced cannot begin inside the thoughts; neither can an answer that is ruled or given already.
   const closed = thinking && (prompt.forceCall || prompt.answerNow || prefill !== "") ? `${thinking.close}\n\n` : "";
-  const opener = prompt.forceCall ? callOpeners[format].opener : "";
+  const opener = openerOf(prompt, format);
   const parts = shield.split(rendered + closed + shield.hide(prefill) + opener);
   return {
     parts,
@@ -71,6 +71,11 @@ export function renderChat(prompt: ChatPrompt): RenderedPrompt {
     inside: closed === "" ? thinking : undefined,
     stops: choice.from === "plain" ? plainStops : [],
   };
+}
+
+/** What stands before a forced call or, in harmony, before an answer that may not begin with its header. */
+function openerOf({ forceCall, answerNow }: ChatPrompt, format: ToolFormat): string {
+  return forceCall || (answerNow && format === "harmony") ? callOpeners[format].opener : "";
 }
 
 function takePrefill(messages: readonly Message[]): { messages: readonly Message[]; prefill: string } {
@@ -128,7 +133,7 @@ function renderOnce({ prompt, template, traits, shield }: Attempt, messages: rea
       documents: null,
       ...variablesOf(prompt.variables, shield),
       messages: toTemplateMessages(messages, { shape: traits, shield }),
-      tools: tools.length > 0 && traits.tools ? toTemplateTools(tools, shield) : null,
+      tools: tools.length > 0 && traits.tools ? toTemplateTools(tools, shield) : traits.emptyTools,
       bos_token: info.bosToken ?? "",
       eos_token: info.eosToken ?? "",
       add_generation_prompt: true,

@@ -44,6 +44,16 @@ describe("a shield", () => {
     ]);
   });
 
+  it("hides the end of a text that the next text could complete to a token", () => {
+    const shield = createShield(tokens);
+    const rendered = shield.hide("1 <|a") + shield.hide("|> 2") + shield.hide("a ") + "<|a|>";
+    expect(shield.split(rendered)).toEqual([
+      { text: "1 ", special: true },
+      { text: "<|a", special: false },
+      { text: "|> 2a <|a|>", special: true },
+    ]);
+  });
+
   it("returns a text without tokens as it is", () => {
     const text = "nothing < special | here";
     expect(createShield(tokens).hide(text)).toBe(text);

@@ -30,6 +30,7 @@ interface TrieNode {
 interface Trie {
   readonly root: TrieNode;
   readonly starts: Uint8Array;
+  readonly longest: number;
 }
 
 const tries = new WeakMap<readonly string[], Trie>();
@@ -75,6 +76,7 @@ function shieldWith(trie: Trie): Shield {
 function buildTrie(tokens: readonly string[]): Trie {
   const root: TrieNode = { next: new Map(), end: false };
   const starts = new Uint8Array(0x1_00_00);
+  let longest = 0;
   for (const token of tokens) {
     // Runs of white space are ordinary text even where a vocabulary has tokens of their own for them.
     if (token.trim() === "") continue;
@@ -86,15 +88,20 @@ function buildTrie(tokens: readonly string[]): Trie {
       node = child;
     }
     node.end = true;
+    longest = Math.max(longest, token.length);
     starts[token.charCodeAt(0)] = 1;
   }
   // A placeholder character that a user typed is hidden like a control token, so that it stays what it is.
   for (let lead = leadMin; lead <= leadMax; lead++) starts[lead] = 1;
-  return { root, starts };
+  return { root, starts, longest };
 }
 
-/** Replaces the leftmost longest tokens. Takes time linear in the text times the longest token. */
-function replaceTokens(text: string, { root, starts }: Trie, replace: (token: string) => string): string {
+/**
+ * Replaces the leftmost longest tokens, and at the end of the text what a text after it could complete to one. Takes
+ * time linear in the text times the longest token.
+ */
+function replaceTokens(text: string, trie: Trie, replace: (token: string) => string): string {
+  const { root, starts } = trie;
   let result = "";
   let from = 0;
   for (let at = 0; at < text.length; at++) {
@@ -106,7 +113,20 @@ function replaceTokens(text: string, { root, starts }: Trie, replace: (token: st
     from = at + length;
     at = from - 1;
   }
+  const open = openEnd(text, from, trie);
+  if (open < text.length) return result + text.slice(from, open) + replace(text.slice(open));
   return from === 0 ? text : result + text.slice(from);
+}
+
+/** Where the end of the text begins that is itself the beginning of a token; words are never split for that. */
+function openEnd(text: string, from: number, { root, starts, longest }: Trie): number {
+  for (let at = Math.max(from, text.length - longest + 1); at < text.length; at++) {
+    if (starts[text.charCodeAt(at)] === 0 || /[\p{L}\p{N}\s]/u.test(text[at] ?? "")) continue;
+    let node: TrieNode | undefined = root;
+    for (let index = at; node && index < text.length; index++) node = node.next.get(text.charCodeAt(index));
+    if (node) return at;
+  }
+  return text.length;
 }
 
 function longestToken(text: string, at: number, root: TrieNode): number {

@@ -29,6 +29,9 @@ describe("a hostile template is stopped", () => {
     "a range without end": "{% for i in range(10**9) %}x{% endfor %}",
     "a huge step count":
       "{% for i in range(900000) %}{% for j in range(900000) %}{% set x = 1 %}{% endfor %}{% endfor %}",
+    "nested loops over nothing": "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+    "nested loops with a condition":
+      "{% for i in range(99999) %}{% for j in range(99999) if false %}{% endfor %}{% endfor %}",
     "nested loops over text": "{% for i in range(3000) %}{% for j in range(3000) %}{{ i }}{% endfor %}{% endfor %}",
     "a text that doubles": `${double}{{ ns.s }}`,
     "a text that doubles and is never shown": double,
@@ -65,7 +68,7 @@ describe("a hostile template is stopped", () => {
   it.for(Object.entries(bombs))("%s", ([, source]) => {
     const { outcome, ms } = attack(source);
     expect(outcome).toBe("refused");
-    expect(ms).toBeLessThan(2000);
+    expect(ms).toBeLessThan(1000);
   });
 
   it("within about a second when nobody says otherwise", () => {

@@ -2,16 +2,17 @@ import { HearthError } from "../error.ts";
 import { templateGlobals, TemplateRaised } from "./globals.ts";
 import { BoundedInterpreter } from "./interpreter.ts";
 import { Environment, parse, tokenize } from "./jinja.ts";
-import type { JinjaNode, JinjaProgram } from "./jinja.ts";
+import type { JinjaProgram } from "./jinja.ts";
 import { createMeter, renderLimits, stopped } from "./limits.ts";
 import type { RenderLimits } from "./limits.ts";
 import { prepare } from "./nodes.ts";
+import type { Marks } from "./nodes.ts";
 
 /** A parsed chat template. */
 export interface CompiledTemplate {
   readonly source: string;
   readonly program: JinjaProgram;
-  readonly printed: ReadonlySet<JinjaNode>;
+  readonly marks: Marks;
 }
 
 /** Templates in use, least recently used first; at most this many, each of at most 256 KiB. */
@@ -36,7 +37,7 @@ function parseTemplate(source: string): CompiledTemplate {
   if (longestSpace(source) > 512) throw stopped("it has more than 512 white space characters in a row");
   try {
     const program = parse(tokenize(source, { lstrip_blocks: true, trim_blocks: true }));
-    return { source, program, printed: prepare(program) };
+    return { source, program, marks: prepare(program) };
   } catch (error) {
     if (error instanceof HearthError) throw error;
     throw new HearthError("template_failed", `The chat template cannot be read: ${reasonOf(error)}`, {
@@ -67,7 +68,7 @@ export function renderTemplate(
   try {
     for (const [name, value] of Object.entries(globals)) if (!(name in variables)) scope.set(name, value);
     for (const [name, value] of Object.entries(variables)) if (name !== "namespace") scope.set(name, value);
-    const interpreter = new BoundedInterpreter(scope, createMeter(limits), template.printed);
+    const interpreter = new BoundedInterpreter(scope, createMeter(limits), template.marks);
     return String(interpreter.run(template.program).value);
   } catch (error) {
     if (error instanceof HearthError || error instanceof TemplateRaised) throw error;

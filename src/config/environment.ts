@@ -16,3 +16,16 @@ export function engineEnvironment(
   }
   return picked;
 }
+
+/** What npm needs to run as its user set it up: everything but our own secrets and what a surrounding npm told its script. */
+export function npmEnvironment(
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): Record<string, string> {
+  const picked: Record<string, string> = { NODE_LLAMA_CPP_SKIP_DOWNLOAD: "true" };
+  for (const [name, value] of Object.entries(env)) {
+    const ours = /^(HEARTH_|HF_TOKEN$|HUGGING_FACE_HUB_TOKEN$)/.test(name);
+    const inherited = /^npm_(?!config_)|^npm_config_local_prefix$|^INIT_CWD$|^NODE_OPTIONS$/.test(name);
+    if (value !== undefined && !ours && !inherited) picked[name] = value;
+  }
+  return picked;
+}

@@ -8,7 +8,8 @@ import { blobPath, fileSize, type StoreFolders } from "./store.ts";
 /** A manifest as the rest of hearth sees it. Pure: touches no file. */
 export function toInstalled(folders: StoreFolders, manifest: Manifest): InstalledModel {
   const id = manifestId(manifest);
-  const parts = manifest.files.filter((file) => file.role === "weights").length;
+  // Only split GGUF models are found by the names of their parts.
+  const parts = manifest.format === "gguf" ? manifest.files.filter((file) => file.role === "weights").length : 0;
   let part = 0;
   const files = manifest.files.map((file): ModelFile => {
     const view = file.role === "weights" && parts > 1 ? join(folders.views, id, partName(++part, parts)) : undefined;

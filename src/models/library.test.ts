@@ -66,7 +66,7 @@ describe("list", () => {
       const bad = Buffer.from(compact);
       bad[at] = (bad[at] ?? 0) ^ 1;
       await writeFile(path, bad);
-      expect(await names(temporary), `byte ${at} of ${compact}`).toEqual(["b:latest"]);
+      expect([at, ...(await names(temporary))]).toEqual([at, "b:latest"]);
     }
     await writeFile(path, good);
     expect(await names(temporary)).toEqual(["a:latest", "b:latest"]);
@@ -135,7 +135,7 @@ describe("resolve", () => {
     expect((await library.resolve(path)).id).not.toBe(model.id);
     await symlink(join(folder, "loop"), join(folder, "loop"));
     for (const odd of ["/dev/zero", "/dev/null", join(folder, "loop"), join(folder, "none.gguf"), "/proc"]) {
-      await expect(library.resolve(odd), odd).rejects.toMatchObject({
+      await expect(library.resolve(odd)).rejects.toMatchObject({
         code: expect.stringMatching(/^model_(not_found|malformed)$/),
       });
     }
@@ -168,7 +168,7 @@ describe("copy and remove", () => {
   test("the name of a copy is checked as strictly as any", async () => {
     const temporary = await twoModels();
     for (const name of ["../x", "hf:a/b", "/tmp/x", "a:b:c", ""]) {
-      await expect(temporary.library.copy("a", name), name).rejects.toMatchObject({ code: "bad_request" });
+      await expect(temporary.library.copy("a", name)).rejects.toMatchObject({ code: "bad_request" });
     }
     await expect(temporary.library.copy("none", "x")).rejects.toMatchObject({ code: "model_not_found" });
   });

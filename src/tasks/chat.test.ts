@@ -338,6 +338,13 @@ describe("a chat that nobody wants any more", () => {
     expect(house.runtime.stats().running).toBe(0);
   });
 
+  it("is called aborted whatever the reason to abort was", async () => {
+    const controller = new AbortController();
+    const house = createTaskHouse({ beforeToken: () => controller.abort(new Error("the client left")) });
+    const stream = chat(house.runtime, { ...ask, signal: controller.signal });
+    await expect(collect(stream)).rejects.toMatchObject({ code: "aborted" });
+  });
+
   it("does not begin at all with a signal that has aborted", async () => {
     const house = createTaskHouse();
     const stream = chat(house.runtime, { ...ask, signal: AbortSignal.abort() });

@@ -1,9 +1,8 @@
-import { explainTooLong } from "../chat/overflow.ts";
-import { toHearthError } from "../error.ts";
 import type { Lease, Runtime } from "../runtime/contract.ts";
 import type { EmbedTaskRequest, EmbedTaskResult } from "../spec/task.ts";
 import { need } from "./capability.ts";
 import { checkLength, checkNumber, mostTexts, refuse } from "./check.ts";
+import { toTaskError } from "./failure.ts";
 import { withLease } from "./lease.ts";
 
 /** Texts of one call to the engine: a large request can be aborted between calls. */
@@ -32,7 +31,7 @@ export async function embed(runtime: Runtime, request: EmbedTaskRequest): Promis
       const { loadMs, model } = lease;
       return { model: model.name, vectors, tokens, truncated, loadMs, totalMs: performance.now() - startedAt };
     } catch (error) {
-      throw explainTooLong(toHearthError(error));
+      throw toTaskError(error, signal);
     }
   });
 }

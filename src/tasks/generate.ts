@@ -1,13 +1,13 @@
 /** Runs one or several completions of a prompt and turns what the engine yields into chat events. */
 import { createOutputParser } from "../chat/output/parser.ts";
 import type { OutputParser } from "../chat/output/parser.ts";
-import { explainTooLong } from "../chat/overflow.ts";
-import { HearthError, toHearthError } from "../error.ts";
+import { HearthError } from "../error.ts";
 import type { Lease } from "../runtime/contract.ts";
 import type { GenerateRequest } from "../spec/engine.ts";
 import type { ChatEvent, GenerateEvent, LogprobEntry } from "../spec/event.ts";
 import type { OverflowReceipt } from "../spec/sampling.ts";
 import { need } from "./capability.ts";
+import { toTaskError } from "./failure.ts";
 import { merge } from "./stream.ts";
 
 export interface Generation {
@@ -39,7 +39,7 @@ export async function* generate(generation: Generation): AsyncGenerator<ChatEven
       if (event !== "ready") yield event;
     }
   } catch (error) {
-    throw explainTooLong(toHearthError(signal.aborted ? signal.reason : error));
+    throw toTaskError(error, signal);
   }
 }
 

@@ -1,9 +1,8 @@
-import { explainTooLong } from "../chat/overflow.ts";
-import { toHearthError } from "../error.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import type { RerankTaskRequest, RerankTaskResult } from "../spec/task.ts";
 import { need } from "./capability.ts";
 import { checkLength, checkNumber, mostTexts, refuse } from "./check.ts";
+import { toTaskError } from "./failure.ts";
 import { withLease } from "./lease.ts";
 
 /** Orders documents by how well they answer a query, best first; equal ones stay in their order. */
@@ -17,7 +16,7 @@ export async function rerank(runtime: Runtime, request: RerankTaskRequest): Prom
       const results = scores.map((score, index) => ({ index, score })).sort((a, b) => b.score - a.score);
       return { model: lease.model.name, results: results.slice(0, topN), tokens };
     } catch (error) {
-      throw explainTooLong(toHearthError(error));
+      throw toTaskError(error, signal);
     }
   });
 }

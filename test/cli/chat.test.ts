@@ -1,12 +1,11 @@
-import { mkdtempSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { describe, expect, test } from "vitest";
 import { HearthError } from "../../src/error.ts";
 import type { ChatEvent } from "../../src/spec/event.ts";
 import { answerWith, createFakeHearth, type FakeHearth } from "./fake-hearth.ts";
-import { start, type Live, type Outcome, type RunOptions } from "./run-main.ts";
+import { start, type Live, type Outcome, type RunOptions, temporaryFolder } from "./run-main.ts";
 
 const terminal = { stdin: true, stdout: true, stderr: true };
 
@@ -280,7 +279,7 @@ describe("slash commands", () => {
   });
 
   test("/save and /load bring a session back on another day", async () => {
-    const env = { HEARTH_DATA: mkdtempSync(join(tmpdir(), "hearth-chat-")) };
+    const env = { HEARTH_DATA: temporaryFolder() };
     const first = createFakeHearth();
     await chat(first, ["/set parameter seed 5", "/set system Brief.", "One", "/save monday"], { env });
     const second = createFakeHearth();
@@ -298,7 +297,7 @@ describe("slash commands", () => {
   });
 
   test("a file that is no session is an error, not a crash", async () => {
-    const env = { HEARTH_DATA: mkdtempSync(join(tmpdir(), "hearth-chat-")) };
+    const env = { HEARTH_DATA: temporaryFolder() };
     await chat(createFakeHearth(), ["/save good"], { env });
     writeFileSync(join(env.HEARTH_DATA, "sessions", "bad.json"), '{"version":1}');
     const { stderr } = await chat(createFakeHearth(), ["/load bad"], { env });
@@ -320,7 +319,7 @@ describe("slash commands", () => {
 
 describe("history", () => {
   test("what was typed is there the next time, readable for its owner only", async () => {
-    const env = { HEARTH_DATA: mkdtempSync(join(tmpdir(), "hearth-chat-")) };
+    const env = { HEARTH_DATA: temporaryFolder() };
     await chat(createFakeHearth(), ["Hello there"], { env });
     expect(readFileSync(join(env.HEARTH_DATA, "history"), "utf8")).toBe("Hello there\n/bye\n");
     const fake = createFakeHearth();
@@ -335,7 +334,7 @@ describe("history", () => {
   });
 
   test("after /set nohistory nothing is written", async () => {
-    const env = { HEARTH_DATA: mkdtempSync(join(tmpdir(), "hearth-chat-")) };
+    const env = { HEARTH_DATA: temporaryFolder() };
     await chat(createFakeHearth(), ["/set nohistory", "secret"], { env });
     const written = readdirSync(env.HEARTH_DATA).includes("history")
       ? readFileSync(join(env.HEARTH_DATA, "history"), "utf8")

@@ -1,5 +1,4 @@
-import { chmodSync, mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { BenchOptions, BenchReport } from "../../src/bench/index.ts";
@@ -7,7 +6,7 @@ import type { Packs, Services } from "../../src/commands/services.ts";
 import { HearthError } from "../../src/error.ts";
 import type { Hardware } from "../../src/hardware/contract.ts";
 import { createFakeHearth, fakePlan } from "./fake-hearth.ts";
-import { hearth } from "./run-main.ts";
+import { hearth, temporaryFolder } from "./run-main.ts";
 
 const machine: Hardware = {
   platform: "linux",
@@ -227,7 +226,7 @@ describe("hearth doctor", () => {
   });
 
   test("a data folder that is a file is wrong", async () => {
-    const path = join(mkdtempSync(join(tmpdir(), "hearth-doctor-")), "file");
+    const path = join(temporaryFolder(), "file");
     writeFileSync(path, "");
     chmodSync(path, 0o600);
     const { code, stdout } = await hearth(["doctor", "--offline", "--data", path], {

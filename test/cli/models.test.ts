@@ -1,11 +1,10 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { HearthError } from "../../src/error.ts";
 import type { VerifyResult } from "../../src/models/contract.ts";
 import { createFakeHearth, fakeModel } from "./fake-hearth.ts";
-import { hearth } from "./run-main.ts";
+import { hearth, temporaryFolder } from "./run-main.ts";
 
 describe("hearth list", () => {
   test("shows name, size, format, origin and age", async () => {
@@ -74,7 +73,7 @@ describe("hearth show", () => {
   });
 
   test("--license prints the text that the model carries", async () => {
-    const path = join(mkdtempSync(join(tmpdir(), "hearth-license-")), "LICENSE");
+    const path = join(temporaryFolder(), "LICENSE");
     writeFileSync(path, "Do what you like.\n");
     const model = fakeModel("tiny:1b");
     const files = [...model.files, { role: "license", name: "LICENSE", sizeBytes: 18, path } as const];

@@ -1,8 +1,9 @@
 /** Runs the command line in this process, with streams in memory. */
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough, Writable } from "node:stream";
+import { onTestFinished } from "vitest";
 import { main } from "../../src/commands/main.ts";
 import type { Services } from "../../src/commands/services.ts";
 import type { Hearth } from "../../src/tasks/contract.ts";
@@ -57,7 +58,7 @@ export function start(words: readonly string[], options: RunOptions = {}): Live 
     { stdin, stdout: stdout.stream, stderr: stderr.stream },
     {
       services,
-      env: { HEARTH_DATA: mkdtempSync(join(tmpdir(), "hearth-cli-")), ...env },
+      env: { HEARTH_DATA: temporaryFolder(), ...env },
       ...(options.signal && { signal: options.signal }),
     },
   );
@@ -83,6 +84,13 @@ export function start(words: readonly string[], options: RunOptions = {}): Live 
       }
     },
   };
+}
+
+/** A folder that is gone when the test has ended. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "hearth-cli-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
 }
 
 interface Collected {

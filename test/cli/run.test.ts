@@ -1,11 +1,10 @@
 import { writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { HearthError } from "../../src/error.ts";
 import type { ChatEvent } from "../../src/spec/event.ts";
 import { answerWith, createFakeHearth } from "./fake-hearth.ts";
-import { hearth, start } from "./run-main.ts";
+import { hearth, start, temporaryFolder } from "./run-main.ts";
 
 const reasoning: readonly ChatEvent[] = [{ type: "reasoning-delta", index: 0, text: "Let me think." }];
 
@@ -50,7 +49,7 @@ describe("hearth run MODEL PROMPT", () => {
 
   test("flags become options of the request", async () => {
     const fake = createFakeHearth();
-    const schema = join(tmpdir(), `schema-${process.pid}.json`);
+    const schema = join(temporaryFolder(), "schema.json");
     writeFileSync(schema, '{"type":"object"}');
     const flags =
       `--temperature 0 --top-k 5 --top-p 0.5 --min-p 0.1 --repeat-penalty 1.1 --seed 7 --max-tokens 9 --stop A ` +

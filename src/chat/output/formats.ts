@@ -53,14 +53,16 @@ const fenced: CallPattern = {
   toCalls: fromBody,
 };
 
+const marked = (open: string, close: string): CallPattern => ({
+  marker: open,
+  items: [literal(open), space, json, space, maybe(close)],
+  toCalls: fromBody,
+});
+
 /** Every family also writes bare JSON at times, most of all when its special tokens are lost in a quantization. */
 export const toolPatterns: Readonly<Record<Exclude<ToolFormat, "harmony">, readonly CallPattern[]>> = {
   hermes: [
-    {
-      marker: "<tool_call>",
-      items: [literal("<tool_call>"), space, json, space, maybe("</tool_call>")],
-      toCalls: fromBody,
-    },
+    marked("<tool_call>", "</tool_call>"),
     {
       marker: "<tool_call>",
       items: [
@@ -74,6 +76,23 @@ export const toolPatterns: Readonly<Record<Exclude<ToolFormat, "harmony">, reado
         maybe("</tool_call>"),
       ],
       toCalls: fromTags,
+    },
+    {
+      marker: "<tool_call>",
+      items: [
+        literal("<tool_call>"),
+        space,
+        name,
+        space,
+        literal("<arg_key>"),
+        { kind: "until", text: "</tool_call>" },
+      ],
+      toCalls: fromKeys,
+    },
+    {
+      marker: "<tool_call>",
+      items: [literal("<tool_call>"), space, name, space, literal("</tool_call>")],
+      toCalls: ({ name: called }) => [{ name: called, arguments: "{}" }],
     },
     bare,
   ],
@@ -134,7 +153,13 @@ export const toolPatterns: Readonly<Record<Exclude<ToolFormat, "harmony">, reado
     bare,
     fenced,
   ],
-  json: [bare, fenced],
+  json: [
+    bare,
+    fenced,
+    marked("<|tool_call|>", "<|/tool_call|>"),
+    marked("<|tool_call_start|>", "<|tool_call_end|>"),
+    marked("<tool_call>", "</tool_call>"),
+  ],
 };
 
 /** `<parameter=key>` … `</parameter>` pairs. Values that are JSON count as such where the schema does not want a text. */
@@ -151,6 +176,21 @@ function fromTags({ name: called, body }: Capture, tools: KnownTools): readonly 
     const key = body.slice(at + opening.length, keyEnd).trim();
     args.push([key, tools.isText(called, key) ? value : toValue(value)]);
     at = next;
+  }
+  return [{ name: called, arguments: JSON.stringify(Object.fromEntries(args)) }];
+}
+
+/** `<arg_key>key</arg_key>` and `<arg_value>value</arg_value>` in turn; the first opening mark was taken already. */
+function fromKeys({ name: called, body }: Capture, tools: KnownTools): readonly RawCall[] | undefined {
+  const args: [string, unknown][] = [];
+  for (const pair of body.split("<arg_key>")) {
+    const keyEnd = pair.indexOf("</arg_key>");
+    const open = pair.indexOf("<arg_value>", keyEnd);
+    const close = pair.lastIndexOf("</arg_value>");
+    if (keyEnd < 0 || open < 0 || close < open) return undefined;
+    const key = pair.slice(0, keyEnd).trim();
+    const value = pair.slice(open + "<arg_value>".length, close);
+    args.push([key, tools.isText(called, key) ? value : toValue(value)]);
   }
   return [{ name: called, arguments: JSON.stringify(Object.fromEntries(args)) }];
 }

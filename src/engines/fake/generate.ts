@@ -1,7 +1,7 @@
 import { HearthError } from "../../error.ts";
 import type { GenerateRequest, PromptPart } from "../../spec/engine.ts";
 import type { GenerateEvent, LogprobEntry } from "../../spec/event.ts";
-import { raceAbort } from "../../util/abort.ts";
+import { abortError, raceAbort } from "../../util/abort.ts";
 import type { Slots } from "../../util/slots.ts";
 import { createStopMatcher } from "../../util/stop.ts";
 import type { FakeOptions } from "./options.ts";
@@ -21,8 +21,20 @@ export async function* generateFake(
   context: FakeContext,
   signal: AbortSignal,
 ): AsyncGenerator<GenerateEvent> {
+  try {
+    signal.throwIfAborted();
+    yield* generate(request, context, signal);
+  } catch (error) {
+    throw signal.aborted ? abortError(signal) : error;
+  }
+}
+
+async function* generate(
+  request: GenerateRequest,
+  context: FakeContext,
+  signal: AbortSignal,
+): AsyncGenerator<GenerateEvent> {
   const { fake, contextTokens } = context;
-  signal.throwIfAborted();
   const prompt = isTokens(request.prompt) ? [...request.prompt] : fakeTokenize(request.prompt);
   if (prompt.length >= contextTokens) throw tooLong(prompt.length, contextTokens);
   const pieces = replyPieces(fake, request);

@@ -9,7 +9,7 @@ import type {
 } from "../../spec/engine.ts";
 import type { Capability } from "../../spec/model.ts";
 import type { Sampling } from "../../spec/sampling.ts";
-import { raceAbort } from "../../util/abort.ts";
+import { abortError, raceAbort } from "../../util/abort.ts";
 import { createDeferred } from "../../util/deferred.ts";
 import { createSlots } from "../../util/slots.ts";
 import { generateFake, tooLong } from "./generate.ts";
@@ -69,8 +69,13 @@ export function createFakeModel(model: EngineModel, options: LoadOptions, fake: 
     ended.abort(error);
   };
   const guard = async <T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> => {
-    const either = signal ? AbortSignal.any([signal, ended.signal]) : ended.signal;
-    return await raceAbort(work(), either);
+    const either = eitherSignal(signal, ended.signal);
+    if (either.aborted) throw abortError(either);
+    try {
+      return await raceAbort(work(), either);
+    } catch (error) {
+      throw either.aborted ? abortError(either) : error;
+    }
   };
 
   return {
@@ -102,7 +107,7 @@ export function createFakeModel(model: EngineModel, options: LoadOptions, fake: 
       generate(request: GenerateRequest, { signal }: CallOptions = {}) {
         requests.push(request);
         const context = { fake, slots, contextTokens, onToken: () => void generatedTokens++ };
-        return generateFake(request, context, signal ? AbortSignal.any([signal, ended.signal]) : ended.signal);
+        return generateFake(request, context, eitherSignal(signal, ended.signal));
       },
     }),
     ...(capabilities.includes("embed") && {
@@ -138,6 +143,10 @@ export function createFakeModel(model: EngineModel, options: LoadOptions, fake: 
       if (!ended.signal.aborted) end(new HearthError("engine_failed", `Model "${model.name}" was unloaded.`));
     },
   };
+}
+
+function eitherSignal(signal: AbortSignal | undefined, ended: AbortSignal): AbortSignal {
+  return signal ? AbortSignal.any([signal, ended]) : ended;
 }
 
 function memoryOf(model: EngineModel, options: LoadOptions, fake: FakeOptions, tokens: number): EngineMemory {

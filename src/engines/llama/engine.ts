@@ -1,9 +1,7 @@
-import { didYouMean } from "../../util/distance.ts";
 import type { Device, Engine, EngineLoadOptions, EngineModel, LoadOptions } from "../../spec/engine.ts";
-import type { ModelInfo } from "../../spec/model.ts";
 import type { HostedModel } from "../host/load.ts";
 import { loadHosted } from "../host/load.ts";
-import { llamaArchitectures } from "./architectures.ts";
+import { refuseLlama } from "./refuse.ts";
 import type { LlamaLibrary, LlamaSetup } from "./setup.ts";
 
 export interface LlamaOptions {
@@ -33,15 +31,4 @@ export function createLlamaEngine({ libraries, env, onNotice }: LlamaOptions): L
 /** From source the child is TypeScript too. */
 function childEntry(): URL {
   return new URL(`./child.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`, import.meta.url);
-}
-
-export function refuseLlama(info: ModelInfo, device: Device): string | undefined {
-  if (info.format !== "gguf") return `llama.cpp runs GGUF files, not ${info.format}`;
-  if (!llamaArchitectures.has(info.architecture)) {
-    const known = [...llamaArchitectures].join(", ");
-    return `llama.cpp does not know the architecture "${info.architecture}".${didYouMean(info.architecture, llamaArchitectures)} Known: ${known}`;
-  }
-  if (device === "metal" && process.platform !== "darwin") return "Metal is there on Apple machines only";
-  if (device === "cuda" && process.platform === "darwin") return "CUDA is not there on Apple machines";
-  return undefined;
 }

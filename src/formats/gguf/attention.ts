@@ -32,36 +32,41 @@ const any = [0, 2 ** 31] as const;
  * the metadata alone, before it looks at the tensors.
  */
 export function checkAttention(gguf: GgufFile, architecture: string, tensors: readonly GgufTensor[]): void {
-  if (!plain.has(architecture)) return;
   const key = (name: string): string => `${architecture}.${name}`;
   const heads = integersOf(gguf, key("attention.head_count"), any) ?? 0;
   const keyValueHeads = integersOf(gguf, key("attention.head_count_kv"), any) ?? heads;
-  const byDefault = Math.floor((integerOf(gguf, key("embedding_length"), any) ?? 0) / Math.max(1, at(heads, 0)));
-  const length = integerOf(gguf, key("attention.key_length"), any) ?? byDefault;
-  const valueLength = integerOf(gguf, key("attention.value_length"), any) ?? byDefault;
-  if (length !== valueLength) {
-    failKey(
-      gguf,
-      key("attention.key_length"),
-      `is ${length}, but the value length is ${valueLength}; both must be equal`,
-    );
-  }
-  const rope = integerOf(gguf, key("rope.dimension_count"), any);
-  if (rope !== undefined && rope !== length && wholeRope.has(architecture)) {
-    failKey(gguf, key("rope.dimension_count"), `is ${rope}; it must be the head size of ${length}`);
-  }
+  const length = plain.has(architecture) ? headSize(gguf, architecture, at(heads, 0)) : undefined;
   const mixed = layersWith(tensors, /^blk\.(\d+)\.ssm_/);
   for (const tensor of tensors) {
     const match = /^blk\.(\d+)\.attn_(q|k|v|qkv)\.weight$/.exec(tensor.name);
     const layer = Number(match?.[1]);
     if (!match || mixed.has(layer)) continue;
-    const expected =
-      rowsOf(match[2] ?? "", { heads: at(heads, layer), keyValueHeads: at(keyValueHeads, layer) }) * length;
+    const part = match[2] ?? "";
+    const count = headsOf(part, { heads: at(heads, layer), keyValueHeads: at(keyValueHeads, layer) });
+    if (count === 0) failRows(gguf, tensor, 0);
+    if (length === undefined) continue;
     const rows = tensor.shape[1] ?? 1;
     // Some architectures keep a gate in the same matrix as the queries.
-    if (rows !== expected && !(match[2] === "q" && rows === expected * 2)) failShape(gguf, tensor, expected);
-    if (expected === 0) failShape(gguf, tensor, expected);
+    const gated = part === "q" && rows === count * length * 2;
+    if (rows !== count * length && !gated) failRows(gguf, tensor, count * length);
   }
+}
+
+/** Length of the keys and of the values of a plain architecture. */
+function headSize(gguf: GgufFile, architecture: string, heads: number): number {
+  const key = (name: string): string => `${architecture}.${name}`;
+  const byDefault = Math.floor((integerOf(gguf, key("embedding_length"), any) ?? 0) / Math.max(1, heads));
+  const length = integerOf(gguf, key("attention.key_length"), any) ?? byDefault;
+  const valueLength = integerOf(gguf, key("attention.value_length"), any) ?? byDefault;
+  if (length !== valueLength) {
+    const problem = `is ${length}, but the value length is ${valueLength}; both must be equal`;
+    failKey(gguf, key("attention.key_length"), problem);
+  }
+  const rope = integerOf(gguf, key("rope.dimension_count"), any);
+  if (rope !== undefined && rope !== length && wholeRope.has(architecture)) {
+    failKey(gguf, key("rope.dimension_count"), `is ${rope}; it must be the head size of ${length}`);
+  }
+  return length;
 }
 
 interface HeadCounts {
@@ -70,12 +75,12 @@ interface HeadCounts {
 }
 
 /** Heads whose vectors a matrix gives. */
-function rowsOf(part: string, { heads, keyValueHeads }: HeadCounts): number {
+function headsOf(part: string, { heads, keyValueHeads }: HeadCounts): number {
   if (part === "q") return heads;
   return part === "qkv" ? heads + 2 * keyValueHeads : keyValueHeads;
 }
 
-function failShape(gguf: GgufFile, tensor: GgufTensor, expected: number): never {
+function failRows(gguf: GgufFile, tensor: GgufTensor, expected: number): never {
   const shape = tensor.shape.join(" × ");
   throw malformed(
     { name: gguf.name, field: tensor.name, offset: gguf.dataOffset + tensor.offset },

@@ -136,6 +136,8 @@ describe("sizes that native code has no room for (T-GGUF-6)", () => {
     );
     const none = { type: "array", of: "uint32", value: [0] } as const;
     expectRefused(changed(llama, { "llama.attention.head_count_kv": none }), "blk.0.attn_k.weight", /must have 0 rows/);
+    const gemma = tinyLlama({ layers: 1, embedding: 32, architecture: "gemma" });
+    expectRefused(changed(gemma, { "gemma.attention.head_count_kv": none }), "blk.0.attn_k.weight", /must have 0 rows/);
   });
 
   test("layers without their size, at which llama.cpp aborts", () => {

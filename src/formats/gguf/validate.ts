@@ -29,7 +29,7 @@ export function validateForEngine(gguf: GgufFile, tensors: readonly GgufTensor[]
   checkVocabulary(gguf);
 }
 
-export function noModel(gguf: GgufFile, what: string): HearthError {
+function noModel(gguf: GgufFile, what: string): HearthError {
   return new HearthError("model_unsupported", `${gguf.name} ${what}.`, { hint: "Give the file of a model instead." });
 }
 

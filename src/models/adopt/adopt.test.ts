@@ -145,7 +145,7 @@ test("the cache of the Hugging Face tools: links are followed, the hash is in th
     "hf:owner/repo-GGUF/tiny-Q4_0.gguf",
     `hf:owner/repo-GGUF@${commit}`,
   ]) {
-    expect((await library.pull(text)).id, text).toBe(model?.id);
+    expect({ text, id: (await library.pull(text)).id }).toEqual({ text, id: model?.id });
   }
   expect(await library.verify()).toMatchObject([{ status: "ok" }]);
   await expect(library.remove("hf:owner/repo-GGUF")).rejects.toMatchObject({ code: "conflict" });
