@@ -21,7 +21,8 @@ export interface ContractOptions {
   readonly stepMs?: number;
 }
 
-const load: LoadOptions = { contextTokens: 256, parallel: 4, device: "cpu" };
+// One thread: tests share the processor, and threads that wait for each other suffer most.
+const load: LoadOptions = { contextTokens: 256, parallel: 4, device: "cpu", threads: 1 };
 
 type FinishEvent = Extract<GenerateEvent, { type: "finish" }>;
 
@@ -311,7 +312,7 @@ function describeVectors(get: () => EngineSubject): void {
   it("embeds texts as vectors of length one, alike for like texts", async (test) => {
     const { engine, embedModel } = get();
     if (!embedModel) return test.skip("the engine embeds nothing");
-    const model = await engine.load(embedModel, { device: "cpu" });
+    const model = await engine.load(embedModel, { device: "cpu", threads: 1 });
     try {
       const result = await model.embed?.({ texts: ["a small cat", "another text", "a small cat"] });
       if (!result) throw new Error("the model does not embed");
@@ -338,7 +339,7 @@ function describeVectors(get: () => EngineSubject): void {
   it("ranks documents with scores from 0 to 1", async (test) => {
     const { engine, rerankModel } = get();
     if (!rerankModel) return test.skip("the engine ranks nothing");
-    const model = await engine.load(rerankModel, { device: "cpu" });
+    const model = await engine.load(rerankModel, { device: "cpu", threads: 1 });
     try {
       const documents = ["the cat sat", "stock prices", "the cat sat"];
       const result = await model.rerank?.({ query: "where did the cat sit", documents });

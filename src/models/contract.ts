@@ -53,6 +53,8 @@ export interface CatalogSource {
   readonly sizeBytes: number;
   /** SHA-256 of the weights, of the joined file for parts. Absent where only the hub knows it. */
   readonly sha256?: string;
+  /** Options that suit these weights where a request says nothing, by their Modelfile names. */
+  readonly parameters?: Readonly<Record<string, number>>;
 }
 
 export interface ModelLibrary {

@@ -87,7 +87,8 @@ async function trySources(context: LibraryContext, plan: PullPlan, reporter: Rep
       const answerTimeoutMs = Math.max(context.settings.hubTimeout, patience);
       const fetched = await fetchSource(context, source, { ...reporter, answerTimeoutMs });
       reporter.report({ phase: "install", label: plan.key, completedBytes: 0 });
-      return await install(context, plan.nameFor(fetched), { fetched, license: plan.license });
+      const overrides = fetched.overrides ?? source.overrides;
+      return await install(context, plan.nameFor(fetched), { fetched: { ...fetched, overrides }, license: plan.license });
     } catch (error) {
       if (!(error instanceof HearthError) || !isWorthAnother(error)) throw error;
       failures.push({ source: name, error });

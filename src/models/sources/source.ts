@@ -27,6 +27,8 @@ export interface SourceRequest {
   readonly files?: readonly string[] | undefined;
   readonly sha256?: string | undefined;
   readonly sizeBytes?: number | undefined;
+  /** What the catalog says of these weights; a source's own overrides win. */
+  readonly overrides?: ModelOverrides | undefined;
 }
 
 /** What a piece of shared work gets: when to stop, and whom to tell. */
