@@ -217,9 +217,8 @@ function describeOutput(get: () => LoadedModel): void {
       get(),
       ask("grüße 😀 日本語 naïve café 🎉 ünï", { maxTokens: 32, ignoreEos: true }),
     );
-    for (const event of events) {
-      if (event.type === "token-delta") expect(event.text.isWellFormed()).toBe(true);
-    }
+    const texts = events.map((event) => (event.type === "token-delta" ? event.text : ""));
+    expect(texts.filter((text) => !text.isWellFormed())).toEqual([]);
   });
 
   it("reports logprobs of the chosen and the most likely tokens", async () => {
@@ -247,8 +246,10 @@ function describeOutput(get: () => LoadedModel): void {
     for (const seed of [1, 2, 3]) {
       const request = ask(long, { format: { type: "json" }, sampling: { temperature: 1, seed }, maxTokens: 200 });
       const { text, finish } = await collect(get(), request);
-      if (finish.reason === "stop") expect(typeof JSON.parse(text)).toBe("object");
-      else expect(text.trimStart().startsWith("{")).toBe(true);
+      // An answer that was cut off is only a beginning of one.
+      const answer: unknown = finish.reason === "stop" ? JSON.parse(text) : {};
+      expect(typeof answer).toBe("object");
+      expect(text.startsWith("{")).toBe(true);
     }
   });
 

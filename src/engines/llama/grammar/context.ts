@@ -9,6 +9,7 @@ export interface Context {
   /** `$ref` → name of its rule. */
   readonly references: Map<string, string>;
   readonly path: string;
+  /** Schemas around this one. */
   readonly depth: number;
   /** Writes the grammar of an inner schema; the result can stand in a sequence. */
   compile(schema: unknown, context: Context): string;
@@ -22,7 +23,7 @@ const annotations: ReadonlySet<string> = new Set(
 
 export function at(context: Context, step: string): Context {
   const path = `${context.path}/${step.replaceAll("~", "~0").replaceAll("/", "~1")}`;
-  return { ...context, path, depth: context.depth + 1 };
+  return { ...context, path };
 }
 
 /** A new rule; a body that is a rule already stays what it is. */

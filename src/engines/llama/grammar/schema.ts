@@ -26,7 +26,7 @@ function checkSize(schema: JsonSchema): void {
   for (let next = stack.pop(); next; next = stack.pop()) {
     const { value, depth } = next;
     if (typeof value !== "object" || value === null) continue;
-    // A schema level takes up to two levels of JSON: `properties` and the property.
+    // Guards what recurses below; a level of the schema takes up to two of JSON: `properties` and the property.
     if (depth > 2 * maxDepth) throw tooMuch(`is nested deeper than ${maxDepth} levels`);
     for (const inner of Object.values(value)) stack.push({ value: inner, depth: depth + 1 });
   }
@@ -38,8 +38,9 @@ function tooMuch(what: string): HearthError {
   return new HearthError("grammar_invalid", `The schema ${what}.`, { details: { path: "#" } });
 }
 
-function compile(schema: unknown, context: Context): string {
-  if (context.depth > 2 * maxDepth) throw invalid(context, `is nested deeper than ${maxDepth} levels`);
+function compile(schema: unknown, outer: Context): string {
+  const context = { ...outer, depth: outer.depth + 1 };
+  if (context.depth > maxDepth) throw invalid(context, `is nested deeper than ${maxDepth} levels`);
   if (schema === true) return json(context, "value");
   if (!isRecord(schema)) throw invalid(context, "is no schema that a value can match");
   if ("$ref" in schema) return compileReference(schema, context);
@@ -148,7 +149,7 @@ function compileReference(schema: JsonSchema, context: Context): string {
   const target = lookUp(reference, context);
   const name = `ref${context.references.size}`;
   context.references.set(reference, name);
-  const body = context.compile(target, { ...context, path: reference, depth: context.depth + 1 });
+  const body = context.compile(target, { ...context, path: reference });
   context.rules.set(name, body);
   return name;
 }
