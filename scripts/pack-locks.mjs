@@ -16,7 +16,13 @@ for (const name of readdirSync(packs)) {
   const folder = mkdtempSync(join(tmpdir(), "hearth-pack-"));
   cpSync(join(packs, name, "package.json"), join(folder, "package.json"));
   cpSync(join(packs, "none"), join(folder, "none"), { recursive: true });
-  const flags = ["--package-lock-only", "--ignore-scripts", "--no-audit", "--no-fund", "--omit-lockfile-registry-resolved"];
+  const flags = [
+    "--package-lock-only",
+    "--ignore-scripts",
+    "--no-audit",
+    "--no-fund",
+    "--omit-lockfile-registry-resolved",
+  ];
   execFileSync("npm", ["install", ...flags], { cwd: folder, stdio: "inherit" });
   const lock = JSON.parse(readFileSync(join(folder, "package-lock.json"), "utf8"));
   const added = complete(lock.packages);

@@ -33,18 +33,21 @@ export function findNode() {
   );
 }
 
-const stampOf = (folder) => join(folder, "node_modules", ".hearth-lock");
-const hashOf = (folder) =>
-  createHash("sha256")
-    .update(readFileSync(join(folder, "package-lock.json")))
-    .digest("hex");
-
+/** Compares npm's own record of what lies in node_modules with the lock; npm writes it when all is in place. */
 function isInstalled(folder) {
-  const stamp = stampOf(folder);
-  if (existsSync(stamp)) return readFileSync(stamp, "utf8").trim() === hashOf(folder);
-  // Installed by a plain `npm ci` or `npm install`: npm's own record must not be older than the lock.
   const record = join(folder, "node_modules", ".package-lock.json");
-  return existsSync(record) && statSync(record).mtimeMs >= statSync(join(folder, "package-lock.json")).mtimeMs;
+  if (!existsSync(record)) return false;
+  const have = readPackages(record);
+  return Object.entries(readPackages(join(folder, "package-lock.json"))).every(([path, wanted]) => {
+    if (!path.startsWith("node_modules/") || wanted.link === true) return true;
+    const found = have[path];
+    // What is meant for other platforms is not there.
+    return found ? found.version === wanted.version : wanted.optional === true || wanted.devOptional === true;
+  });
+}
+
+function readPackages(path) {
+  return JSON.parse(readFileSync(path, "utf8")).packages ?? {};
 }
 
 /** npm's output is shown only when it fails; a plain start prints nothing but its own output. */
@@ -73,7 +76,6 @@ async function install(folder) {
     process.stderr.write(output);
     throw new Error(`\`npm ci\`${where} failed with exit code ${code}; its output is above.`);
   }
-  writeFileSync(stampOf(folder), `${hashOf(folder)}\n`);
 }
 
 /** `npm start --silent` hands its own flags on in the environment; they are not meant for the install. */
@@ -113,11 +115,25 @@ function isAlive(path) {
 export function passThrough(command, args, options = {}) {
   const child = spawn(command, args, { stdio: "inherit", ...options });
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+  const watch = watchParent(() => child.kill("SIGTERM"));
   return new Promise((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (code, signal) => {
+      clearInterval(watch);
       const numbers = { SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGTERM: 15 };
       resolve(code ?? 128 + (numbers[signal] ?? 0));
     });
   });
+}
+
+/** npm sends a signal to the shell between it and us, and the shell dies of it without a word. */
+function watchParent(onGone) {
+  if (process.env.npm_lifecycle_event === undefined) return undefined;
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    onGone();
+  }, 250);
+  return timer;
 }

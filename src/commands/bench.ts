@@ -1,5 +1,6 @@
 import { parseInteger, parseOneOf } from "../config/values.ts";
 import { HearthError } from "../error.ts";
+import { raceAbort } from "../util/abort.ts";
 import { ensureModel } from "./chat/model.ts";
 import { defineCommand, loadSettingNames, pullSettingNames, type Command, type ValueRow } from "./command.ts";
 
@@ -29,7 +30,7 @@ export const bench: Command = defineCommand({
     const { args, flags, json, services, settings, signal, status } = context;
     const model = await ensureModel(context, args[0] ?? "");
     const peerModule = flags.vs === undefined ? undefined : await (await services.packs(settings)).peerModule();
-    const report = await services.runBench({
+    const running = services.runBench({
       hearth: await context.hearth(),
       model: model.name,
       signal,
@@ -43,6 +44,7 @@ export const bench: Command = defineCommand({
       ...(flags["prompt-tokens"] !== undefined && { promptTokens: flags["prompt-tokens"] }),
       ...(flags.tokens !== undefined && { decodeTokens: flags.tokens }),
     });
+    const report = await raceAbort(running, signal);
     if (json) context.writeJson(report);
     else context.io.stdout.write(`${(await services.formatReport(report)).trimEnd()}\n`);
   },

@@ -37,7 +37,8 @@ export async function main(argv: readonly string[], io: Io, options: MainOptions
     return await runCommand(command, { parsed, loaded, io, status, signal, services: options.services });
   } catch (error) {
     status.clear();
-    if (signal.aborted && isAbort(error)) return exitCodes.interrupted;
+    // What breaks after Ctrl-C, breaks because of it: child processes may have got the signal too.
+    if (signal.aborted && (isAbort(error) || toHearthError(error).code === "internal")) return exitCodes.interrupted;
     return reportError(toHearthError(error), io, argv.includes("--json"));
   }
 }

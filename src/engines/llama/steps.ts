@@ -1,8 +1,9 @@
 import type { LlamaContextSequence, LlamaModel, SequenceEvaluateOptions, Token } from "node-llama-cpp";
+import { HearthError } from "../../error.ts";
 import type { LogprobEntry, TokenLogprob } from "../../spec/event.ts";
 import { tokenBytes } from "./detokenize.ts";
-import { openSequence } from "./internals.ts";
-import type { SampledArray } from "./internals.ts";
+import type { RawLogits, Sampler } from "./internals.ts";
+import { openSampler } from "./internals.ts";
 
 /** One generated token. */
 export interface Step {
@@ -17,58 +18,57 @@ export interface StepRequest {
   readonly tokens: readonly Token[];
   readonly options: SequenceEvaluateOptions;
   readonly topLogprobs: number | undefined;
-  /** Tokens before the next one, for the text of alternatives. */
+  /** Prompt and answer so far, for the text of alternatives. Grows as the reader adds what it was given. */
   readonly history: readonly Token[];
 }
 
 /** Evaluates the prompt's rest and generates until a token ends the text. */
 export function generateSteps(request: StepRequest): AsyncIterable<Step> {
-  return request.topLogprobs === undefined ? plainSteps(request) : logprobSteps(request, request.topLogprobs);
+  const { model, sequence, options, topLogprobs } = request;
+  const sampler = openSampler(sequence, model, options);
+  if (sampler) return sampledSteps(request, sampler);
+  if (topLogprobs === undefined) return publicSteps(request);
+  throw new HearthError("unsupported_option", "This version of the llama engine cannot report logprobs.", {
+    hint: "`hearth engines update` installs the version that can.",
+  });
 }
 
-async function* plainSteps({ sequence, tokens, options }: StepRequest): AsyncGenerator<Step> {
+async function* publicSteps({ sequence, tokens, options }: StepRequest): AsyncGenerator<Step> {
   for await (const token of sequence.evaluate([...tokens], options)) yield { token };
 }
 
 /**
- * node-llama-cpp gives probabilities as sampling left them, cut to the top k and bent by the temperature. What callers
- * want are those of the model, so each step reads the logits once more before anything was done to them.
+ * Half again as fast as the public loop on small models. And what that reports as probabilities is what sampling left
+ * of them, cut to the top k and bent by the temperature; callers want those of the model.
  */
-async function* logprobSteps(request: StepRequest, count: number): AsyncGenerator<Step> {
-  const { model, sequence, options, history } = request;
-  const internals = openSequence(sequence, model);
-  const sampler = internals.createSampler();
-  const reader = internals.createSampler();
+async function* sampledSteps(request: StepRequest, sampler: Sampler): AsyncGenerator<Step> {
+  const { model, options, topLogprobs, history } = request;
   let tokens = request.tokens;
   try {
     for (;;) {
-      const [token, sampled] = await internals.decode(tokens, async (index) => {
-        const chosen = await internals.sample(index, sampler, options);
-        return [
-          chosen as Token,
-          await internals.logits(index, reader, { token: chosen, top: Math.max(1, count) }),
-        ] as const;
-      });
+      const { token, logits } = await sampler.next(tokens, topLogprobs);
       if (token < 0) throw new Error("No token could be sampled.");
-      if (model.isEogToken(token) && !options.yieldEogToken) return;
-      yield { token, logprob: toEntry(sampled, { model, token, count, last: history.slice(-4) }) };
+      if (!options.yieldEogToken && model.isEogToken(token)) return;
+      yield logits
+        ? { token, logprob: toEntry(logits, { model, token, history, count: topLogprobs ?? 0 }) }
+        : { token };
       tokens = [token];
     }
   } finally {
     sampler.dispose();
-    reader.dispose();
   }
 }
 
 interface Place {
   readonly model: LlamaModel;
   readonly token: Token;
+  readonly history: readonly Token[];
   readonly count: number;
-  readonly last: readonly Token[];
 }
 
-function toEntry([, , , pairs, total]: SampledArray, { model, token, count, last }: Place): LogprobEntry {
+function toEntry({ pairs, total }: RawLogits, { model, token, history, count }: Place): LogprobEntry {
   const highest = pairs[1] ?? 0;
+  const last = history.slice(-4);
   const describe = (id: number, logit: number): TokenLogprob => {
     const text = model.detokenize([id as Token], true, last);
     const bytes = tokenBytes(model, id as Token, text);
