@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { npmAuthorization, npmCommand, npmNeedsItself, parseNpmrc, readNpmConfig } from "./npm.ts";
+import { npmAuthorization, npmCommand, npmAuthorities, npmNeedsItself, parseNpmrc, readNpmConfig } from "./npm.ts";
 
 test("lines of an .npmrc are read as npm reads them", () => {
   const text = [
@@ -83,4 +83,23 @@ test("the npm that started hearth is the one that is asked", () => {
   expect(npmCommand({ npm_execpath: script })).toEqual([process.execPath, script]);
   expect(npmCommand({ npm_execpath: "/gone/npm-cli.js", PATH: "" })).toEqual(["npm"]);
   expect(npmCommand({ npm_execpath: "/usr/bin/yarn.js", PATH: "" })).toEqual(["npm"]);
+});
+
+test("certificates that npm trusts are read from its file and from its option", () => {
+  const certificate = (body: string): string => `-----BEGIN CERTIFICATE-----\n${body}\n-----END CERTIFICATE-----`;
+  const file = join(mkdtempSync(join(tmpdir(), "hearth-npm-")), "ca.pem");
+  writeFileSync(file, `# two\n${certificate("QUFB")}\n${certificate("QkJC")}\n`);
+  const config = new Map([
+    ["cafile", file],
+    ["ca", certificate("Q0ND").replaceAll("\n", "\\n")],
+  ]);
+  expect(npmAuthorities(config)).toEqual(["QUFB", "QkJC", "Q0ND"].map(certificate));
+  expect(
+    npmAuthorities(
+      new Map([
+        ["cafile", "/gone.pem"],
+        ["ca", "null"],
+      ]),
+    ),
+  ).toEqual([]);
 });

@@ -62,9 +62,16 @@ export function npmAuthorization(config: NpmConfig, url: string): string | undef
   return undefined;
 }
 
-/** Whether npm reaches its registry in a way that only npm itself knows: a proxy or its own certificates. */
+/** Whether npm reaches its registry in a way that only npm itself knows: a proxy or a client certificate. */
 export function npmNeedsItself(config: NpmConfig): boolean {
-  return ["proxy", "https-proxy", "cafile", "ca", "cert", "certfile"].some((key) => isSet(config.get(key)));
+  return ["proxy", "https-proxy", "cert", "certfile"].some((key) => isSet(config.get(key)));
+}
+
+/** Certificate authorities, PEM, that the user told npm to trust: a company's own, for instance. */
+export function npmAuthorities(config: NpmConfig): readonly string[] {
+  const { cafile, ca } = Object.fromEntries(config);
+  const texts = [isSet(cafile) ? readIfThere(cafile) : "", isSet(ca) ? ca.replaceAll("\\n", "\n") : ""];
+  return texts.flatMap((text) => text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []);
 }
 
 /** Command and first arguments that run the user's npm: the one that started us, else the one on the PATH. */

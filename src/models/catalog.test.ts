@@ -32,7 +32,9 @@ test.each(catalog.map((entry) => [`${entry.name}:${entry.tag}`, entry] as const)
       for (const file of files ?? []) expect(() => parseReference(`hf:a/b/${file}`)).not.toThrow();
       expect(source.sizeBytes).toBeGreaterThan(1_000_000);
       expect(source.sha256 ?? "0".repeat(64)).toMatch(/^[0-9a-f]{64}$/);
-      expect(Object.keys(source).filter((key) => !["from", "files", "sizeBytes", "sha256", "parameters"].includes(key))).toEqual([]);
+      expect(
+        Object.keys(source).filter((key) => !["from", "files", "sizeBytes", "sha256", "parameters"].includes(key)),
+      ).toEqual([]);
     }
   },
 );

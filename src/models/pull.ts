@@ -88,7 +88,10 @@ async function trySources(context: LibraryContext, plan: PullPlan, reporter: Rep
       const fetched = await fetchSource(context, source, { ...reporter, answerTimeoutMs });
       reporter.report({ phase: "install", label: plan.key, completedBytes: 0 });
       const overrides = fetched.overrides ?? source.overrides;
-      return await install(context, plan.nameFor(fetched), { fetched: { ...fetched, overrides }, license: plan.license });
+      return await install(context, plan.nameFor(fetched), {
+        fetched: { ...fetched, overrides },
+        license: plan.license,
+      });
     } catch (error) {
       if (!(error instanceof HearthError) || !isWorthAnother(error)) throw error;
       failures.push({ source: name, error });

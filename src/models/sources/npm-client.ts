@@ -1,7 +1,8 @@
 /** The user's npm, asked for what only it knows: where a package is, and who may read it. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { npmAuthorization, npmCommand, npmNeedsItself, readNpmConfig } from "../../config/npm.ts";
+import * as tls from "node:tls";
+import { npmAuthorities, npmAuthorization, npmCommand, npmNeedsItself, readNpmConfig } from "../../config/npm.ts";
 import { HearthError } from "../../error.ts";
 
 export interface NpmDist {
@@ -16,7 +17,7 @@ export interface NpmClient {
   view(spec: string, signal: AbortSignal): Promise<NpmDist>;
   /** Header for a tarball's URL, from the user's `.npmrc` files. */
   authorization(url: string): string | undefined;
-  /** A proxy or own certificates are configured: only npm itself can fetch the tarball. */
+  /** A proxy or a client certificate is configured: only npm itself can fetch the tarball. */
   readonly needsItself: boolean;
   /** Fetches the tarball into a folder and returns its file name. */
   pack(spec: string, folder: string, signal: AbortSignal): Promise<string>;
@@ -24,12 +25,18 @@ export interface NpmClient {
 
 export function createNpmClient(): NpmClient {
   const config = readNpmConfig();
+  const authorities = npmAuthorities(config);
+  // `fetch` takes no certificates of its own: what npm trusts has to be trusted by the process. Node has this since 24.5.
+  const trusts = authorities.length === 0 || typeof tls.setDefaultCACertificates === "function";
+  if (trusts && authorities.length > 0) {
+    tls.setDefaultCACertificates([...new Set([...tls.getCACertificates("default"), ...authorities])]);
+  }
   return {
     async view(spec, signal) {
       return parseDist(await runNpm(["view", "--json", "--", spec, "dist", "version"], spec, signal), spec);
     },
     authorization: (url) => npmAuthorization(config, url),
-    needsItself: npmNeedsItself(config),
+    needsItself: npmNeedsItself(config) || !trusts,
     async pack(spec, folder, signal) {
       const text = await runNpm(
         ["pack", "--json", "--ignore-scripts", `--pack-destination=${folder}`, "--", spec],
