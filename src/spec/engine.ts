@@ -106,6 +106,8 @@ export interface LoadedModel {
   tokenize(parts: readonly PromptPart[], options?: CallOptions): Promise<readonly number[]>;
   detokenize(tokens: readonly number[], options?: CallOptions): Promise<string>;
   /**
+   * Adds the model's token for the begin of a text where the prompt lacks it. Control tokens that the model generates
+   * are part of the text: `chat/output` tells what they mean.
    * Throws `context_too_long` with details {promptTokens, contextTokens} before any work, `grammar_invalid` for a
    * format it cannot enforce, `aborted` within one step of the signal.
    */

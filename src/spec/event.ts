@@ -16,8 +16,12 @@ export interface LogprobEntry extends TokenLogprob {
 
 export type FinishReason = "stop" | "length" | "tool-calls";
 
-/** What an engine's `generate` yields: exactly one `prompt-end`, any number of `token-delta`, exactly one `finish`. */
+/**
+ * What an engine's `generate` yields: `prompt-start` once the request is accepted and has its turn, `prompt-end`, any
+ * number of `token-delta`, `finish`. What an engine refuses it throws before `prompt-start`.
+ */
 export type GenerateEvent =
+  | { readonly type: "prompt-start"; readonly promptTokens: number }
   | {
       readonly type: "prompt-end";
       readonly promptTokens: number;

@@ -51,8 +51,9 @@ async function* complete(generation: Generation, index: number): AsyncGenerator<
   let finished = false;
   const events = need(lease, "generate")(seeded(request, index), { signal });
   for await (const event of events) {
-    if (event.type === "prompt-end") {
+    if (event.type === "prompt-start") {
       yield "ready";
+    } else if (event.type === "prompt-end") {
       if (echo !== undefined && echo !== "") yield { type: "text-delta", index, text: echo };
     } else if (event.type === "token-delta") {
       pending.push(...(event.logprobs ?? []));

@@ -41,6 +41,7 @@ async function* generate(
   const lease = await context.slots.acquire(request.tenant, prompt, signal);
   const tokens: number[] = [];
   try {
+    yield { type: "prompt-start", promptTokens: prompt.length };
     const started = performance.now();
     await raceAbort(Promise.resolve(fake.beforePrompt?.(request)), signal);
     const promptMs = performance.now() - started;

@@ -90,6 +90,7 @@ describe("an engine in a child process", () => {
     const runs = await Promise.all([1, 2, 3].map(() => collect(hosted.generate?.(request("hello world")))));
     for (const events of runs) {
       expect(events.map(({ type }) => type)).toEqual([
+        "prompt-start",
         "prompt-end",
         "token-delta",
         "token-delta",

@@ -2,6 +2,7 @@ import { mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { badGrammars } from "../../../test/bad-grammars.ts";
 import { ask, collect, failure } from "../../../test/engine-contract.ts";
 import { makeTinyLlama } from "../../../test/make-model.ts";
 import { inspectGguf } from "../../models/inspect.ts";
@@ -129,25 +130,7 @@ describe("grammars", () => {
     }
   });
 
-  const bad: readonly [string, string][] = [
-    ["nothing", ""],
-    ["no root", 'other ::= "a"'],
-    ["a missing rule", "root ::= missing"],
-    ["left recursion", 'root ::= root "a"'],
-    ["hidden left recursion", 'root ::= maybe root "a"\nmaybe ::= "b"?'],
-    ["an open literal", 'root ::= "abc'],
-    ["an open class", "root ::= [a-"],
-    ["an open bracket", 'root ::= ("a"'],
-    ["too many repeats", 'root ::= "a"{1,100000000}'],
-    ["repeats of repeats", 'root ::= ((("a"{1,900}){1,900}){1,900}){1,900}'],
-    ["repeats the wrong way round", 'root ::= "a"{5,2}'],
-    ["brackets without end", `root ::= ${"(".repeat(5000)}"a"${")".repeat(5000)}`],
-    ["rules without end", Array.from({ length: 3000 }, (_, index) => `r${index} ::= r${index + 1}`).join("\n")],
-    ["noise", "\u0000\u0001::= ::= [[[ )) {{ \uFFFF"],
-    ["too much of it", `root ::= "${"a".repeat(70_000)}"`],
-  ];
-
-  it.each(bad)("with %s are refused, and the engine lives on", async (_, grammar) => {
+  it.each(badGrammars)("with %s are refused, and the engine lives on", async (_, grammar) => {
     const error = await failure(collect(model, ask(prompt, { format: { type: "gbnf", grammar }, maxTokens: 4 })));
     expect(error.code).toBe("grammar_invalid");
     expect((await collect(model, ask(prompt, { maxTokens: 1 }))).tokens).toHaveLength(1);
@@ -155,13 +138,28 @@ describe("grammars", () => {
 
   it.each([
     ["ambiguous", 'root ::= "a"* "a"* "a"* "b"?'],
-    ["nested repeats", 'root ::= (("a"*)*)* "b"'],
     ["that allow the empty text only", 'root ::= ""'],
     ["of characters beyond the vocabulary", 'root ::= "\\U0001F600" [\\U00010000-\\U0010FFFF]*'],
   ])("that are %s do no harm", async (_, grammar) => {
     const work = collect(model, ask(prompt, { format: { type: "gbnf", grammar }, maxTokens: 8 }));
     await work.catch(() => {});
     expect((await collect(model, ask(prompt, { maxTokens: 1 }))).tokens).toHaveLength(1);
+  });
+
+  it("that take ever more memory end the engine, and not the machine", async () => {
+    const loaded = await load(tiny);
+    const grammar = 'root ::= "a" root "x" | "a" root "y" | "z"';
+    const work = collect(
+      loaded,
+      ask("a", {
+        format: { type: "gbnf", grammar },
+        maxTokens: 400,
+        sampling: { temperature: 0, logitBias: new Map([[68, 90]]) },
+      }),
+    );
+    const ended = await Promise.race([work.then(() => undefined), loaded.died]).catch(() => {});
+    expect(ended).toBeUndefined();
+    await loaded.dispose();
   });
 
   it("made from schemas give valid JSON of many shapes", async () => {
@@ -241,13 +239,25 @@ describe("text and tokens", () => {
 
 describe("loading with llama.cpp", () => {
   it.each([
-    ["a quantized KV cache", { kvTypeK: "q8_0", kvTypeV: "q8_0", flashAttention: true }],
+    ["flash attention on", { flashAttention: true }],
+    ["a KV cache of another type", { kvTypeK: "bf16", kvTypeV: "bf16" }],
     ["flash attention off", { flashAttention: false }],
     ["no memory map and a small batch", { mmap: false, batchTokens: 32 }],
     ["one sequence", { parallel: 1 }],
   ] as const)("works with %s", async (_, more) => {
     const loaded = await load(tiny, more);
     expect((await collect(loaded, ask(prompt.repeat(5)))).tokens).toHaveLength(16);
+    await loaded.dispose();
+  });
+
+  it("works with a quantized KV cache", async () => {
+    // Blocks of 32 numbers: the heads must be that wide.
+    const path = await makeTinyLlama(join(folder, "wide.gguf"), { seed: 1, embedding: 128, heads: 4, kvHeads: 2 });
+    const loaded = await load(
+      { name: "wide", path, info: await inspectGguf(path) },
+      { kvTypeK: "q8_0", kvTypeV: "q8_0", flashAttention: true },
+    );
+    expect((await collect(loaded, ask(prompt))).tokens).toHaveLength(16);
     await loaded.dispose();
   });
 

@@ -2,12 +2,11 @@ import type { LlamaGrammar } from "node-llama-cpp";
 import { HearthError } from "../../error.ts";
 import type { OutputFormat } from "../../spec/sampling.ts";
 import type { Backend } from "./backend.ts";
+import { checkGrammar } from "./grammar/check.ts";
 import { jsonObjectGrammar } from "./grammar/gbnf.ts";
 import { schemaGrammar } from "./grammar/schema.ts";
 
 const maxGrammarBytes = 64 * 1024;
-const maxNesting = 64;
-const maxRules = 1000;
 
 /** A grammar ready to sample with, and whether its texts are JSON. */
 export interface PreparedFormat {
@@ -56,29 +55,15 @@ export function createFormats({ llama }: Pick<Backend, "llama">): Formats {
   }
 }
 
+/** Checked text: native code gets nothing that we do not understand ourselves. */
 function grammarText(format: Exclude<OutputFormat, { type: "text" }>): string {
   if (format.type === "json") return jsonObjectGrammar();
-  if (format.type === "json-schema") return schemaGrammar(format.schema);
-  checkGrammar(format.grammar);
-  return format.grammar;
-}
-
-/** The parser of llama.cpp recurses and repeats; what could exhaust it never gets there. */
-function checkGrammar(grammar: string): void {
-  const bytes = Buffer.byteLength(grammar);
-  if (bytes > maxGrammarBytes) throw tooMuch(`has ${bytes} bytes; at most ${maxGrammarBytes} are possible`);
-  const rules = grammar.split("::=").length - 1;
-  if (rules > maxRules) throw tooMuch(`has ${rules} rules; at most ${maxRules} are possible`);
-  let depth = 0;
-  // Literals and character classes are left out; an unclosed one is for the parser to refuse.
-  for (const [character] of grammar
-    .replaceAll(/"(?:\\.|[^"\\])*"|\[(?:\\.|[^\]\\])*\]|#[^\n]*/g, "")
-    .matchAll(/[()]/g)) {
-    depth += character === "(" ? 1 : -1;
-    if (depth > maxNesting) throw tooMuch(`is nested deeper than ${maxNesting} levels`);
+  const bytes = format.type === "gbnf" ? Buffer.byteLength(format.grammar) : 0;
+  if (bytes > maxGrammarBytes) {
+    const message = `The grammar has ${bytes} bytes; at most ${maxGrammarBytes} are possible.`;
+    throw new HearthError("grammar_invalid", message);
   }
-}
-
-function tooMuch(what: string): HearthError {
-  return new HearthError("grammar_invalid", `The grammar ${what}.`);
+  const text = format.type === "gbnf" ? format.grammar : schemaGrammar(format.schema);
+  checkGrammar(text);
+  return text;
 }

@@ -6,6 +6,7 @@ import { abortError } from "../../util/abort.ts";
 import type { SlotLease, Slots } from "../../util/slots.ts";
 import type { Backend } from "./backend.ts";
 import type { Formats, PreparedFormat } from "./format.ts";
+import type { MemoryGuard } from "./guard.ts";
 import { createOutput } from "./output.ts";
 import type { LlamaModel } from "node-llama-cpp";
 import { toSamplerOptions } from "./sampling.ts";
@@ -22,6 +23,7 @@ export interface GenerateContext {
   readonly sequences: readonly LlamaContextSequence[];
   readonly slots: Slots;
   readonly formats: Formats;
+  readonly guard: MemoryGuard;
   readonly defaults: Sampling;
   readonly contextTokens: number;
   readonly batchTokens: number;
@@ -40,9 +42,11 @@ export async function* generate(
   const lease = await acquire(slots, request, prompt, signal);
   const sequence = sequences[lease.index];
   if (!sequence) throw new Error(`There is no sequence ${lease.index}.`);
+  const unwatch = format ? context.guard.watch() : undefined;
   try {
     yield* run({ request, prompt, format, lease, sequence, signal }, context);
   } finally {
+    unwatch?.();
     lease.release(sequence.contextTokens);
   }
 }
@@ -71,15 +75,17 @@ interface Run {
 
 async function* run(job: Run, context: GenerateContext): AsyncGenerator<GenerateEvent> {
   const { request, prompt, format, sequence, signal } = job;
+  const history: Token[] = [...prompt];
+  const options = evaluateOptions(job, context, history);
+  yield { type: "prompt-start", promptTokens: prompt.length };
   const started = performance.now();
   const cachedTokens = await reuseCache(job);
   const last = await evaluateStart(job, context.batchTokens);
-  const history: Token[] = [...prompt];
   const steps = generateSteps({
     model: context.model,
     sequence,
     tokens: last,
-    options: evaluateOptions(job, context, history),
+    options,
     topLogprobs: request.topLogprobs,
     history,
   });
