@@ -67,7 +67,7 @@ function connect(): Connection {
       }
     },
     async close() {
-      child.disconnect();
+      if (child.connected) child.disconnect();
       await exited;
     },
   };

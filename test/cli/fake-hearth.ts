@@ -1,4 +1,5 @@
 /** A Hearth in memory for the tests of the commands: models are names, answers are what the test says. */
+import { loadCatalog } from "../../src/models/catalog.ts";
 import { settingsTable, type Settings } from "../../src/config/settings.ts";
 import { HearthError } from "../../src/error.ts";
 import type { ModelLibrary } from "../../src/models/contract.ts";
@@ -99,7 +100,7 @@ export function createFakeHearth(options: FakeOptions = {}): FakeHearth {
     },
     verify: async () => [],
     inspect: async () => fakeInfo,
-    catalog: () => [],
+    catalog: loadCatalog,
     ...options.library,
   };
   return {

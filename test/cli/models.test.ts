@@ -24,6 +24,16 @@ describe("hearth list", () => {
     expect((JSON.parse(stdout) as { models: { name: string }[] }).models.map(({ name }) => name)).toEqual(["other:7b"]);
   });
 
+  test("--catalog shows what can be pulled by a short name", async () => {
+    const { stdout } = await hearth(["list", "tinyllama", "--catalog"], {
+      hearth: createFakeHearth({ installed: [] }),
+    });
+    const [head, ...rows] = stdout.trimEnd().split("\n");
+    expect(head?.split(/ +/)).toEqual(["NAME", "KIND", "SIZE", "LICENSE", "DESCRIPTION"]);
+    expect(rows).toHaveLength(1);
+    expect(rows[0]).toMatch(/^tinyllama:1\.1b +chat +638 MiB +Apache-2\.0 /);
+  });
+
   test("an empty store is said on stderr, and is no error", async () => {
     const { code, stdout, stderr } = await hearth(["list"], { hearth: createFakeHearth({ installed: [] }) });
     expect(code).toBe(0);

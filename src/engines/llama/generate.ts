@@ -6,7 +6,7 @@ import { abortError } from "../../util/abort.ts";
 import type { SlotLease, Slots } from "../../util/slots.ts";
 import type { Backend } from "./backend.ts";
 import type { Formats, PreparedFormat } from "./format.ts";
-import type { MemoryGuard } from "./guard.ts";
+import type { GrammarGuard, GrammarWatch } from "./guard.ts";
 import { createOutput } from "./output.ts";
 import type { LlamaModel } from "node-llama-cpp";
 import { toSamplerOptions } from "./sampling.ts";
@@ -23,7 +23,7 @@ export interface GenerateContext {
   readonly sequences: readonly LlamaContextSequence[];
   readonly slots: Slots;
   readonly formats: Formats;
-  readonly guard: MemoryGuard;
+  readonly guard: GrammarGuard;
   readonly defaults: Sampling;
   readonly contextTokens: number;
   readonly batchTokens: number;
@@ -42,11 +42,11 @@ export async function* generate(
   const lease = await acquire(slots, request, prompt, signal);
   const sequence = sequences[lease.index];
   if (!sequence) throw new Error(`There is no sequence ${lease.index}.`);
-  const unwatch = format ? context.guard.watch() : undefined;
+  const watch = format ? context.guard.watch() : undefined;
   try {
-    yield* run({ request, prompt, format, lease, sequence, signal }, context);
+    yield* run({ request, prompt, format, lease, sequence, signal, watch }, context);
   } finally {
-    unwatch?.();
+    watch?.stop();
     lease.release(sequence.contextTokens);
   }
 }
@@ -71,6 +71,7 @@ interface Run {
   readonly lease: SlotLease;
   readonly sequence: LlamaContextSequence;
   readonly signal: AbortSignal | undefined;
+  readonly watch: GrammarWatch | undefined;
 }
 
 async function* run(job: Run, context: GenerateContext): AsyncGenerator<GenerateEvent> {
@@ -88,6 +89,7 @@ async function* run(job: Run, context: GenerateContext): AsyncGenerator<Generate
     options,
     topLogprobs: request.topLogprobs,
     history,
+    watch: job.watch,
   });
   const output = createOutput({
     model: context.model,

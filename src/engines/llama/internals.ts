@@ -3,6 +3,7 @@
  * before it is used, so another version loses some speed and the logprobs, and nothing else.
  */
 import type { LlamaContextSequence, LlamaModel, SequenceEvaluateOptions, Token, TokenBias } from "node-llama-cpp";
+import type { GrammarWatch } from "./guard.ts";
 
 /** Sets the bias of any token; the public function leaves out those that end a text. */
 export function setBias(bias: TokenBias, token: Token, logit: number): void {
@@ -61,12 +62,15 @@ const priority = 5;
 /** We stop before the context is full, so it is never shifted. */
 const noShift = { size: 1, strategy: "eraseBeginning" };
 
+export interface SamplerRequest {
+  readonly sequence: LlamaContextSequence;
+  readonly model: LlamaModel;
+  readonly options: SequenceEvaluateOptions;
+  readonly watch: GrammarWatch | undefined;
+}
+
 /** undefined: this version of node-llama-cpp is another one. */
-export function openSampler(
-  sequence: LlamaContextSequence,
-  model: LlamaModel,
-  options: SequenceEvaluateOptions,
-): Sampler | undefined {
+export function openSampler({ sequence, model, options, watch }: SamplerRequest): Sampler | undefined {
   const seen = sequence as unknown as HiddenSequence;
   const { _model, _llama } = model as unknown as HiddenModel;
   const AddonSampler = _llama?._bindings?.AddonSampler;
@@ -78,6 +82,8 @@ export function openSampler(
   // One configuration lasts: the sampler itself remembers what it has sampled, for penalties and for the grammar.
   const sampler = new AddonSampler(_model);
   sampler.applyConfig(hidden._resolveSamplerConfig(options));
+  const choose = async (index: number): Promise<Token> => (await context.sampleToken(index, sampler)) as Token;
+  const sample = (index: number): Promise<Token> => (watch ? watch.sampling(() => choose(index)) : choose(index));
   let reader: NativeSampler | undefined;
   const readLogits = async (index: number, token: number, top: number): Promise<RawLogits> => {
     if (!reader) {
@@ -93,7 +99,7 @@ export function openSampler(
   return {
     async next(tokens, top) {
       const onLogits = async (index: number): Promise<{ token: Token; logits?: RawLogits }> => {
-        const token = (await context.sampleToken(index, sampler)) as Token;
+        const token = await sample(index);
         return top === undefined ? { token } : { token, logits: await readLogits(index, token, top) };
       };
       const wanted: true[] = [];

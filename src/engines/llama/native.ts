@@ -9,7 +9,7 @@ import { embed, rerank } from "./embed.ts";
 import { createFormats } from "./format.ts";
 import type { GenerateContext } from "./generate.ts";
 import { generate } from "./generate.ts";
-import { createMemoryGuard } from "./guard.ts";
+import { createGrammarGuard } from "./guard.ts";
 import { llamaSamplingOptions, modelSampling } from "./sampling.ts";
 import type { LlamaSetup } from "./setup.ts";
 import type { ModelText } from "./text.ts";
@@ -118,7 +118,7 @@ async function generatingMethods(job: LoadJob, { native, text, contextTokens }: 
     sequences: Array.from({ length: parallel }, () => context.getSequence()),
     slots: createSlots(parallel),
     formats: createFormats(backend),
-    guard: createMemoryGuard(),
+    guard: createGrammarGuard(),
     defaults: modelSampling(model.info),
     contextTokens,
     batchTokens: options.batchTokens ?? defaultBatchTokens,

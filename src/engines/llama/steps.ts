@@ -2,6 +2,7 @@ import type { LlamaContextSequence, LlamaModel, SequenceEvaluateOptions, Token }
 import { HearthError } from "../../error.ts";
 import type { LogprobEntry, TokenLogprob } from "../../spec/event.ts";
 import { tokenBytes } from "./detokenize.ts";
+import type { GrammarWatch } from "./guard.ts";
 import type { RawLogits, Sampler } from "./internals.ts";
 import { openSampler } from "./internals.ts";
 
@@ -20,12 +21,14 @@ export interface StepRequest {
   readonly topLogprobs: number | undefined;
   /** Prompt and answer so far, for the text of alternatives. Grows as the reader adds what it was given. */
   readonly history: readonly Token[];
+  /** Under a grammar: limits the choice of each token. */
+  readonly watch: GrammarWatch | undefined;
 }
 
 /** Evaluates the prompt's rest and generates until a token ends the text. */
 export function generateSteps(request: StepRequest): AsyncIterable<Step> {
-  const { model, sequence, options, topLogprobs } = request;
-  const sampler = openSampler(sequence, model, options);
+  const { model, sequence, options, topLogprobs, watch } = request;
+  const sampler = openSampler({ sequence, model, options, watch });
   if (sampler) return sampledSteps(request, sampler);
   if (topLogprobs === undefined) return publicSteps(request);
   throw new HearthError("unsupported_option", "This version of the llama engine cannot report logprobs.", {

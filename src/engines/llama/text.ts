@@ -21,7 +21,7 @@ export function createModelText(model: LlamaModel, info: ModelInfo): ModelText {
   const vocabulary: Vocabulary = {
     size: Array.isArray(words) ? words.length : info.vocabularySize,
     bos: model.tokens.shouldPrependBosToken && bos !== null ? bos : undefined,
-    tokenize: (text, start) => model.tokenize(text, true, start ? undefined : "trimLeadingSpace"),
+    tokenize: (text, start) => (start ? model.tokenize(text, true) : continueText(model, text, true)),
   };
   const special = specialPattern(info.specialTokens);
   return {
@@ -29,7 +29,7 @@ export function createModelText(model: LlamaModel, info: ModelInfo): ModelText {
     promptTokens: (prompt) => promptTokens(prompt, vocabulary, special) as Token[],
     plainTokens: (text) =>
       cutSpecials([{ text, special: false }], special).flatMap((piece, index) =>
-        model.tokenize(piece, false, index === 0 ? undefined : "trimLeadingSpace"),
+        index === 0 ? model.tokenize(piece, false) : continueText(model, piece, false),
       ),
     detokenize(tokens) {
       const checked = checkTokens(tokens, vocabulary.size) as Token[];
@@ -37,6 +37,14 @@ export function createModelText(model: LlamaModel, info: ModelInfo): ModelText {
       return model.detokenize(checked[0] === bos ? checked.slice(1) : checked, true);
     },
   };
+}
+
+/** Tokens of text that goes on: some vocabularies put a space before every text, so it is given something to go on from. */
+function continueText(model: LlamaModel, text: string, special: boolean): readonly Token[] {
+  const before = model.tokenize("\n", special);
+  const tokens = model.tokenize(`\n${text}`, special);
+  const apart = before.every((token, index) => token === tokens[index]);
+  return apart ? tokens.slice(before.length) : model.tokenize(text, special);
 }
 
 export function tooLong(promptTokens: number, contextTokens: number, index?: number): HearthError {
