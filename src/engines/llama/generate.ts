@@ -82,15 +82,6 @@ async function* run(job: Run, context: GenerateContext): AsyncGenerator<Generate
   const started = performance.now();
   const cachedTokens = await reuseCache(job);
   const last = await evaluateStart(job, context.batchTokens);
-  const steps = generateSteps({
-    model: context.model,
-    sequence,
-    tokens: last,
-    options,
-    topLogprobs: request.topLogprobs,
-    history,
-    watch: job.watch,
-  });
   const output = createOutput({
     model: context.model,
     prompt,
@@ -104,6 +95,15 @@ async function* run(job: Run, context: GenerateContext): AsyncGenerator<Generate
     return { type: "prompt-end", promptTokens: prompt.length, cachedTokens, promptMs };
   };
   if (!output.over) {
+    const steps = generateSteps({
+      model: context.model,
+      sequence,
+      tokens: last,
+      options,
+      topLogprobs: request.topLogprobs,
+      history,
+      watch: job.watch,
+    });
     for await (const step of steps) {
       if (signal?.aborted) throw abortError(signal);
       if (promptMs === undefined) yield promptEnd();
