@@ -31,28 +31,33 @@ test("the same seed gives the same prompts, another seed others, and clients nev
   for (const token of workload.longPrompt) expect(token >= 300 && token < 32_000).toBe(true);
 });
 
-test("a round loads, measures every count of clients, and unloads even when a measurement fails", async () => {
+test("a round takes each figure of all in turn, and unloads even when a measurement fails", async () => {
   const calls: string[] = [];
-  const contestant = (fail: boolean): Contestant => ({
-    name: "x",
+  const contestant = (name: string, fail = false): Contestant => ({
+    name,
     async load() {
-      calls.push("load");
+      calls.push(`${name} load`);
     },
     async generate(prompt, tokens, onToken) {
       if (fail) throw new Error("broken");
-      calls.push(`${prompt.length}/${tokens}`);
+      calls.push(`${name} ${prompt.length}/${tokens}`);
       for (let index = 0; index < tokens; index++) onToken();
     },
     async unload() {
-      calls.push("unload");
+      calls.push(`${name} unload`);
     },
   });
   const workload = createWorkload({ vocabularySize: 1000, promptTokens: 50, decodeTokens: 9, clients: 4, seed: 1 });
-  const round = await measureRound(contestant(false), workload, [1, 4]);
-  expect(calls).toEqual(["load", "32/4", "32/9", "50/1", ...Array<string>(5).fill("64/64"), "unload"]);
-  expect(Object.keys(round.clients)).toEqual(["1", "4"]);
-  await expect(measureRound(contestant(true), workload, [1])).rejects.toThrow("broken");
-  expect(calls.slice(-2)).toEqual(["load", "unload"]);
+  const rounds = await measureRound([contestant("a"), contestant("b")], workload, [1, 4]);
+  const ofA = ["load", "32/4", ...Array<string>(7).fill("32/1"), "32/9", "50/1", ...Array<string>(5).fill("64/64")];
+  expect(calls.filter((call) => call.startsWith("a "))).toEqual([...ofA, "unload"].map((call) => `a ${call}`));
+  expect(calls.slice(0, 6)).toEqual(["a load", "b load", "b 32/4", "a 32/4", "a 32/1", "b 32/1"]);
+  expect(rounds.map((round) => Object.keys(round.clients))).toEqual([
+    ["1", "4"],
+    ["1", "4"],
+  ]);
+  await expect(measureRound([contestant("a"), contestant("c", true)], workload, [1])).rejects.toThrow("broken");
+  expect(calls.slice(-2)).toEqual(["a unload", "c unload"]);
 });
 
 test("the table shows both sides and the ratio", () => {

@@ -1,5 +1,5 @@
 /** `hearth bench`: ours and a peer in turn, in one run, with the same prompts. */
-import { loadavg } from "node:os";
+import { availableParallelism, loadavg } from "node:os";
 import { HearthError } from "../error.ts";
 import type { LoadOptions } from "../spec/engine.ts";
 import type { Hearth } from "../tasks/contract.ts";
@@ -41,19 +41,22 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
   const contestants = createContestants(options, plan.load, installed.files[0]?.path ?? "");
   const results = new Map<string, Figures[]>(contestants.map(({ name }) => [name, []]));
   for (let round = 0; round < runs; round++) {
-    // Who goes first changes from round to round: neither always finds the machine warm.
-    for (const contestant of round % 2 === 0 ? contestants : contestants.toReversed()) {
-      options.signal?.throwIfAborted();
-      options.onProgress?.(`round ${round + 1} of ${runs}: ${contestant.name}`);
-      const workload = createWorkload({
-        vocabularySize: plan.info.vocabularySize,
-        promptTokens,
-        decodeTokens,
-        clients: Math.max(...clients),
-        seed: round + 1,
-      });
-      results.get(contestant.name)?.push(await measureRound(contestant, workload, clients));
-    }
+    options.signal?.throwIfAborted();
+    options.onProgress?.(`round ${round + 1} of ${runs}`);
+    const workload = createWorkload({
+      vocabularySize: plan.info.vocabularySize,
+      promptTokens,
+      decodeTokens,
+      clients: Math.max(...clients),
+      seed: round + 1,
+    });
+    // Who is first changes from round to round: neither always finds the machine warm.
+    const order = round % 2 === 0 ? contestants : contestants.toReversed();
+    const figures = await measureRound(order, workload, clients);
+    order.forEach(({ name }, index) => {
+      const row = figures[index];
+      if (row) results.get(name)?.push(row);
+    });
   }
   const ours = results.get("hearth") ?? [];
   const peer = options.vs ? results.get(options.vs) : undefined;
@@ -80,6 +83,7 @@ function createContestants(options: BenchOptions, load: LoadOptions, modelPath: 
       hint: "Install it with `hearth engines add llama`.",
     });
   }
-  const { contextTokens = 4096, parallel = 8, threads } = load;
+  // Left to itself, the peer may start more threads than there are cores, and then takes seconds for a token.
+  const { contextTokens = 4096, parallel = 8, threads = availableParallelism() } = load;
   return [ours, createPeer({ module: options.peerModule, modelPath, contextTokens, parallel, threads })];
 }

@@ -10,7 +10,7 @@ export type PeerRequest =
       readonly modelPath: string;
       readonly contextTokens: number;
       readonly parallel: number;
-      readonly threads: number | undefined;
+      readonly threads: number;
     }
   | { readonly type: "generate"; readonly id: number; readonly prompt: number[]; readonly tokens: number };
 
@@ -36,7 +36,7 @@ async function load(request: Extract<PeerRequest, { type: "load" }>): Promise<vo
   context = await model.createContext({
     contextSize: request.contextTokens,
     sequences: request.parallel,
-    ...(request.threads !== undefined && { threads: request.threads }),
+    threads: request.threads,
   });
   for (let index = 0; index < request.parallel; index++) free.push(context.getSequence());
 }

@@ -9,7 +9,7 @@ export interface PeerOptions {
   readonly modelPath: string;
   readonly contextTokens: number;
   readonly parallel: number;
-  readonly threads: number | undefined;
+  readonly threads: number;
 }
 
 /** Raw node-llama-cpp in a process of its own: its own loop over `sequence.evaluate`, none of hearth's code. */
