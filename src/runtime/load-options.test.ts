@@ -171,3 +171,12 @@ test("what is loaded on the CPU serves who asks for the CPU, and nobody who asks
 test("other bytes under the same name are another model", () => {
   expect(serves(loadedAs, { ...model, id: "0".repeat(64) }, info, {})).toBe(false);
 });
+
+test("the context that travels with a model stands in where nobody asks for one", () => {
+  const own = { ...model, overrides: { parameters: { num_ctx: 8192 } } };
+  expect(resolve({ model: own }).load.contextTokens).toBe(8192);
+  expect(resolve({ model: own, settings: { context: 2048 } }).load.contextTokens).toBe(2048);
+  expect(resolve({ model: own, requested: { contextTokens: 1024 } }).load.contextTokens).toBe(1024);
+  const odd = { ...model, overrides: { parameters: { num_ctx: "many" } } };
+  expect(resolve({ model: odd }).load.contextTokens).toBe(4096);
+});

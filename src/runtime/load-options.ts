@@ -44,10 +44,10 @@ export function checkLoadOptions(load: LoadOptions): void {
 
 /** Request before settings before defaults; what nobody asked for shrinks until it fits into the budget. */
 export function resolveLoad(question: LoadQuestion): LoadAnswer {
-  const { info, requested, settings } = question;
+  const { model, info, requested, settings } = question;
   const reasons: string[] = [];
   const wantedContext = requested.contextTokens ?? settings.context;
-  const contextTokens = trainedContext(info, wantedContext ?? defaultContextTokens);
+  const contextTokens = trainedContext(info, wantedContext ?? ownContext(model) ?? defaultContextTokens);
   if (wantedContext !== undefined && contextTokens < wantedContext) {
     reasons.push(`context is ${contextTokens} tokens, not ${wantedContext}: the model was trained for no more`);
   }
@@ -65,6 +65,12 @@ export function resolveLoad(question: LoadQuestion): LoadAnswer {
     parallel: wantedParallel === undefined,
   });
   return { load: shrunk, reasons: [...reasons, ...shrinkReasons(load, shrunk)] };
+}
+
+/** The context that travels with a model (Modelfile parameter `num_ctx`), for those who ask for none. */
+function ownContext({ overrides }: InstalledModel): number | undefined {
+  const tokens = overrides?.parameters?.["num_ctx"];
+  return typeof tokens === "number" && Number.isSafeInteger(tokens) && tokens >= 1 ? tokens : undefined;
 }
 
 /** 0 means that the header does not say. */
