@@ -9,7 +9,11 @@ const config: ViteUserConfigExport = defineConfig({
   test: {
     setupFiles: ["test/setup.ts"],
     projects: [
-      { extends: true, test: { name: "fast", include, exclude: [...native, ...gpu], testTimeout: 10_000 } },
+      {
+        extends: true,
+        // By default one core is left free, which on two cores leaves one.
+        test: { name: "fast", include, exclude: [...native, ...gpu], testTimeout: 10_000, maxWorkers: "100%" },
+      },
       {
         extends: true,
         test: {
@@ -17,7 +21,9 @@ const config: ViteUserConfigExport = defineConfig({
           include: ["src/**/*.native.test.ts", "test/**/*.native.test.ts"],
           testTimeout: 180_000,
           hookTimeout: 600_000,
+          // One model at a time: they share the cores.
           fileParallelism: false,
+          maxWorkers: 1,
         },
       },
       { extends: true, test: { name: "gpu", include: ["src/**/*.gpu.test.ts"], testTimeout: 180_000 } },
