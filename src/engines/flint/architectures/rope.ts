@@ -1,0 +1,110 @@
+import { failKey, integerOf, numberOf, stringOf } from "../../../formats/gguf/check.ts";
+import type { GgufFile } from "../../../formats/gguf/types.ts";
+import type { RopeOptions, Vector } from "../graph/graph.ts";
+import type { Tensors } from "./tensors.ts";
+
+export interface RopeSource {
+  readonly file: GgufFile;
+  readonly architecture: string;
+  readonly tensors: Tensors;
+  readonly headWidth: number;
+  readonly pairing: RopeOptions["pairing"];
+  /** Tokens of one sequence that the model is loaded for; LongRoPE chooses its factors by them. */
+  readonly contextTokens: number;
+  readonly trainContextTokens: number;
+  /** Divisors of the frequencies that the family keeps in tensors: `rope_freqs` (llama3), `rope_factors_*` (longrope). */
+  readonly factors?: boolean;
+}
+
+const positive = [0, 3.4e38] as const;
+const any = [0, 2 ** 31] as const;
+
+/**
+ * How positions turn into angles: keys `<architecture>.rope.*`, with the defaults of llama.cpp. Scaling: linear
+ * (arXiv 2306.15595), YaRN (arXiv 2309.00071), that of Llama 3, LongRoPE (arXiv 2402.13753).
+ */
+export function readRope(source: RopeSource): RopeOptions {
+  const { file, architecture, pairing } = source;
+  const key = (name: string): string => `${architecture}.rope.${name}`;
+  const scaling = stringOf(file, key("scaling.type")) ?? "linear";
+  const factor = scaling === "none" ? 1 : readFactor(file, key);
+  const yarn = scaling === "yarn" ? readYarn(source, factor) : undefined;
+  const magnitude = (numberOf(file, key("scaling.attn_factor"), positive) ?? 1) * (yarn ? yarnMagnitude(factor) : 1);
+  const factors = readFactors(source);
+  return {
+    dimensions: readDimensions(source),
+    pairing,
+    base: readBase(file, key("freq_base")) ?? 10_000,
+    ...(!yarn && factor !== 1 && { positionScale: 1 / factor }),
+    ...(yarn && { yarn }),
+    ...(magnitude !== 1 && { magnitude }),
+    ...(factors && { factors }),
+  };
+}
+
+/** The rope of layers with a sliding window: another base, and no scaling. */
+export function readLocalRope(global: RopeOptions, file: GgufFile, architecture: string): RopeOptions {
+  const base = readBase(file, `${architecture}.rope.freq_base_swa`) ?? 10_000;
+  return { dimensions: global.dimensions, pairing: global.pairing, base };
+}
+
+function readDimensions({ file, architecture, headWidth }: RopeSource): number {
+  const key = `${architecture}.rope.dimension_count`;
+  const dimensions = integerOf(file, key, any) ?? headWidth;
+  if (dimensions < 2 || dimensions % 2 !== 0 || dimensions > headWidth) {
+    failKey(file, key, `is ${dimensions}; it must be even and from 2 to the head size of ${headWidth}`);
+  }
+  return dimensions;
+}
+
+function readBase(file: GgufFile, key: string): number | undefined {
+  const base = numberOf(file, key, positive);
+  if (base !== undefined && base <= 1) failKey(file, key, `is ${base}; it must be more than 1`);
+  return base;
+}
+
+function readFactor(file: GgufFile, key: (name: string) => string): number {
+  const name = file.metadata.has(key("scaling.factor")) ? key("scaling.factor") : key("scale_linear");
+  const factor = numberOf(file, name, positive) ?? 0;
+  return factor === 0 ? 1 : factor;
+}
+
+function readYarn(source: RopeSource, factor: number): NonNullable<RopeOptions["yarn"]> {
+  const { file, architecture } = source;
+  const key = (name: string): string => `${architecture}.rope.scaling.${name}`;
+  return {
+    factor,
+    trainContext: originalContext(source),
+    betaFast: numberOf(file, key("yarn_beta_fast"), positive) ?? 32,
+    betaSlow: numberOf(file, key("yarn_beta_slow"), positive) ?? 1,
+    extrapolation: numberOf(file, key("yarn_ext_factor"), positive) ?? 1,
+  };
+}
+
+/** Section 3.4 of the YaRN paper: what the temperature of the attention comes to when queries and keys share it. */
+function yarnMagnitude(factor: number): number {
+  return factor <= 1 ? 1 : 0.1 * Math.log(factor) + 1;
+}
+
+/** Context before it was extended. */
+function originalContext({ file, architecture, trainContextTokens }: RopeSource): number {
+  const key = `${architecture}.rope.scaling.original_context_length`;
+  const original = integerOf(file, key, any) ?? trainContextTokens;
+  if (original < 1) failKey(file, key, `is ${original}; it must be at least 1`);
+  return original;
+}
+
+function readFactors(source: RopeSource): Vector | undefined {
+  const { tensors } = source;
+  if (!source.factors) return undefined;
+  const half = readDimensions(source) / 2;
+  const long = source.contextTokens > originalContext(source);
+  const [used, unused] = long ? (["long", "short"] as const) : (["short", "long"] as const);
+  for (const name of ["rope_freqs.weight", `rope_factors_${used}.weight`]) {
+    if (!tensors.has(name)) continue;
+    tensors.ignore(`rope_factors_${used}.weight`);
+    tensors.ignore(`rope_factors_${unused}.weight`);
+    return tensors.vector(name, half);
+  }
+  return undefined;
+}

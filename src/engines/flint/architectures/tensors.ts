@@ -1,0 +1,88 @@
+import { HearthError } from "../../../error.ts";
+import type { GgmlTypeName } from "../../../formats/gguf/ggml.ts";
+import { malformed, printable } from "../../../formats/gguf/malformed.ts";
+import type { GgufFile, GgufTensor } from "../../../formats/gguf/types.ts";
+import type { Matrix, Vector } from "../graph/graph.ts";
+import { codecOf } from "../weights/codecs/table.ts";
+
+/**
+ * The tensors of a model by name. Each look-up states the shape that the graph needs, in the order of GGUF (input width
+ * first). It throws `model_malformed` for a tensor that is missing or has another shape, and `model_unsupported` for one
+ * of a type that flint does not read. Nothing of a tensor's data is touched.
+ */
+export interface Tensors {
+  has(name: string): boolean;
+  /** [k, n] */
+  matrix(name: string, k: number, n: number): Matrix;
+  /** [k, n, count]: one matrix for each expert. */
+  experts(name: string, k: number, n: number, count: number): Matrix;
+  /** [length], or [length / rows, rows]. */
+  vector(name: string, length: number, rows?: number): Vector;
+  /** Says that the graph knows this tensor and has no use for it here. */
+  ignore(name: string): void;
+  /** Names of the tensors that nothing asked for. */
+  unknown(): readonly string[];
+}
+
+const floats: ReadonlySet<GgmlTypeName> = new Set(["F32", "F16", "BF16"]);
+
+export function createTensors(file: GgufFile): Tensors {
+  const tensors = new Map(file.tensors.map((tensor) => [tensor.name, tensor]));
+  const unknown = new Set(tensors.keys());
+  const find = (name: string, shape: readonly number[]): GgufTensor => {
+    unknown.delete(name);
+    return checkShape(file, name, { tensor: tensors.get(name), shape });
+  };
+  return {
+    has: (name) => tensors.has(name),
+    matrix(name, k, n) {
+      checkType(file, find(name, [k, n]));
+      return { name, k, n };
+    },
+    experts(name, k, n, count) {
+      checkType(file, find(name, [k, n, count]));
+      return { name, k, n, experts: count };
+    },
+    vector(name, length, rows) {
+      const tensor = find(name, rows === undefined ? [length] : [length / rows, rows]);
+      if (tensor.typeName !== "F32") throw unsupported(file, tensor, "flint reads norms and biases of type F32 only");
+      return { name, length };
+    },
+    ignore: (name) => void unknown.delete(name),
+    unknown: () => [...unknown],
+  };
+}
+
+interface Found {
+  readonly tensor: GgufTensor | undefined;
+  readonly shape: readonly number[];
+}
+
+function checkShape(file: GgufFile, name: string, { tensor, shape }: Found): GgufTensor {
+  const expected = shape.join(" × ");
+  const offset = file.dataOffset + (tensor?.offset ?? 0);
+  const fault = { name: file.name, field: name, offset };
+  if (!tensor) throw malformed(fault, `is missing; its shape would be ${expected}`);
+  if (!sameShape(tensor.shape, shape)) {
+    throw malformed(fault, `has the shape ${tensor.shape.join(" × ")}; it must be ${expected}`);
+  }
+  return tensor;
+}
+
+/** Dimensions of 1 at the end may be left out. */
+function sameShape(left: readonly number[], right: readonly number[]): boolean {
+  return [0, 1, 2, 3].every((index) => (left[index] ?? 1) === (right[index] ?? 1));
+}
+
+function checkType(file: GgufFile, tensor: GgufTensor): void {
+  if (floats.has(tensor.typeName) || codecOf(tensor.typeName)) return;
+  throw unsupported(file, tensor, "flint does not read this type");
+}
+
+function unsupported(file: GgufFile, tensor: GgufTensor, why: string): HearthError {
+  const field = printable(tensor.name);
+  return new HearthError("model_unsupported", `${file.name}: ${field} is of type ${tensor.typeName}; ${why}.`, {
+    hint: "Use the llama engine for this model.",
+    details: { field, type: tensor.typeName },
+  });
+}

@@ -1,0 +1,207 @@
+/** The instructions that the kernels use. Numbers: https://webassembly.github.io/spec/core/appendix/index-instructions.html */
+import type { Code } from "./code.ts";
+import { float32, signed, unsigned } from "./leb.ts";
+
+type Unary = (a: Code) => Code;
+type Binary = (a: Code, b: Code) => Code;
+type Ternary = (a: Code, b: Code, c: Code) => Code;
+/** Where in memory: an address, a constant offset from it, and the memory. */
+type Load = (address: Code, offset?: number, memory?: number) => Code;
+type Store = (address: Code, value: Code, offset?: number, memory?: number) => Code;
+
+const unary = (...op: number[]): Unary => (a) => [...a, ...op];
+const binary = (...op: number[]): Binary => (a, b) => [...a, ...b, ...op];
+const ternary = (...op: number[]): Ternary => (a, b, c) => [...a, ...b, ...c, ...op];
+const simd = (op: number): number[] => [0xfd, ...unsigned(op)];
+
+/** Alignment is given as 1 byte: it is a hint only, and rows may start anywhere. */
+function at(offset: number, memory: number): number[] {
+  return memory === 0 ? [0x00, ...unsigned(offset)] : [0x40, ...unsigned(memory), ...unsigned(offset)];
+}
+
+const load = (...op: number[]): Load => (address, offset = 0, memory = 0) => [...address, ...op, ...at(offset, memory)];
+const store = (...op: number[]): Store => (address, value, offset = 0, memory = 0) => [
+  ...address,
+  ...value,
+  ...op,
+  ...at(offset, memory),
+];
+
+export const i32 = {
+  const: (value: number): Code => [0x41, ...signed(value)],
+  load: load(0x28),
+  load8u: load(0x2d),
+  load16u: load(0x2f),
+  load16s: load(0x2e),
+  load8s: load(0x2c),
+  store: store(0x36),
+  store8: store(0x3a),
+  store16: store(0x3b),
+  eqz: unary(0x45),
+  eq: binary(0x46),
+  ne: binary(0x47),
+  ltS: binary(0x48),
+  ltU: binary(0x49),
+  gtS: binary(0x4a),
+  gtU: binary(0x4b),
+  leS: binary(0x4c),
+  geS: binary(0x4e),
+  geU: binary(0x4f),
+  add: binary(0x6a),
+  sub: binary(0x6b),
+  mul: binary(0x6c),
+  divU: binary(0x6e),
+  remU: binary(0x70),
+  and: binary(0x71),
+  or: binary(0x72),
+  xor: binary(0x73),
+  shl: binary(0x74),
+  shrS: binary(0x75),
+  shrU: binary(0x76),
+  truncF32: unary(0xa8),
+  reinterpret: unary(0xbc),
+} as const;
+
+export const f32 = {
+  const: (value: number): Code => [0x43, ...float32(value)],
+  load: load(0x2a),
+  store: store(0x38),
+  lt: binary(0x5d),
+  gt: binary(0x5e),
+  abs: unary(0x8b),
+  neg: unary(0x8c),
+  nearest: unary(0x90),
+  sqrt: unary(0x91),
+  add: binary(0x92),
+  sub: binary(0x93),
+  mul: binary(0x94),
+  div: binary(0x95),
+  min: binary(0x96),
+  max: binary(0x97),
+  convert: unary(0xb2),
+  reinterpret: unary(0xbe),
+} as const;
+
+export const v128 = {
+  const32: (value: number): Code => [...simd(12), ...Array.from({ length: 4 }, () => lane32(value)).flat()],
+  const16: (value: number): Code => [
+    ...simd(12),
+    ...Array.from({ length: 8 }, () => [value & 0xff, (value >> 8) & 0xff]).flat(),
+  ],
+  const8: (value: number): Code => [...simd(12), ...Array.from({ length: 16 }, () => value & 0xff)],
+  constBytes: (bytes: readonly number[]): Code => [...simd(12), ...bytes.map((byte) => byte & 0xff)],
+  constF32: (value: number): Code => [...simd(12), ...Array.from({ length: 4 }, () => float32(value)).flat()],
+  load: load(...simd(0)),
+  load8x8s: load(...simd(1)),
+  load8x8u: load(...simd(2)),
+  load16x4s: load(...simd(3)),
+  load16x4u: load(...simd(4)),
+  load8splat: load(...simd(7)),
+  load16splat: load(...simd(8)),
+  load32splat: load(...simd(9)),
+  load64splat: load(...simd(10)),
+  load32zero: load(...simd(92)),
+  load64zero: load(...simd(93)),
+  store: store(...simd(11)),
+  store32lane: (address: Code, value: Code, lane: number, offset = 0, memory = 0): Code => [
+    ...address,
+    ...value,
+    ...simd(90),
+    ...at(offset, memory),
+    lane,
+  ],
+  store64lane: (address: Code, value: Code, lane: number, offset = 0, memory = 0): Code => [
+    ...address,
+    ...value,
+    ...simd(91),
+    ...at(offset, memory),
+    lane,
+  ],
+  not: unary(...simd(77)),
+  and: binary(...simd(78)),
+  andnot: binary(...simd(79)),
+  or: binary(...simd(80)),
+  xor: binary(...simd(81)),
+  bitselect: ternary(...simd(82)),
+} as const;
+
+function lane32(value: number): number[] {
+  return [value & 0xff, (value >> 8) & 0xff, (value >> 16) & 0xff, (value >> 24) & 0xff];
+}
+
+export const i8x16 = {
+  shuffle: (a: Code, b: Code, lanes: readonly number[]): Code => [...a, ...b, ...simd(13), ...lanes],
+  swizzle: binary(...simd(14)),
+  /** The indices must be below 16; others give what the platform likes. */
+  relaxedSwizzle: binary(...simd(256)),
+  splat: unary(...simd(15)),
+  narrow16s: binary(...simd(101)),
+  narrow16u: binary(...simd(102)),
+  shrU: binary(...simd(109)),
+  shl: binary(...simd(107)),
+  add: binary(...simd(110)),
+  sub: binary(...simd(113)),
+} as const;
+
+export const i16x8 = {
+  splat: unary(...simd(16)),
+  narrow32s: binary(...simd(133)),
+  extendLowS: unary(...simd(135)),
+  extendHighS: unary(...simd(136)),
+  extendLowU: unary(...simd(137)),
+  extendHighU: unary(...simd(138)),
+  shl: binary(...simd(139)),
+  shrS: binary(...simd(140)),
+  shrU: binary(...simd(141)),
+  add: binary(...simd(142)),
+  sub: binary(...simd(145)),
+  mul: binary(...simd(149)),
+  extmulLowS: binary(...simd(156)),
+  extmulHighS: binary(...simd(157)),
+  extaddPairwiseS: unary(...simd(124)),
+  /** Sums of two neighbouring products; `b` must lie within 0 to 127. */
+  relaxedDot: binary(...simd(274)),
+} as const;
+
+export const i32x4 = {
+  splat: unary(...simd(17)),
+  extract: (a: Code, lane: number): Code => [...a, ...simd(27), lane],
+  extendLowS: unary(...simd(167)),
+  extendHighS: unary(...simd(168)),
+  extendLowU: unary(...simd(169)),
+  extendHighU: unary(...simd(170)),
+  shl: binary(...simd(171)),
+  shrS: binary(...simd(172)),
+  shrU: binary(...simd(173)),
+  add: binary(...simd(174)),
+  sub: binary(...simd(177)),
+  mul: binary(...simd(181)),
+  dot16: binary(...simd(186)),
+  extaddPairwiseS: unary(...simd(126)),
+  gtS: binary(...simd(59)),
+  truncSat: unary(...simd(248)),
+  /** `a` signed, `b` within 0 to 127; four products added to a lane. */
+  relaxedDotAdd: ternary(...simd(275)),
+} as const;
+
+export const f32x4 = {
+  splat: unary(...simd(19)),
+  extract: (a: Code, lane: number): Code => [...a, ...simd(31), lane],
+  lt: binary(...simd(67)),
+  gt: binary(...simd(68)),
+  nearest: unary(...simd(106)),
+  abs: unary(...simd(224)),
+  neg: unary(...simd(225)),
+  sqrt: unary(...simd(227)),
+  add: binary(...simd(228)),
+  sub: binary(...simd(229)),
+  mul: binary(...simd(230)),
+  div: binary(...simd(231)),
+  min: binary(...simd(232)),
+  max: binary(...simd(233)),
+  pmin: binary(...simd(234)),
+  pmax: binary(...simd(235)),
+  convert: unary(...simd(250)),
+  relaxedMadd: ternary(...simd(261)),
+  relaxedNmadd: ternary(...simd(262)),
+} as const;

@@ -1,0 +1,142 @@
+import { printable } from "../../../formats/gguf/malformed.ts";
+import { decodeByteLevel } from "./byte-level.ts";
+import type { Tokenizer } from "./contract.ts";
+import { malformed, unsupported } from "./fail.ts";
+import { families } from "./families.ts";
+import type { Family } from "./families.ts";
+import { bytePairModel, sentencePieceModel, unigramModel, wordPieceModel } from "./gguf-models.ts";
+import type { ModelSource } from "./gguf-models.ts";
+import { byteToken, control, findEndTokens, normal, unknown, unused, userDefined } from "./kinds.ts";
+import type { Roles } from "./kinds.ts";
+import { readKeys, tokenTexts } from "./metadata.ts";
+import type { GgufMetadata, TokenizerKeys } from "./metadata.ts";
+import type { TextModel } from "./model.ts";
+import { createPartition } from "./partition.ts";
+import { createPieces } from "./pieces.ts";
+import type { Pieces } from "./pieces.ts";
+import { readRoles } from "./roles.ts";
+import { markStripping } from "./stripping.ts";
+import { createTokenizer } from "./tokenizer.ts";
+import { byteOfName, toUtf8 } from "./utf8.ts";
+import { blank } from "./words.ts";
+
+/** What a kind of vocabulary, `tokenizer.ggml.model`, is without further words. */
+interface VocabularyKind {
+  /** Roles of tokens where the file does not tell them. */
+  readonly roles: Partial<Roles>;
+  readonly addBos: boolean;
+  readonly addEos: boolean;
+  readonly addSep?: boolean;
+  readonly spaceBefore?: boolean;
+  /** Tokens are written in byte characters; otherwise with U+2581 for the space. */
+  readonly byteLevel?: boolean;
+  readonly create: (source: ModelSource) => TextModel;
+}
+
+const fixedKinds: Readonly<Record<string, VocabularyKind>> = {
+  llama: {
+    roles: { bos: 1, eos: 2, unk: 0 },
+    addBos: true,
+    addEos: false,
+    spaceBefore: true,
+    create: sentencePieceModel,
+  },
+  bert: {
+    roles: { bos: 101, sep: 102, pad: 0, unk: 100, mask: 103 },
+    addBos: true,
+    addEos: false,
+    addSep: true,
+    create: wordPieceModel,
+  },
+  t5: { roles: { eos: 1, unk: 2, pad: 0 }, addBos: false, addEos: true, create: unigramModel },
+};
+
+/** Families whose texts also end with `sep`: they are encoders. */
+const separated: ReadonlySet<string> = new Set(["jina-v1-en", "jina-v2-code", "roberta-bpe"]);
+
+function kindOf(keys: TokenizerKeys): VocabularyKind {
+  const model = keys.string("model");
+  if (model === undefined) throw malformed("model", "is missing");
+  const fixed = Object.hasOwn(fixedKinds, model) ? fixedKinds[model] : undefined;
+  if (fixed) return fixed;
+  if (model !== "gpt2" && model !== "gemma4") throw unsupported("model", `is "${printable(model, 40)}", which is not known`);
+  const name = model === "gemma4" ? "gemma4" : keys.string("pre") || "default";
+  const family = Object.hasOwn(families, name) ? families[name] : undefined;
+  if (!family) throw unsupported("pre", `is "${printable(name, 40)}", which is not known`);
+  return bytePairKind(name, family, model === "gemma4");
+}
+
+function bytePairKind(name: string, family: Family, bare: boolean): VocabularyKind {
+  return {
+    roles: bare ? {} : family.noBos ? { eos: 11 } : { bos: 11, eos: 11 },
+    addBos: family.addBos ?? false,
+    addEos: false,
+    addSep: separated.has(name),
+    byteLevel: !family.plain,
+    create: (source) => bytePairModel(source, family),
+  };
+}
+
+/**
+ * The tokenizer of a GGUF file that `formats/` has accepted. Throws `model_unsupported` for a kind of vocabulary or a
+ * family that is not known, `model_malformed` for one that contradicts itself. Gives the tokens that llama.cpp gives.
+ */
+export function createGgufTokenizer(metadata: GgufMetadata): Tokenizer {
+  const keys = readKeys(metadata);
+  const kind = kindOf(keys);
+  const tokens = keys.strings("tokens");
+  if (!tokens || tokens.length === 0) throw malformed("tokens", "is missing or empty");
+  const pieces = createPieces(tokenTexts(tokens));
+  const kinds = readKinds(keys, pieces.size);
+  const roles = readRoles(keys, kind.roles, pieces.size);
+  const spaceBefore = keys.boolean("add_space_prefix") ?? kind.spaceBefore ?? false;
+  const model = kind.create({ keys, pieces, kinds: kinds.slice(), unknown: roles.unk, spaceBefore });
+  const endTokens = findEndTokens(pieces, kinds, roles);
+  markStripping(metadata, pieces, kinds);
+  const style = { byteLevel: kind.byteLevel ?? false, spaceBefore };
+  return createTokenizer({
+    pieces,
+    kinds,
+    roles,
+    endTokens,
+    ...readAdditions(keys, kind),
+    partition: createPartition(pieces, kinds),
+    model,
+    tokenBytes: (id) => tokenBytes(pieces, kinds[id] ?? 0, { id, byteLevel: style.byteLevel }),
+    trim: (text) => (style.spaceBefore && text.startsWith(" ") ? text.slice(1) : text),
+  });
+}
+
+function readAdditions(
+  keys: TokenizerKeys,
+  kind: VocabularyKind,
+): { readonly addBos: boolean; readonly addEos: boolean; readonly addSep: boolean } {
+  return {
+    addBos: keys.boolean("add_bos_token") ?? kind.addBos,
+    addEos: keys.boolean("add_eos_token") ?? kind.addEos,
+    addSep: keys.boolean("add_sep_token") ?? kind.addSep ?? false,
+  };
+}
+
+/** `tokenizer.ggml.token_type`. */
+const kindsByType: readonly number[] = [0, normal, unknown, control, userDefined, unused, byteToken];
+
+function readKinds(keys: TokenizerKeys, size: number): Uint8Array {
+  const types = keys.numbers("token_type");
+  if (!types) return new Uint8Array(size).fill(normal);
+  if (types.length !== size) throw malformed("token_type", `has ${types.length} elements for ${size} tokens`);
+  return Uint8Array.from({ length: size }, (_, id) => kindsByType[Number(types[id])] ?? 0);
+}
+
+const empty = new Uint8Array(0);
+
+function tokenBytes(
+  pieces: Pieces,
+  kind: number,
+  { id, byteLevel }: { readonly id: number; readonly byteLevel: boolean },
+): Uint8Array {
+  if (kind & (control | unknown | userDefined)) return pieces.bytesOf(id);
+  if (kind & byteToken) return Uint8Array.of(byteOfName(pieces.text(id)) ?? 0);
+  if ((kind & normal) === 0) return empty;
+  return byteLevel ? decodeByteLevel(pieces.text(id)) : toUtf8(pieces.text(id).replaceAll(blank, " "));
+}

@@ -1,0 +1,85 @@
+/** The texts of all tokens, in one block of memory. */
+export interface Pieces {
+  readonly size: number;
+  /** Bytes of all texts, one behind the other. */
+  readonly bytes: Uint8Array;
+  /** Where the text of a token starts; one element more than there are tokens. */
+  readonly starts: Uint32Array;
+  /** The token whose text is this range of the bytes, -1 for none. */
+  find(source: Uint8Array, from: number, to: number): number;
+  /** The token with this text, -1 for none. */
+  findText(text: string): number;
+  text(id: number): string;
+  bytesOf(id: number): Uint8Array;
+  /** Bytes of the longest text. */
+  readonly longest: number;
+}
+
+/** What `createPieces` needs of a list of texts. */
+export interface PieceSource {
+  readonly length: number;
+  bytes(index: number): Uint8Array;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** FNV-1a. */
+function hashOf(source: Uint8Array, from: number, to: number): number {
+  let hash = 0x811c9dc5;
+  for (let at = from; at < to; at++) hash = Math.imul(hash ^ (source[at] ?? 0), 0x01000193);
+  return (hash ^ (hash >>> 15)) >>> 0;
+}
+
+/** An index of texts by their bytes: a hash table with open addressing. Of equal texts the first is found. */
+export function createPieces(source: PieceSource): Pieces {
+  const { bytes, starts } = copyTexts(source);
+  const size = source.length;
+  let slots = 16;
+  while (slots < size * 2) slots *= 2;
+  const table = new Int32Array(slots).fill(-1);
+  const find = (text: Uint8Array, from: number, to: number): number => {
+    const length = to - from;
+    for (let slot = hashOf(text, from, to) & (slots - 1); ; slot = (slot + 1) & (slots - 1)) {
+      const id = table[slot] ?? -1;
+      if (id < 0) return -1;
+      const start = starts[id] ?? 0;
+      if ((starts[id + 1] ?? 0) - start !== length) continue;
+      let same = 0;
+      while (same < length && bytes[start + same] === text[from + same]) same++;
+      if (same === length) return id;
+    }
+  };
+  let longest = 0;
+  for (let id = 0; id < size; id++) {
+    const [from, to] = [starts[id] ?? 0, starts[id + 1] ?? 0];
+    longest = Math.max(longest, to - from);
+    if (find(bytes, from, to) >= 0) continue;
+    let slot = hashOf(bytes, from, to) & (slots - 1);
+    while ((table[slot] ?? -1) >= 0) slot = (slot + 1) & (slots - 1);
+    table[slot] = id;
+  }
+  const bytesOf = (id: number): Uint8Array => bytes.subarray(starts[id], starts[id + 1]);
+  return {
+    size,
+    bytes,
+    starts,
+    longest,
+    find,
+    findText(text) {
+      const wanted = encoder.encode(text);
+      return find(wanted, 0, wanted.length);
+    },
+    text: (id) => decoder.decode(bytesOf(id)),
+    bytesOf,
+  };
+}
+
+function copyTexts(source: PieceSource): { readonly bytes: Uint8Array; readonly starts: Uint32Array } {
+  const texts = Array.from({ length: source.length }, (_, index) => source.bytes(index));
+  const starts = new Uint32Array(texts.length + 1);
+  for (const [index, text] of texts.entries()) starts[index + 1] = (starts[index] ?? 0) + text.length;
+  const bytes = new Uint8Array(starts[texts.length] ?? 0);
+  for (const [index, text] of texts.entries()) bytes.set(text, starts[index]);
+  return { bytes, starts };
+}

@@ -1,0 +1,71 @@
+import type { Joins } from "./merge.ts";
+import type { TextModel } from "./model.ts";
+import type { Pieces } from "./pieces.ts";
+import { byteFallback, createPlainPairs, findByteTokens } from "./plain-pairs.ts";
+import type { Scratch } from "./utf8.ts";
+import { blank, stickyCharacters } from "./words.ts";
+
+export interface SentencePieceOptions {
+  readonly pieces: Pieces;
+  readonly scores: ArrayLike<number>;
+  /** A space is put before a text, and behind every special token. */
+  readonly spaceBefore: boolean;
+}
+
+/**
+ * SentencePiece's BPE (T. Kudo, J. Richardson 2018): neighbours are joined whose text together is a token, the one with
+ * the highest score first. A character that is no token becomes its bytes.
+ */
+export function createSentencePieceModel({ pieces, scores, spaceBefore }: SentencePieceOptions): TextModel {
+  const ranks = rankByScore(scores, pieces.size);
+  const pairs = createPlainPairs({
+    pieces,
+    joins: (scratch) => scoreJoins(pieces, ranks, scratch),
+    sticky: stickyCharacters(texts(pieces)),
+    unknown: byteFallback(findByteTokens(pieces)),
+  });
+  return {
+    encode(text, start, output) {
+      const escaped = text.replaceAll(" ", blank);
+      pairs(spaceBefore && start ? blank + escaped : escaped, output);
+    },
+  };
+}
+
+function* texts(pieces: Pieces): Iterable<string> {
+  for (let id = 0; id < pieces.size; id++) if (hasInnerBlank(pieces, id)) yield pieces.text(id);
+}
+
+/** Few tokens have U+2581 behind their first character, and texts are slow to make. */
+function hasInnerBlank(pieces: Pieces, id: number): boolean {
+  const to = (pieces.starts[id + 1] ?? 0) - 2;
+  for (let at = (pieces.starts[id] ?? 0) + 1; at < to; at++) {
+    if (pieces.bytes[at] === 0xe2 && pieces.bytes[at + 1] === 0x96 && pieces.bytes[at + 2] === 0x81) return true;
+  }
+  return false;
+}
+
+function scoreJoins(pieces: Pieces, ranks: Int32Array, scratch: Scratch): Joins {
+  return {
+    find: (_left, _right, from, to) => (to - from > pieces.longest ? -1 : pieces.find(scratch.bytes, from, to)),
+    rank: (token) => ranks[token] ?? 0,
+    token: (token) => token,
+  };
+}
+
+/** The highest score has rank 0; equal scores have equal ranks. */
+function rankByScore(scores: ArrayLike<number>, size: number): Int32Array {
+  const order = Int32Array.from({ length: size }, (_, id) => id);
+  order.sort((a, b) => {
+    const [first, second] = [scores[a] ?? 0, scores[b] ?? 0];
+    return first === second ? 0 : first > second ? -1 : 1;
+  });
+  const ranks = new Int32Array(size);
+  let rank = 0;
+  for (let index = 1; index < size; index++) {
+    const [before, id] = [order[index - 1] ?? 0, order[index] ?? 0];
+    if ((scores[id] ?? 0) !== (scores[before] ?? 0)) rank++;
+    ranks[id] = rank;
+  }
+  return ranks;
+}

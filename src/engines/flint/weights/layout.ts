@@ -1,0 +1,71 @@
+/**
+ * The packed layouts that matrices have in memory. Eight output rows stand together, so that one vector load feeds all
+ * of them; along k there are blocks of 32 weights. A block of a coded layout is one record:
+ *
+ * - codes, 4 vectors of 32 bytes (8 vectors for 8 bits): byte 4·row + i of vector q holds in its low nibble the code of
+ *   k = 4q + i and in its high nibble that of k = 16 + 4q + i; with 8 bits vector q holds whole codes of k = 4q + i;
+ * - with 6 bits 2 more vectors: the upper two bits of the codes, those of the low nibbles of vector 2v and its high
+ *   ones, then those of vector 2v + 1, from the lowest bits up;
+ * - scales: f16 of each row, for each group of weights; then the minima in the same way, where there are any.
+ *
+ * weight = scale · (value(code) - offset) - minimum, value(code) being the code itself or what the table gives.
+ */
+
+export interface CodedLayout {
+  readonly kind: "coded";
+  readonly bits: 4 | 6 | 8;
+  /** Weights that share a scale. */
+  readonly group: 16 | 32;
+  readonly offset: number;
+  readonly hasMin: boolean;
+  /** 16 values that stand for the codes, each 0 to 127, or two tables of nibbles where values need 8 bits. */
+  readonly table?: readonly number[];
+}
+
+/** Elements [k][8 rows] as they are. */
+export interface FloatLayout {
+  readonly kind: "float";
+  readonly type: "f16" | "bf16" | "f32";
+}
+
+export type Layout = CodedLayout | FloatLayout;
+
+/** Output rows that stand together. */
+export const rowGroup = 8;
+/** Weights of a block along k. */
+export const blockWidth = 32;
+
+/** Bytes of one record: a block of 32 weights of 8 rows. */
+export function recordBytes(layout: CodedLayout): number {
+  const codes = (layout.bits * blockWidth * rowGroup) / 8;
+  const scales = (blockWidth / layout.group) * rowGroup * 2;
+  return codes + scales * (layout.hasMin ? 2 : 1);
+}
+
+/** Bytes of one row group, `k` weights long. */
+export function rowGroupBytes(layout: Layout, k: number): number {
+  if (layout.kind === "float") return k * rowGroup * (layout.type === "f32" ? 4 : 2);
+  return (k / blockWidth) * recordBytes(layout);
+}
+
+/** Bytes of a matrix [n][k]; rows are filled up to whole groups. */
+export function matrixBytes(layout: Layout, { k, n }: { readonly k: number; readonly n: number }): number {
+  return Math.ceil(n / rowGroup) * rowGroupBytes(layout, k);
+}
+
+export function layoutKey(layout: Layout): string {
+  if (layout.kind === "float") return layout.type;
+  const { bits, group, offset, hasMin, table } = layout;
+  return `q${bits}g${group}o${offset}${hasMin ? "m" : ""}${table ? `t${table.join("_")}` : ""}`;
+}
+
+/**
+ * How a row of activations stands for a coded matrix: k int8 codes, then for each block of 32 a record of 20 bytes:
+ * scale (f32), twice -4 · sum of the codes (i16), scale · sum (f32), scale · sum of the first and of the last 16 (f32).
+ */
+export const activationRecord = { bytes: 20, scale: 0, start: 4, sum: 8, firstHalf: 12, lastHalf: 16 } as const;
+
+/** Bytes of a quantized row, a multiple of 16. */
+export function activationBytes(k: number): number {
+  return Math.ceil((k + (k / blockWidth) * activationRecord.bytes) / 16) * 16;
+}
