@@ -18,6 +18,7 @@ export const badGrammars: readonly [string, string, RegExp][] = [
   ["too many repeats", 'root ::= "a"{1,100000}', /more than 2000 times/],
   ["far too many repeats", 'root ::= "a"{1,100000000000000000000}', /offset 12/],
   ["repeats of repeats", 'root ::= ((("a"{1,900}){1,900}){1,900}){1,900}', /too large/],
+  ["repeats without end", `root ::= "a"${"?".repeat(20_000)}`, /more than 4 repetitions/],
   ["repeats the wrong way round", 'root ::= "a"{5,2}', /repetition \{5,2\}/],
   ["brackets without end", `root ::= ${"(".repeat(5000)}"a"${")".repeat(5000)}`, /deeper than 64/],
   [

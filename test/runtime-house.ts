@@ -193,7 +193,7 @@ export function createTestHouse({ models, settings }: TestHouseOptions = {}): Te
   const clock = createTestClock();
   const memory = { totalBytes: 16 * gibibyte, availableBytes: 12 * gibibyte };
   const engines: Engines = {
-    choose: (_info, device) => ({ engine: "fake", device, reasons: ["it is the only one"] }),
+    choose: async ({ load }) => ({ engine: "fake", device: load.device ?? "auto", reasons: ["it is the only one"] }),
     get: async () => engine,
   };
   const library = createFakeLibrary(models ?? ["a", "b", "c"].map((name) => modelOf(name, gibibyte)));
@@ -208,9 +208,10 @@ export function createTestHouse({ models, settings }: TestHouseOptions = {}): Te
 }
 
 function defaultSettings(): RuntimeSettings {
-  const { device, context, parallel, threads, kvTypeK, kvTypeV } = settingsTable;
+  const { engine, device, context, parallel, threads, kvTypeK, kvTypeV } = settingsTable;
   const { flashAttention, gpuLayers, memory, maxLoaded, queue, keepAlive } = settingsTable;
   return {
+    engine: engine.default,
     device: device.default,
     context: context.default,
     parallel: parallel.default,

@@ -31,9 +31,10 @@ def write_vocabulary(writer, spec: Spec) -> None:
         writer.add_token_scores(vocabulary.scores)
     if vocabulary.merges is not None:
         writer.add_token_merges(vocabulary.merges)
-    keys = {"bos": "bos", "eos": "eos", "unk": "unknown", "sep": "seperator", "pad": "padding", "cls": "cls", "mask": "mask"}
+    # The keys of the format: one of them is spelled this way.
+    long_names = {"unk": "unknown", "sep": "seperator", "pad": "padding"}
     for kind, token in vocabulary.special.items():
-        writer.add_uint32(f"tokenizer.ggml.{keys[kind]}_token_id", token)
+        writer.add_uint32(f"tokenizer.ggml.{long_names.get(kind, kind)}_token_id", token)
     for flag, value in vocabulary.flags.items():
         writer.add_bool(f"tokenizer.ggml.{flag}", value)
     if vocabulary.model == "bert":

@@ -5,7 +5,8 @@ Writes the golden models of flint: tiny GGUFs with seeded weights, and what tran
     VENV/bin/python scripts/golden/models.py [NAME ...]
     node scripts/golden/verify.ts [NAME ...]
 
-Without names all are written. `verify.ts` compares them with llama.cpp. Made with torch 2.15.0, transformers 5.24.0, gguf 0.19.0.
+Without names all are written. `verify.ts` compares them with llama.cpp. Made with torch 2.15.0, transformers 5.24.0 and
+gguf 0.19.0, in about two minutes.
 """
 
 import base64
@@ -18,6 +19,8 @@ import tempfile
 
 import numpy as np
 import torch
+
+sys.dont_write_bytecode = True
 
 import reference
 from export import export

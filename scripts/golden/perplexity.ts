@@ -6,11 +6,7 @@ import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { parseArgs } from "node:util";
 import type { ControlledEvaluateInputItem, LlamaContextSequence, LlamaModel, Token } from "node-llama-cpp";
-import {
-  measurePerplexity,
-  perplexityText,
-  splitWindows,
-} from "../../src/engines/flint/__fixtures__/perplexity.ts";
+import { measurePerplexity, perplexityText, splitWindows } from "../../src/engines/flint/__fixtures__/perplexity.ts";
 import type { Perplexity, ScoreWindow } from "../../src/engines/flint/__fixtures__/perplexity.ts";
 import { openContext, startLlama } from "./llama.ts";
 

@@ -45,20 +45,22 @@ def llama(name: str, notes: str, parameters: dict | None = None, **config) -> Sp
     settings = dict(SMALL, **GQA, max_position_embeddings=256, rms_norm_eps=1e-5)
     settings |= dict(rope_parameters=parameters or rope("default"), **config)
     tied = TIED if config.get("tie_word_embeddings") else {}
-    return Spec(name, "llama", hf.LlamaForCausalLM, hf.LlamaConfig(**settings), vocabulary.sentencepiece(), notes, **tied)
+    config = hf.LlamaConfig(**settings)
+    return Spec(name, "llama", hf.LlamaForCausalLM, config, vocabulary.sentencepiece(), notes, **tied)
 
 
 def llamas() -> list[Spec]:
     wide = dict(head_dim=32)
     return [
         llama("llama", "Grouped queries, RoPE on neighbouring pairs, untied output."),
-        llama("llama-tied", "Tied embeddings, three query heads per key head, attention bias.", tie_word_embeddings=True,
-              num_attention_heads=6, num_key_value_heads=2, hidden_size=96, intermediate_size=160, attention_bias=True,
+        llama("llama-tied", "Tied embeddings, three query heads per key head, bias on queries, keys, values and output.",
+              tie_word_embeddings=True, num_attention_heads=6, num_key_value_heads=2, hidden_size=96, intermediate_size=160, attention_bias=True,
               num_hidden_layers=1),
-        llama("llama3-rope", "`rope_freqs.weight` of Llama 3: frequencies divided by 1 to 8. Heads of 32: wider than hidden / heads.",
+        llama("llama3-rope",
+              "`rope_freqs.weight` of Llama 3: frequencies divided by 1 to 8. Heads of 32: wider than hidden / heads.",
               rope("llama3", 500000.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
                    original_max_position_embeddings=64), max_position_embeddings=512, **wide),
-        llama("llama-linear", "Linear RoPE scaling, factor 4.", rope("linear", factor=4.0), max_position_embeddings=256),
+        llama("llama-linear", "Linear RoPE scaling, factor 4.", rope("linear", factor=4.0)),
         llama("llama-yarn", "YaRN, factor 4 from 64 tokens. Heads of 32.",
               rope("yarn", factor=4.0, original_max_position_embeddings=64), max_position_embeddings=256, **wide),
         mistral(),
@@ -105,11 +107,14 @@ def qwens() -> list[Spec]:
                                  moe_intermediate_size=32, norm_topk_prob=True, decoder_sparse_step=1)
     tokens = vocabulary.bpe("qwen2")
     return [
-        Spec("qwen2", "qwen2", hf.Qwen2ForCausalLM, qwen2, tokens, "Bias on queries, keys and values; RoPE on halves; tied.", **TIED),
-        Spec("qwen3", "qwen3", hf.Qwen3ForCausalLM, qwen3, tokens, "Norm of queries and keys per head; heads of 32; tied.", **TIED),
+        Spec("qwen2", "qwen2", hf.Qwen2ForCausalLM, qwen2, tokens,
+             "Bias on queries, keys and values; RoPE on halves; tied.", **TIED),
+        Spec("qwen3", "qwen3", hf.Qwen3ForCausalLM, qwen3, tokens,
+             "Norm of queries and keys per head; heads of 32; tied.", **TIED),
         Spec("qwen2moe", "qwen2moe", hf.Qwen2MoeForCausalLM, qwen2moe, tokens,
              "Four experts, two used, weights not renormalized; a shared expert with a sigmoid gate."),
-        Spec("qwen3moe", "qwen3moe", hf.Qwen3MoeForCausalLM, qwen3moe, tokens, "Six experts, three used, renormalized."),
+        Spec("qwen3moe", "qwen3moe", hf.Qwen3MoeForCausalLM, qwen3moe, tokens,
+             "Six experts, three used, renormalized; norm of queries and keys per head."),
     ]
 
 
@@ -130,7 +135,8 @@ def gemmas() -> list[Spec]:
              "Windows of 16 in the even layers, soft caps of scores (4) and logits (20), norms after each half.",
              **louder),
         Spec("gemma3", "gemma3", hf.Gemma3ForCausalLM, gemma3, tokens,
-             "Layer 5 of seven is global (base 1e6, linear scaling by 4), the others see 16 tokens (base 1e4, unscaled).",
+             "Layer 5 of seven is global (base 1e6, linear scaling by 4), the others see 16 tokens (base 1e4, "
+             "unscaled).",
              **louder),
     ]
 
@@ -148,8 +154,8 @@ def phis() -> list[Spec]:
     return [
         Spec("phi3", "phi3", hf.Phi3ForCausalLM, phi3, vocabulary.sentencepiece(), "Fused qkv, fused gate and up."),
         Spec("phi3-longrope", "phi3", hf.Phi3ForCausalLM, longrope, vocabulary.bpe("dbrx"),
-             "RoPE of 12 of 16 dimensions. The factors follow from the context of the whole session, not from the length "
-             "of the text: up to 256 tokens `rope_factors_short`, beyond `rope_factors_long`.",
+             "RoPE of 12 of 16 dimensions. The factors follow from the context of the whole session, not from the "
+             "length of the text: up to 256 tokens `rope_factors_short`, beyond `rope_factors_long`.",
              contexts={"short": 256, "long": 512}, **TIED),
     ]
 
@@ -181,7 +187,8 @@ def others() -> list[Spec]:
         Spec("stablelm", "stablelm", hf.StableLmForCausalLM, hf.StableLmConfig(**stablelm), vocabulary.bpe("stablelm2"),
              "LayerNorm with bias, RoPE of 4 of 16 dimensions, bias on queries, keys and values."),
         Spec("stablelm-parallel", "stablelm", hf.StableLmForCausalLM, hf.StableLmConfig(**parallel),
-             vocabulary.bpe("stablelm2"), "Attention and feed-forward read the same norm; LayerNorm per query and key head."),
+             vocabulary.bpe("stablelm2"),
+             "Attention and feed-forward read the same norm; LayerNorm per query and key head."),
     ]
 
 
@@ -201,11 +208,13 @@ def encoders() -> list[Spec]:
     embed = dict(kind="embed", embedding=1.0, context=64)
     return [
         Spec("bert-mean", "bert", hf.BertModel, hf.BertConfig(**bert), words, types + gelu, pooling="mean", **embed),
-        Spec("bert-cls", "bert", hf.BertModel, hf.BertConfig(**bert), words, types + gelu, pooling="cls", seed=2, **embed),
+        Spec("bert-cls", "bert", hf.BertModel, hf.BertConfig(**bert), words, types + gelu, pooling="cls", seed=2,
+             **embed),
         Spec("nomic-bert", "nomic-bert", hf.NomicBertModel, nomic, words, types + "RoPE on halves, SwiGLU, no bias.",
              pooling="mean", **embed),
         Spec("modern-bert", "modern-bert", hf.ModernBertModel, modern, vocabulary.modern_bpe(),
-             gelu + "Layers 0 and 3 are global, 1 and 2 see 8 tokens to each side. Layer 0 has no norm before attention.",
+             gelu + "Layers 0 and 3 are global, 1 and 2 see 8 tokens to each side. Layer 0 has no norm before "
+             "attention.",
              pooling="cls", **embed),
         Spec("bert-rank", "bert", hf.BertForSequenceClassification, hf.BertConfig(**bert, num_labels=1), words,
              types + gelu + "The score is the logit of tanh(cls) times cls.output, before any sigmoid.",

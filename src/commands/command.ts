@@ -114,6 +114,7 @@ const everywhere: readonly (keyof Settings)[] = ["data"];
 
 /** Groups of settings that several commands share. */
 export const loadSettingNames: readonly (keyof Settings)[] = [
+  "engine",
   "device",
   "context",
   "parallel",

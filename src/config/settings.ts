@@ -1,5 +1,5 @@
 /** The settings table: one row per setting gives its flag, environment variable, default, parser and text. */
-import type { Device, KvType } from "../spec/engine.ts";
+import type { Device, EngineName, KvType } from "../spec/engine.ts";
 import { kvTypes } from "../spec/engine.ts";
 import type { OverflowPolicy } from "../spec/sampling.ts";
 import {
@@ -23,6 +23,7 @@ export interface Settings {
   readonly allowOrigin: readonly string[];
   readonly bodyLimit: number;
   readonly defaultModel: string;
+  readonly engine: EngineName | "auto";
   readonly device: Device;
   readonly context: number | undefined;
   readonly parallel: number | undefined;
@@ -75,6 +76,7 @@ export const settingsTable: Table = {
   allowOrigin: row("allow-origin", [], parseList, "web origins that may call the server, comma-separated"),
   bodyLimit: row("body-limit", 64 * 1024 ** 2, parseBytes, "largest request body"),
   defaultModel: row("default-model", "tinyllama", parseText, "model of a plain `hearth`"),
+  engine: row<Settings["engine"]>("engine", "auto", parseOneOf(["auto", "flint", "llama"]), "what runs the models"),
   device: row<Device>("device", "auto", parseOneOf(["auto", "cpu", "cuda", "vulkan", "metal"]), "where models run"),
   context: row("context", optional, parseInteger, "tokens of one sequence, prompt and answer"),
   parallel: row("parallel", optional, parseInteger, "sequences that run at once in one model"),

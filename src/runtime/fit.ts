@@ -1,11 +1,20 @@
 /** How much memory a model will need, what there is, and the refusal when the one is more than the other. */
 import { HearthError } from "../error.ts";
-import type { KvType, LoadOptions } from "../spec/engine.ts";
+import type { EngineFootprint, KvType, LoadOptions } from "../spec/engine.ts";
 import type { ModelInfo } from "../spec/model.ts";
 import { formatBytes } from "../util/format.ts";
 import type { MemoryEstimate } from "./contract.ts";
 
 export type ResolvedLoad = Required<Pick<LoadOptions, "contextTokens" | "parallel">> & LoadOptions;
+
+/** What the estimate needs to know of a model. */
+export interface ModelSizes extends Pick<
+  ModelInfo,
+  "weightBytes" | "kvBytesPerToken" | "vocabularySize" | "embeddingLength"
+> {
+  /** The engine's own figures; absent: it maps the file and works as llama.cpp does. */
+  readonly footprint?: EngineFootprint | undefined;
+}
 
 const mebibyte = 1024 ** 2;
 /** Node, the engine's code and its heap, before any model. */
@@ -28,7 +37,7 @@ const kvBytes: Readonly<Record<KvType, number>> = {
 };
 
 /** Bytes per token of one sequence; half of the cache is keys, half is values. */
-export function kvBytesPerToken(info: ModelInfo, load: LoadOptions): number {
+export function kvBytesPerToken(info: ModelSizes, load: LoadOptions): number {
   const scale = (kvBytes[load.kvTypeK ?? "f16"] + kvBytes[load.kvTypeV ?? "f16"]) / (2 * kvBytes.f16);
   return info.kvBytesPerToken * scale;
 }
@@ -37,22 +46,25 @@ export function kvBytesPerToken(info: ModelInfo, load: LoadOptions): number {
  * What loading would take at most. Mapped weights count in full: they are read for every token. `computeBytes` holds
  * the buffers of one batch and the engine's process.
  */
-export function estimateMemory(info: ModelInfo, load: ResolvedLoad, adapterBytes = 0): MemoryEstimate {
-  const weightBytes = info.weightBytes + adapterBytes;
-  const cacheBytes = Math.ceil(kvBytesPerToken(info, load) * load.contextTokens * load.parallel);
-  const computeBytes = processBytes + batchBytes(info, load);
+export function estimateMemory(model: ModelSizes, load: ResolvedLoad, adapterBytes = 0): MemoryEstimate {
+  const footprint = model.footprint ?? mappedFootprint(model);
+  const weightBytes = footprint.weightBytes + adapterBytes;
+  const cachedTokens = Math.ceil(load.contextTokens / footprint.blockTokens) * footprint.blockTokens * load.parallel;
+  const cacheBytes = Math.ceil(kvBytesPerToken(model, load) * cachedTokens);
+  const computeBytes = footprint.processBytes + (load.batchTokens ?? footprint.batchTokens) * footprint.rowBytes;
   return { weightBytes, kvBytes: cacheBytes, computeBytes, totalBytes: weightBytes + cacheBytes + computeBytes };
 }
 
-function batchBytes(info: ModelInfo, load: ResolvedLoad): number {
-  const batch = load.batchTokens ?? defaultBatchTokens;
+/** An engine that keeps the weights as they are in the file. */
+function mappedFootprint({ weightBytes, kvBytesPerToken: kv, vocabularySize, embeddingLength }: ModelSizes): EngineFootprint {
   // An encoder has no head over the vocabulary, so it never holds logits.
-  const logits = info.kvBytesPerToken > 0 ? info.vocabularySize : 0;
-  return batch * 4 * (logits + info.embeddingLength * liveActivations);
+  const logits = kv > 0 ? vocabularySize : 0;
+  const rowBytes = 4 * (logits + embeddingLength * liveActivations);
+  return { weightBytes, processBytes, rowBytes, batchTokens: defaultBatchTokens, blockTokens: 1 };
 }
 
 /** The most tokens of context that fit into `budgetBytes`, in steps of 256; 0 where not even 256 do. */
-export function fittingContext(info: ModelInfo, load: ResolvedLoad, budgetBytes: number, adapterBytes = 0): number {
+export function fittingContext(info: ModelSizes, load: ResolvedLoad, budgetBytes: number, adapterBytes = 0): number {
   const fixed = estimateMemory(info, { ...load, contextTokens: 0 }, adapterBytes).totalBytes;
   const perToken = kvBytesPerToken(info, load) * load.parallel;
   const room = budgetBytes - fixed;
@@ -89,7 +101,7 @@ export function memoryBudget(usedBytes: number, baselineBytes: number, memory: M
 
 export interface Refusal {
   readonly model: string;
-  readonly info: ModelInfo;
+  readonly info: ModelSizes;
   readonly load: ResolvedLoad;
   readonly adapterBytes: number;
   readonly budgetBytes: number;

@@ -7,6 +7,7 @@ import { adapterBytes, type LoadAnswer, type LoadSettings, resolveLoad, serves }
 import { gibibyte, mebibyte } from "../../test/runtime-house.ts";
 
 const plain: LoadSettings = {
+  engine: "auto",
   device: "auto",
   context: undefined,
   parallel: undefined,

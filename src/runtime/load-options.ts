@@ -1,13 +1,13 @@
 /** Which options a model is loaded with, and whether a loaded model serves a request that asks for others. */
 import type { Settings } from "../config/settings.ts";
 import { HearthError } from "../error.ts";
-import type { Device, LoadedModel, LoadOptions } from "../spec/engine.ts";
+import type { Device, EngineFootprint, EngineName, LoadedModel, LoadOptions } from "../spec/engine.ts";
 import type { InstalledModel, ModelInfo } from "../spec/model.ts";
-import { estimateMemory, fittingContext, type ResolvedLoad } from "./fit.ts";
+import { estimateMemory, fittingContext, type ModelSizes, type ResolvedLoad } from "./fit.ts";
 
 export type LoadSettings = Pick<
   Settings,
-  "device" | "context" | "parallel" | "threads" | "kvTypeK" | "kvTypeV" | "flashAttention" | "gpuLayers"
+  "engine" | "device" | "context" | "parallel" | "threads" | "kvTypeK" | "kvTypeV" | "flashAttention" | "gpuLayers"
 >;
 
 const defaultContextTokens = 4096;
@@ -17,12 +17,16 @@ const leastParallel = 4;
 const usefulContextTokens = 1024;
 const leastContextTokens = 512;
 
-export interface LoadQuestion {
+interface Request {
   readonly model: InstalledModel;
-  readonly info: ModelInfo;
   readonly requested: LoadOptions;
   readonly settings: LoadSettings;
+}
+
+export interface LoadQuestion extends Request {
+  readonly info: ModelInfo;
   readonly device: Device;
+  readonly footprint?: EngineFootprint | undefined;
   readonly budgetBytes: number;
 }
 
@@ -40,6 +44,16 @@ export function checkLoadOptions(load: LoadOptions): void {
     const message = `${field} is ${value}; it must be a whole number of at least 1.`;
     throw new HearthError("bad_request", message, { details: { field } });
   }
+}
+
+/** What is asked for before anything is known of the machine: request before settings. */
+export function wantedLoad({ model, requested, settings }: Request): LoadOptions {
+  return {
+    device: settings.device,
+    ...settingOptions(settings),
+    ...requested,
+    ...modelAdapters({ model, requested }),
+  };
 }
 
 /** Request before settings before defaults; what nobody asked for shrinks until it fits into the budget. */
@@ -79,8 +93,9 @@ function trainedContext(info: ModelInfo, wanted: number): number {
 }
 
 function settingOptions(settings: LoadSettings): LoadOptions {
-  const { threads, kvTypeK, kvTypeV, flashAttention, gpuLayers } = settings;
+  const { engine, threads, kvTypeK, kvTypeV, flashAttention, gpuLayers } = settings;
   return {
+    ...(engine === "auto" ? {} : { engine }),
     ...(threads === undefined ? {} : { threads }),
     ...(kvTypeK === undefined ? {} : { kvTypeK }),
     ...(kvTypeV === undefined ? {} : { kvTypeV }),
@@ -114,21 +129,22 @@ function shrink(
   load: ResolvedLoad,
   free: { context: boolean; parallel: boolean },
 ): ResolvedLoad {
-  const { info, model, budgetBytes } = question;
+  const { model, budgetBytes } = question;
+  const sizes: ModelSizes = { ...question.info, footprint: question.footprint };
   const adapters = adapterBytes(model, load);
   const fits = (candidate: ResolvedLoad): boolean =>
-    estimateMemory(info, candidate, adapters).totalBytes <= budgetBytes;
+    estimateMemory(sizes, candidate, adapters).totalBytes <= budgetBytes;
   if (fits(load)) return load;
   const useful = Math.min(load.contextTokens, usefulContextTokens);
   const floor = free.parallel ? Math.min(load.parallel, leastParallel) : load.parallel;
   for (let parallel = load.parallel; parallel >= floor; parallel--) {
     const candidate = { ...load, parallel };
     if (fits(candidate)) return candidate;
-    const contextTokens = free.context ? fittingContext(info, candidate, budgetBytes, adapters) : 0;
+    const contextTokens = free.context ? fittingContext(sizes, candidate, budgetBytes, adapters) : 0;
     if (contextTokens >= useful) return { ...candidate, contextTokens };
   }
   const last = { ...load, parallel: floor };
-  const contextTokens = free.context ? fittingContext(info, last, budgetBytes, adapters) : 0;
+  const contextTokens = free.context ? fittingContext(sizes, last, budgetBytes, adapters) : 0;
   if (contextTokens >= leastContextTokens) return { ...last, contextTokens };
   // Nothing fits; the smallest that we would have taken is what the refusal should talk about.
   return free.context ? { ...last, contextTokens: Math.min(load.contextTokens, leastContextTokens) } : last;
@@ -148,8 +164,9 @@ function shrinkReasons(wanted: ResolvedLoad, got: ResolvedLoad): string[] {
 export interface Serving {
   readonly model: InstalledModel;
   readonly load: ResolvedLoad;
+  readonly choice: { readonly engine: EngineName };
   /** What the engine really gave, once it is loaded. */
-  readonly loaded?: Pick<LoadedModel, "contextTokens" | "parallel" | "device"> | undefined;
+  readonly loaded?: Pick<LoadedModel, "engine" | "contextTokens" | "parallel" | "device"> | undefined;
 }
 
 /** Whether a model loaded like this serves the request: options that it leaves out are taken as they are. */
@@ -166,12 +183,14 @@ export function serves(serving: Serving, model: InstalledModel, info: ModelInfo,
   return exactOptions.every((field) => {
     const wanted = requested[field];
     if (wanted === undefined || wanted === "auto" || wanted === load[field]) return true;
+    if (field === "engine") return wanted === (loaded ?? serving.choice).engine;
     if (field === "device") return wanted === loaded?.device;
     return (field === "kvTypeK" || field === "kvTypeV") && load[field] === undefined && wanted === "f16";
   });
 }
 
 const exactOptions = [
+  "engine",
   "device",
   "threads",
   "batchTokens",

@@ -59,9 +59,11 @@ export function createRoom(settings: RoomSettings, memory: () => MemoryState, po
       const { model, info, choice, requested } = wanted;
       const now = budget();
       const budgetBytes = now.limitBytes;
-      const answer = resolveLoad({ model, info, requested, settings, device: choice.device, budgetBytes });
+      const { device, footprint } = choice;
+      const answer = resolveLoad({ model, info, requested, settings, device, footprint, budgetBytes });
       const adapters = adapterBytes(model, answer.load);
-      const estimate = estimateMemory(info, answer.load, adapters);
+      const sizes = { ...info, footprint };
+      const estimate = estimateMemory(sizes, answer.load, adapters);
       const occupants = pool
         .staying()
         .filter(({ key }) => key !== model.name)
@@ -77,7 +79,7 @@ export function createRoom(settings: RoomSettings, memory: () => MemoryState, po
             ? undefined
             : outOfMemory({
                 model: model.name,
-                info,
+                info: sizes,
                 load: answer.load,
                 adapterBytes: adapters,
                 budgetBytes: now.ceilingBytes,

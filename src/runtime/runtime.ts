@@ -1,5 +1,5 @@
 /** What is loaded and who runs next, as one object; `contract.ts` says what it promises. */
-import type { Engines } from "../engines/contract.ts";
+import type { EngineChoice, Engines } from "../engines/contract.ts";
 import { HearthError } from "../error.ts";
 import { systemMemory } from "../hardware/memory.ts";
 import type { ModelLibrary } from "../models/contract.ts";
@@ -8,8 +8,8 @@ import { raceAbort } from "../util/abort.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { AcquireRequest, Lease, Plan, Runtime } from "./contract.ts";
 import type { MemoryState } from "./fit.ts";
-import { isIdle } from "./instance.ts";
-import { checkLoadOptions, serves } from "./load-options.ts";
+import { type Instance, isIdle } from "./instance.ts";
+import { checkLoadOptions, serves, wantedLoad } from "./load-options.ts";
 import type { Wanted } from "./room.ts";
 import { type RuntimeSettings, Scheduler } from "./scheduler.ts";
 
@@ -33,7 +33,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const lookUp = async (text: string, requested: LoadOptions): Promise<Wanted> => {
     const model = await library.resolve(text);
     const info = await library.inspect(model);
-    return { model, info, requested, choice: engines.choose(info, requested.device ?? settings.device) };
+    const choice = await engines.choose({ model, info, load: wantedLoad({ model, requested, settings }) });
+    return { model, info, requested, choice };
   };
 
   const wait = async (request: AcquireRequest, wanted: Wanted, arrival: Arrival): Promise<Lease> => {
@@ -136,9 +137,8 @@ function toPlan(wanted: Wanted, scheduler: Scheduler, { availableBytes }: Memory
   const common = { model, info, availableBytes, budgetBytes: placement.budget.limitBytes };
   const current = scheduler.current(model.name);
   if (current && serves(current, model, info, requested)) {
-    const reasons = [...current.choice.reasons, "it is loaded already"];
     const { load, estimate } = current;
-    return { ...common, choice: { ...current.choice, reasons }, load, estimate, fits: true, evicts: [] };
+    return { ...common, choice: currentChoice(current), load, estimate, fits: true, evicts: [] };
   }
   const { load, estimate, refusal, victims } = placement;
   const busy = victims.filter((instance) => !isIdle(instance)).map(({ key }) => key);
@@ -149,4 +149,11 @@ function toPlan(wanted: Wanted, scheduler: Scheduler, { availableBytes }: Memory
     reasons.push(`it would wait until ${busy.join(" and ")} ${busy.length > 1 ? "are" : "is"} idle`);
   const evicts = refusal ? [] : victims.filter(isIdle).map(({ key }) => key);
   return { ...common, choice: { ...choice, reasons }, load, estimate, fits: !refusal, evicts };
+}
+
+/** What runs, which is not what was chosen where the chosen engine handed the model on. */
+function currentChoice({ choice, loaded }: Instance): EngineChoice {
+  const engine = loaded?.engine ?? choice.engine;
+  const handedOn = engine === choice.engine ? [] : [`${choice.engine} could not load it, so ${engine} did`];
+  return { ...choice, engine, reasons: [...choice.reasons, ...handedOn, "it is loaded already"] };
 }

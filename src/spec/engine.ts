@@ -16,6 +16,8 @@ export type KvType = (typeof kvTypes)[number];
 
 /** How a model is loaded. Requests with equal options share one loaded model. */
 export interface LoadOptions {
+  /** `auto`, the default, takes what `hearth plan` says; a named engine runs the model or says why it cannot. */
+  readonly engine?: EngineName | "auto";
   readonly device?: Device;
   /** Tokens of one sequence, prompt and answer together. Default: what the model was trained for, at most 4,096, less where memory is short. */
   readonly contextTokens?: number;
@@ -87,6 +89,30 @@ export interface CallOptions {
 export interface EngineMemory {
   readonly ramBytes: number;
   readonly vramBytes: number;
+  /** What the system counts for the engine's own process, pages of mapped files among it. */
+  readonly residentBytes?: number;
+}
+
+/** What an engine will keep in memory of one model, known before it is loaded. */
+export interface EngineFootprint {
+  /** Weights in the engine's own layout. */
+  readonly weightBytes: number;
+  /** The process, before any model. */
+  readonly processBytes: number;
+  /** Working memory of each row of a batch. */
+  readonly rowBytes: number;
+  /** Rows of a batch where the load options name none. */
+  readonly batchTokens: number;
+  /** The cache of a sequence grows in blocks of so many tokens. */
+  readonly blockTokens: number;
+}
+
+/** Where the time of the steps since the call before went. */
+export interface EngineProfile {
+  /** Steps that were measured: one for each token of decoding, fewer for a prompt. */
+  readonly steps: number;
+  /** Kind of work → milliseconds of all steps together, most first. */
+  readonly rows: readonly { readonly what: string; readonly ms: number }[];
 }
 
 /** A model in memory. Methods exist for what the model can do. All calls may run at once; the engine batches them. */
@@ -115,6 +141,8 @@ export interface LoadedModel {
   embed?(request: EmbedRequest, options?: CallOptions): Promise<EmbedResult>;
   rerank?(request: RerankRequest, options?: CallOptions): Promise<RerankResult>;
   memory(): EngineMemory;
+  /** The first call starts measuring and tells of no steps; measuring slows every step a little. */
+  profile?(options?: CallOptions): Promise<EngineProfile>;
   /** Frees everything; idempotent. Requests in flight throw. */
   dispose(): Promise<void>;
 }

@@ -10,6 +10,7 @@ const numeric: readonly (keyof Sampling)[] = [
   "topP",
   "minP",
   "typicalP",
+  "topNSigma",
   "repeatPenalty",
   "repeatLastTokens",
   "presencePenalty",
@@ -24,6 +25,7 @@ describe("sampling options", () => {
       { temperature: 0, topK: -1, topP: 1, minP: 0, repeatLastTokens: -1, presencePenalty: -2, frequencyPenalty: 2 },
       { temperature: -0, topP: 0, seed: 2 ** 53 - 1, typicalP: 0.5, repeatPenalty: 1.1 },
       { xtc: { probability: 0.5, threshold: 0.1 }, dry: { multiplier: 0.8 }, mirostat: { version: 2, tau: 5 } },
+      { topNSigma: 1.5, dry: { multiplier: 1, lastTokens: -1, sequenceBreakers: ["\n", "]("] } },
       {
         logitBias: new Map([
           [5, -100],
@@ -54,6 +56,9 @@ describe("sampling options", () => {
     { topK: 1.5 },
     { xtc: { probability: 2, threshold: 0 } },
     { dry: { multiplier: Number.NaN } },
+    { dry: { multiplier: 1, sequenceBreakers: [""] } },
+    { dry: { multiplier: 1, sequenceBreakers: "\n" } },
+    { dry: { multiplier: 1, sequenceBreakers: Array.from({ length: 65 }, () => "a") } },
     { mirostat: { version: 3 } },
     { logitBias: new Map([[-1, 1]]) },
     { logitBias: new Map([[1, Number.NaN]]) },

@@ -27,6 +27,7 @@ const ranges: Readonly<Record<string, Range>> = {
   topP: { min: 0, max: 1 },
   minP: { min: 0, max: 1 },
   typicalP: { min: 0, max: 1 },
+  topNSigma: { min: -1, max: 100 },
   repeatPenalty: { min: 0, max: 10 },
   repeatLastTokens: { min: -1, max: 2 ** 31 - 1, whole: true },
   presencePenalty: { min: -2, max: 2 },
@@ -37,6 +38,7 @@ const ranges: Readonly<Record<string, Range>> = {
   "dry.multiplier": { min: 0, max: 100 },
   "dry.base": { min: 0, max: 100 },
   "dry.allowedLength": { min: 0, max: 2 ** 31 - 1, whole: true },
+  "dry.lastTokens": { min: -1, max: 2 ** 31 - 1, whole: true },
   "mirostat.version": { min: 1, max: 2, whole: true },
   "mirostat.tau": { min: 0, max: 100 },
   "mirostat.eta": { min: 0, max: 1 },
@@ -54,9 +56,21 @@ export function checkSampling(sampling: Sampling): void {
 }
 
 function checkOption(name: string, value: unknown): void {
+  if (name === "dry.sequenceBreakers") return checkBreakers(value);
   const range = ranges[name];
   if (!range) throw refuse(name, "is not a sampling option");
   if (value !== undefined) checkNumber(name, value, range);
+}
+
+function checkBreakers(value: unknown): void {
+  const name = "dry.sequenceBreakers";
+  if (!Array.isArray(value)) throw refuse(name, "must be a list of texts");
+  if (value.length > 64) throw refuse(name, `has ${value.length} texts; 64 are the most`);
+  for (const text of value as unknown[]) {
+    if (typeof text !== "string" || text === "" || text.length > 40) {
+      throw refuse(name, "holds something that is no text of 1 to 40 characters");
+    }
+  }
 }
 
 function checkLogitBias(value: unknown): void {

@@ -10,6 +10,8 @@ export interface HostOptions {
   readonly entry: URL;
   readonly engine: string;
   readonly model: string;
+  /** Flags of its Node. */
+  readonly flags?: readonly string[];
   /** The child's whole environment. */
   readonly env: Readonly<Record<string, string>>;
   readonly onNotice?: ((text: string) => void) | undefined;
@@ -48,7 +50,7 @@ export function startProcess(options: HostOptions, events: HostProcessEvents): H
   const child = fork(options.entry, [], {
     env: options.env,
     // Flags of this process (test runners, debuggers) are not meant for the child.
-    execArgv: [],
+    execArgv: [...(options.flags ?? [])],
     serialization: "advanced",
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });

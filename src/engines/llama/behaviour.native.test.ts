@@ -139,6 +139,15 @@ describe("sampling with llama.cpp", () => {
 });
 
 describe("grammars", () => {
+  it("hold the answer to a regular expression", async () => {
+    const pattern = String.raw`(\d{2}[.\-]|é{1,3}|[^\x00-\x7f]){1,2}\$`;
+    for (const seed of [1, 2, 3]) {
+      const format = { type: "regex", pattern } as const;
+      const { text } = await collect(model, ask(prompt, { format, sampling: { temperature: 1, seed } }));
+      expect(text).toMatch(new RegExp(`^(?:${pattern})$`, "u"));
+    }
+  });
+
   it("hold the answer to what they allow", async () => {
     const grammar = 'root ::= "yes" | "no" ("!" | "?"){2}';
     for (const seed of [1, 2, 3, 4]) {

@@ -1,5 +1,6 @@
 import type { LlamaContextOptions, LlamaModel } from "node-llama-cpp";
 import { HearthError, isAbort } from "../../error.ts";
+import { modelSampling } from "../../formats/gguf/sampling.ts";
 import type { Engine, EngineLoadOptions, EngineModel, KvType, LoadedModel, LoadOptions } from "../../spec/engine.ts";
 import type { GenerateEvent } from "../../spec/event.ts";
 import { createSlots } from "../../util/slots.ts";
@@ -10,7 +11,7 @@ import { createFormats } from "./format.ts";
 import type { GenerateContext } from "./generate.ts";
 import { generate } from "./generate.ts";
 import { createGrammarGuard } from "./guard.ts";
-import { llamaSamplingOptions, modelSampling } from "./sampling.ts";
+import { llamaSamplingOptions } from "./sampling.ts";
 import type { LlamaSetup } from "./setup.ts";
 import type { ModelText } from "./text.ts";
 import { asEngineError, createModelText } from "./text.ts";

@@ -2,7 +2,7 @@ import type { LlamaModel, Token } from "node-llama-cpp";
 import type { GenerateEvent } from "../../spec/event.ts";
 import { createStopMatcher } from "../../util/stop.ts";
 import { createDetokenizer } from "./detokenize.ts";
-import { createJsonWatch } from "./grammar/watch.ts";
+import { createJsonWatch } from "./watch.ts";
 import type { Step } from "./steps.ts";
 
 export interface OutputOptions {

@@ -1,7 +1,6 @@
 import type { LlamaModel, SequenceEvaluateOptions, Token } from "node-llama-cpp";
 import { HearthError } from "../../error.ts";
-import type { ModelInfo } from "../../spec/model.ts";
-import type { Sampling } from "../../spec/sampling.ts";
+import type { DrySampling, Sampling } from "../../spec/sampling.ts";
 import type { LlamaModule } from "./backend.ts";
 import { setBias } from "./internals.ts";
 
@@ -25,26 +24,6 @@ export type SamplerOptions = Pick<
   SequenceEvaluateOptions,
   "temperature" | "topK" | "topP" | "minP" | "seed" | "xtc" | "repeatPenalty" | "dryRepeatPenalty" | "tokenBias"
 >;
-
-/** What llama.cpp samples with when nobody says anything. */
-const defaults = { temperature: 0.8, topK: 40, topP: 0.95, minP: 0.05 } as const;
-
-/** Defaults that the model's author wrote into the file (`general.sampling.*`), else llama.cpp's. */
-export function modelSampling({ metadata }: ModelInfo): Sampling {
-  const read = (name: string): number | undefined => {
-    const value = metadata[`general.sampling.${name}`];
-    return typeof value === "number" || typeof value === "bigint" ? Number(value) : undefined;
-  };
-  const own = {
-    temperature: read("temp"),
-    topK: read("top_k"),
-    topP: read("top_p"),
-    minP: read("min_p"),
-    repeatPenalty: read("penalty_repeat"),
-    repeatLastTokens: read("penalty_last_n"),
-  };
-  return { ...defaults, ...Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined)) };
-}
 
 export interface SamplerContext {
   readonly library: LlamaModule;
@@ -70,13 +49,20 @@ export function toSamplerOptions(request: Sampling, context: SamplerContext): Sa
     ...penalties(sampling, context),
     ...(dry &&
       dry.multiplier > 0 && {
-        dryRepeatPenalty: {
-          strength: dry.multiplier,
-          ...(dry.base !== undefined && { base: dry.base }),
-          ...(dry.allowedLength !== undefined && { allowedLength: dry.allowedLength }),
-        },
+        dryRepeatPenalty: toDry(dry),
       }),
     ...(logitBias && logitBias.size > 0 && { tokenBias: toBias(logitBias, context) }),
+  };
+}
+
+function toDry(dry: DrySampling): NonNullable<SamplerOptions["dryRepeatPenalty"]> {
+  const { multiplier, base, allowedLength, lastTokens, sequenceBreakers } = dry;
+  return {
+    strength: multiplier,
+    ...(base !== undefined && { base }),
+    ...(allowedLength !== undefined && { allowedLength }),
+    ...(lastTokens !== undefined && { lastTokens: lastTokens < 0 ? null : lastTokens }),
+    ...(sequenceBreakers && { sequenceBreakers: [...sequenceBreakers] }),
   };
 }
 

@@ -2,8 +2,8 @@ import type { LlamaModel, Token } from "node-llama-cpp";
 import { HearthError } from "../../error.ts";
 import type { GenerateRequest } from "../../spec/engine.ts";
 import type { ModelInfo } from "../../spec/model.ts";
-import type { Vocabulary } from "./prompt.ts";
-import { checkTokens, cutSpecials, promptTokens, specialPattern } from "./prompt.ts";
+import type { Vocabulary } from "../host/prompt.ts";
+import { checkTokens, cutSpecials, promptTokens, specialPattern } from "../host/prompt.ts";
 
 /** Text to tokens and back, for one loaded model. */
 export interface ModelText {

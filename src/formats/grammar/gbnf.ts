@@ -22,7 +22,7 @@ export const jsonRules: Readonly<Record<string, string>> = {
   character: String.raw`[^"\\\x7F\x00-\x1F] | "\\" (["\\/bfnrt] | "u" [0-9a-fA-F]{4})`,
   string: String.raw`"\"" character* "\""`,
   integer: `"-"? ("0" | [1-9] [0-9]{0,15})`,
-  number: `integer ("." [0-9]{1,17})? ([eE] [-+]? [0-9]{1,3})?`,
+  number: `integer ("." [0-9]{1,17})? ([eE] [-+]? [0-9]{1,2})?`,
   boolean: `"true" | "false"`,
   null: `"null"`,
   value: "object | array | string | number | boolean | null",

@@ -12,21 +12,22 @@ export type Sequence = readonly GrammarNode[];
 export type Grammar = ReadonlyMap<string, readonly Sequence[]>;
 
 const maxNesting = 64;
+/** Repetitions of one item: `a?` is one, `a??` two. */
+const maxRepeats = 4;
 
-const token = new RegExp(
-  [
-    String.raw`(?<space>(?:[ \t\r]|#[^\n]*)+)`,
-    String.raw`(?<line>\n)`,
-    String.raw`(?<define>::=)`,
-    String.raw`(?<literal>"(?:\\[^]|[^"\\])*")`,
-    String.raw`(?<class>\[(?:\\[^]|[^\]\\])*\])`,
-    String.raw`(?<control>!?<[^<>\n]*>)`,
-    String.raw`(?<name>[A-Za-z0-9-]+)`,
-    String.raw`(?<count>\{[ \t]*\d{1,6}[ \t]*(?:,[ \t]*\d{0,6}[ \t]*)?\})`,
-    String.raw`(?<sign>[()|*+?.])`,
-  ].join("|"),
-  "y",
-);
+/** What a grammar is written with, in the order in which they are tried. */
+const kinds: readonly (readonly [kind: string, pattern: string])[] = [
+  ["space", String.raw`(?:[ \t\r]|#[^\n]*)+`],
+  ["line", String.raw`\n`],
+  ["define", "::="],
+  ["literal", String.raw`"(?:\\[^]|[^"\\])*"`],
+  ["class", String.raw`\[(?:\\[^]|[^\]\\])*\]`],
+  ["control", String.raw`!?<[^<>\n]*>`],
+  ["name", "[A-Za-z0-9-]+"],
+  ["count", String.raw`\{[ \t]*\d{1,6}[ \t]*(?:,[ \t]*\d{0,6}[ \t]*)?\}`],
+  ["sign", "[()|*+?.]"],
+];
+const token = new RegExp(kinds.map(([, pattern]) => `(${pattern})`).join("|"), "y");
 
 interface Token {
   readonly kind: string;
@@ -57,6 +58,7 @@ export function parseGrammar(grammar: string): Grammar {
   };
   const parseSequence = (depth: number): Sequence => {
     const nodes: GrammarNode[] = [];
+    let repeats = 0;
     for (;;) {
       if (depth > 0) skipLines();
       const { kind, text } = peek();
@@ -66,11 +68,13 @@ export function parseGrammar(grammar: string): Grammar {
         const node = nodes.pop();
         if (!node || (node.kind === "text" && node.empty)) throw fail("a repetition of nothing");
         if (range.least > range.most) throw fail(`the repetition ${text}`);
+        if (++repeats > maxRepeats) throw fail(`more than ${maxRepeats} repetitions of one item`);
         nodes.push({ kind: "repeat", node, ...range });
         continue;
       }
       const node = parseItem(depth);
       if (!node) return nodes;
+      repeats = 0;
       nodes.push(node);
     }
   };
@@ -116,10 +120,9 @@ function split(grammar: string): Token[] {
   token.lastIndex = 0;
   while (token.lastIndex < grammar.length) {
     const at = token.lastIndex;
-    const groups = token.exec(grammar)?.groups;
-    const found = Object.entries(groups ?? {}).find(([, text]) => text !== undefined);
-    if (!found) throw malformed("something that it cannot read", at);
-    const [kind, text] = found;
+    const [text, ...groups] = token.exec(grammar) ?? [];
+    if (text === undefined) throw malformed("something that it cannot read", at);
+    const [kind = ""] = kinds[groups.findIndex((group) => group !== undefined)] ?? [];
     if (kind !== "space") tokens.push({ kind, text, at });
   }
   return tokens;

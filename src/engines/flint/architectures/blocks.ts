@@ -1,5 +1,5 @@
 /** The pieces of a transformer that families share. Each names the tensors of its layer as GGUF does. */
-import type { Activation, AttentionOptions, Graph, LinearOptions, NormOptions, Value, Vector } from "../graph/graph.ts";
+import type { Activation, AttentionOptions, Graph, LinearOptions, Value, Vector } from "../graph/graph.ts";
 import type { Hyperparameters, LayerParameters } from "./hyperparameters.ts";
 
 /** One layer of a model. */
@@ -60,13 +60,13 @@ export function linear({ graph, model, layer }: Block, x: Value, { name, width, 
   return graph.linear(x, weight, biasOf(model, { name: path, length: width, bias: bias ?? "none" }));
 }
 
-interface BiasName {
+export interface BiasName {
   readonly name: string;
   readonly length: number;
   readonly bias: Bias;
 }
 
-function biasOf({ tensors }: Hyperparameters, { name, length, bias }: BiasName): { readonly bias?: Vector } {
+export function biasOf({ tensors }: Hyperparameters, { name, length, bias }: BiasName): { readonly bias?: Vector } {
   const path = `${name}.bias`;
   if (bias === "none" || (bias === "optional" && !tensors.has(path))) return {};
   return { bias: tensors.vector(path, length) };
@@ -166,7 +166,7 @@ export interface ExpertMix {
   readonly normalize: boolean;
 }
 
-/** Mixture of experts, each a gated feed-forward part. */
+/** Mixture of experts, each a gated feed-forward part with SiLU. */
 export function mixExperts(block: Block, x: Value, { scoring, normalize }: ExpertMix): Value {
   const { graph, model, layer } = block;
   const { tensors, experts } = model;
@@ -187,28 +187,39 @@ export function mixExperts(block: Block, x: Value, { scoring, normalize }: Exper
   });
 }
 
+/** The gated feed-forward part that every token passes beside its experts. */
+export function sharedExpert(block: Block, x: Value): Value {
+  const { graph, model } = block;
+  const width = model.experts?.sharedFeedForward ?? 0;
+  const gate = linear(block, x, { name: "ffn_gate_shexp", width });
+  const inner = graph.gated(gate, linear(block, x, { name: "ffn_up_shexp", width }), "silu");
+  return linear(block, inner, { name: "ffn_down_shexp", width: x.width });
+}
+
 /** Adds what a half of a layer gives to what went into it. */
 export function addResidual({ graph, model }: Block, x: Value, residual: Value): Value {
   return graph.add(model.residualScale === undefined ? x : graph.scale(x, model.residualScale), residual);
 }
 
-/** After the attention of the last layer, only rows whose output was asked for go on; poolings take them all. */
+/** After the attention of the last layer, only the rows whose output was asked for go on; a pooling takes them all. */
 export function wantedRows({ graph, model, layer }: Block, x: Value): Value {
-  const last = layer === model.layers.length - 1;
-  return last && (model.pooling === "none" || model.pooling === "rank") ? graph.outputRows(x) : x;
+  const isLast = layer === model.layers.length - 1;
+  return isLast && model.pooling === "none" ? graph.outputRows(x) : x;
 }
 
-/** The last norm and the result: logits, hidden states for a pooling, or the scores of a reranker. */
-export function finish(graph: Graph, model: Hyperparameters, x: Value, bias: Bias = "none"): void {
+export interface Head {
+  /** Of the last norm. */
+  readonly bias?: Bias;
+  /** `never`: the output matrix must be there. `maybe`: it is that of the embeddings where it is missing. `always`: it is. */
+  readonly tied: "never" | "maybe" | "always";
+}
+
+/** The last norm, and logits or, for models that pool, hidden states. */
+export function finish(graph: Graph, model: Hyperparameters, x: Value, { bias, tied }: Head): void {
   const normed = norm({ graph, model }, x, "output_norm", bias);
+  const { tensors, embedding, vocabularySize, logitScale: scale, logitSoftCap: softCap } = model;
+  const isOwn = tied === "never" || (tied === "maybe" && tensors.has("output.weight"));
+  const head = tensors.matrix(isOwn ? "output.weight" : "token_embd.weight", embedding, vocabularySize);
   if (model.pooling !== "none") return graph.hidden(normed);
-  const { tensors, embedding, vocabularySize } = model;
-  const head = tensors.has("output.weight") ? "output.weight" : "token_embd.weight";
-  graph.logits(normed, tensors.matrix(head, embedding, vocabularySize), {
-    ...biasOf(model, { name: "output", length: vocabularySize, bias: "none" }),
-    ...(model.logitScale !== undefined && { scale: model.logitScale }),
-    ...(model.logitSoftCap !== undefined && { softCap: model.logitSoftCap }),
-  });
+  graph.logits(normed, head, { ...(scale !== undefined && { scale }), ...(softCap !== undefined && { softCap }) });
 }
-
-export type { NormOptions };

@@ -1,8 +1,9 @@
-import { booleanOf, failKey, integerOf, integersOf, numberOf } from "../../../formats/gguf/check.ts";
+import { HearthError } from "../../../error.ts";
+import { booleanOf, failKey, integerOf, numberOf } from "../../../formats/gguf/check.ts";
 import { isGgufArray } from "../../../formats/gguf/types.ts";
 import type { GgufFile } from "../../../formats/gguf/types.ts";
-import type { NormOptions, RopeOptions } from "../graph/graph.ts";
-import { readLocalRope, readRope } from "./rope.ts";
+import type { Activation, NormOptions, RopeOptions } from "../graph/graph.ts";
+import { readHeads, readLayers } from "./layers.ts";
 import type { Tensors } from "./tensors.ts";
 import { createTensors } from "./tensors.ts";
 
@@ -14,7 +15,7 @@ export interface LayerParameters {
   readonly feedForward: number;
   /** Rows that a row sees: see `AttentionOptions.window`. Absent: all. */
   readonly window?: number;
-  /** Absent for layers without positions. */
+  /** Absent for layers without rotation. */
   readonly rope?: RopeOptions;
 }
 
@@ -27,7 +28,17 @@ export interface ExpertParameters {
   readonly scale?: number;
 }
 
-/** How the hidden states of a text become one vector; `rank`: its first token (encoders) or its last one gives scores. */
+export interface EncoderParameters {
+  /** Rows of the table of token types. */
+  readonly tokenTypes: number;
+  /** Scores of a reranker or classifier for one text. */
+  readonly labels: number;
+}
+
+/**
+ * What becomes of the hidden states of a text. `none`: logits, or with an encoder the states themselves. `mean`, `cls`,
+ * `last`: one vector, which whoever runs the graph makes. `rank`: scores, which the graph gives as logits.
+ */
 export type Pooling = "none" | "mean" | "cls" | "last" | "rank";
 
 /** All figures of a model, from its header. Widths are in elements. */
@@ -48,10 +59,30 @@ export interface Hyperparameters {
   readonly embeddingScale?: number;
   readonly residualScale?: number;
   readonly logitScale?: number;
+  /** Of the feed-forward parts, where it differs within a family. */
+  readonly activation?: Activation;
   readonly experts?: ExpertParameters;
+  /** Whether attention and feed-forward read the same input. */
+  readonly parallel?: boolean;
+  /** Present for encoders: the graph gives hidden states, or for `rank` logits, and texts are no longer than in training. */
+  readonly encoder?: EncoderParameters;
+  /** Whether a token sees only those before it. If not, all tokens of a text must be in one step. */
   readonly causal: boolean;
   readonly pooling: Pooling;
   readonly tensors: Tensors;
+}
+
+/** Layers with a sliding window among those without. */
+export interface WindowOptions {
+  /** One layer of this many is global, unless the header says otherwise: the last of each group, or the first one. */
+  readonly period: number;
+  readonly globalFirst?: boolean;
+  /** Default of the window. */
+  readonly size?: number;
+  /** A window of 0 means that there is none. */
+  readonly optional?: boolean;
+  /** Layers with a window have a rope without scaling, whose base is this unless the header gives another. */
+  readonly localRope?: { readonly base?: number };
 }
 
 /** What a family says about its models. */
@@ -62,16 +93,10 @@ export interface FamilyOptions {
   readonly rope?: RopeOptions["pairing"];
   /** The family may have `rope_freqs` or `rope_factors_*`. */
   readonly ropeFactors?: boolean;
-  /** Layers with a sliding window, the default of its size, and whether they have a rope of their own. */
-  readonly window?: {
-    readonly isLocal: (layer: number) => boolean;
-    readonly size?: number;
-    readonly ownRope?: boolean;
-  };
+  readonly window?: WindowOptions;
   /** Layers that have no rope. */
   readonly withoutRope?: (layer: number) => boolean;
-  /** Default of `attention.causal`. */
-  readonly causal?: boolean;
+  readonly encoder?: boolean;
 }
 
 const any = [0, 2 ** 31] as const;
@@ -96,23 +121,25 @@ export function readHyperparameters(file: GgufFile, options: FamilyOptions): Hyp
   return {
     architecture,
     embedding,
-    layers: readLayers(source, { options, heads, experts }),
+    layers: readLayers(source, { options, heads, hasExperts: experts !== undefined }),
     headWidth,
     valueWidth: integerOf(file, key("attention.value_length"), any) ?? byDefault,
     vocabularySize: readVocabularySize(file, architecture),
     trainContextTokens,
     norm: { kind: options.norm, epsilon: readEpsilon(file, key, options.norm) },
-    attentionScale: numberOf(file, key("attention.scale"), anyNumber) || 1 / Math.sqrt(headWidth),
+    attentionScale: readNumber(file, key("attention.scale")) ?? 1 / Math.sqrt(headWidth),
     ...(experts && { experts }),
-    causal: booleanOf(file, key("attention.causal")) ?? options.causal ?? true,
-    pooling: readPooling(file, key("pooling_type")),
+    ...(options.encoder && { encoder: readEncoder(file, architecture) }),
+    causal: booleanOf(file, key("attention.causal")) ?? !options.encoder,
+    pooling: readPooling(file, key("pooling_type"), options),
     tensors,
   };
 }
 
-/** A number of the header that a family needs beyond the usual; 0 counts as absent. */
-export function readNumber(file: GgufFile, architecture: string, name: string): number | undefined {
-  return numberOf(file, `${architecture}.${name}`, anyNumber) || undefined;
+/** A number of the header; 0 counts as absent, as in llama.cpp. */
+export function readNumber(file: GgufFile, key: string): number | undefined {
+  const number = numberOf(file, key, anyNumber);
+  return number === 0 ? undefined : number;
 }
 
 type Key = (name: string) => string;
@@ -121,90 +148,22 @@ function requireInteger(file: GgufFile, key: string): number {
   return integerOf(file, key, any) ?? failKey(file, key, "is missing");
 }
 
-interface Heads {
-  readonly layers: number;
-  readonly heads: readonly number[];
-  readonly keyHeads: readonly number[];
-}
-
-function readHeads(file: GgufFile, architecture: string): Heads {
-  const key = (name: string): string => `${architecture}.attention.${name}`;
-  const layers = requireInteger(file, `${architecture}.block_count`);
-  const heads = perLayer(file, key("head_count"), layers) ?? failKey(file, key("head_count"), "is missing");
-  const keyHeads = perLayer(file, key("head_count_kv"), layers) ?? heads;
-  for (let layer = 0; layer < layers; layer++) {
-    const [count, keyCount] = [heads[layer] ?? 0, keyHeads[layer] ?? 0];
-    if (count === 0) failKey(file, key("head_count"), `is 0 in layer ${layer}`);
-    if (keyCount === 0 || count % keyCount !== 0) {
-      failKey(file, key("head_count_kv"), `is ${keyCount} in layer ${layer}; it must divide the ${count} heads`);
-    }
-  }
-  return { layers, heads, keyHeads };
-}
-
-/** One value for each layer. */
-function perLayer(file: GgufFile, key: string, layers: number): readonly number[] | undefined {
-  const value = integersOf(file, key, any);
-  if (value === undefined) return undefined;
-  if (typeof value === "number") return Array.from({ length: layers }, () => value);
-  if (value.length !== layers) failKey(file, key, `has ${value.length} elements, but there are ${layers} layers`);
-  return value;
-}
-
-interface LayerSource {
-  readonly options: FamilyOptions;
-  readonly heads: Heads;
-  readonly experts: ExpertParameters | undefined;
-}
-
-function readLayers(
-  source: Omit<Parameters<typeof readRope>[0], "pairing">,
-  { options, heads, experts }: LayerSource,
-): LayerParameters[] {
-  const { file, architecture } = source;
-  const factors = options.ropeFactors ?? false;
-  const global = options.rope && readRope({ ...source, pairing: options.rope, factors });
-  const local = options.window?.ownRope && global ? readLocalRope(global, file, architecture) : global;
-  const window = options.window && readWindow(file, architecture, options.window.size);
-  const feedForward = readFeedForward(file, architecture, { layers: heads.layers, experts });
-  return heads.heads.map((count, layer) => {
-    const isLocal = options.window?.isLocal(layer) ?? false;
-    const rope = options.withoutRope?.(layer) ? undefined : isLocal ? local : global;
-    return {
-      heads: count,
-      keyHeads: heads.keyHeads[layer] ?? 0,
-      feedForward: feedForward[layer] ?? 0,
-      ...(isLocal && window !== undefined && { window }),
-      ...(rope && { rope }),
-    };
-  });
-}
-
-function readWindow(file: GgufFile, architecture: string, byDefault: number | undefined): number {
-  const key = `${architecture}.attention.sliding_window`;
-  const window = integerOf(file, key, any) ?? byDefault ?? failKey(file, key, "is missing");
-  if (window === 0) failKey(file, key, "is 0; a token must see itself");
-  return window;
-}
-
-function readFeedForward(
-  file: GgufFile,
-  architecture: string,
-  { layers, experts }: { readonly layers: number; readonly experts: ExpertParameters | undefined },
-): readonly number[] {
-  const dense = perLayer(file, `${architecture}.feed_forward_length`, layers) ?? [];
-  if (!experts) return dense;
-  return perLayer(file, `${architecture}.expert_feed_forward_length`, layers) ?? dense;
-}
-
 function readExperts(file: GgufFile, key: Key): ExpertParameters | undefined {
   const count = integerOf(file, key("expert_count"), any) ?? 0;
   if (count === 0) return undefined;
   const used = integerOf(file, key("expert_used_count"), any) ?? 0;
   if (used < 1 || used > count) failKey(file, key("expert_used_count"), `is ${used} of ${count} experts`);
-  const scale = numberOf(file, key("expert_weights_scale"), anyNumber) ?? 0;
+  const scale = readNumber(file, key("expert_weights_scale"));
   const sharedFeedForward = integerOf(file, key("expert_shared_feed_forward_length"), any) ?? 0;
-  return { count, used, sharedFeedForward, ...(scale !== 0 && scale !== 1 && { scale }) };
+  return { count, used, sharedFeedForward, ...(scale !== undefined && { scale }) };
+}
+
+function readEncoder(file: GgufFile, architecture: string): EncoderParameters {
+  const labels = file.metadata.get(`${architecture}.classifier.output_labels`);
+  return {
+    tokenTypes: integerOf(file, "tokenizer.ggml.token_type_count", any) ?? 0,
+    labels: isGgufArray(labels) ? labels.length : 1,
+  };
 }
 
 /** Rows of the embedding table: as many as there are tokens. */
@@ -220,6 +179,11 @@ function readEpsilon(file: GgufFile, key: Key, norm: NormOptions["kind"]): numbe
 
 const poolings = ["none", "mean", "cls", "last", "rank"] as const;
 
-function readPooling(file: GgufFile, key: string): Pooling {
-  return poolings[integerOf(file, key, [-1, 4]) ?? 0] ?? "none";
+function readPooling(file: GgufFile, key: string, { encoder }: FamilyOptions): Pooling {
+  const pooling = poolings[integerOf(file, key, [-1, 4]) ?? -1];
+  if (pooling !== "rank" || encoder) return pooling ?? (encoder ? "mean" : "none");
+  throw new HearthError("model_unsupported", `${file.name} ranks texts without being an encoder; flint cannot.`, {
+    hint: "Use the llama engine for this model.",
+    details: { field: key },
+  });
 }

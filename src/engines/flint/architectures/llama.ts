@@ -49,7 +49,7 @@ export function buildLlama(graph: Graph, model: Hyperparameters): void {
     const middle = addResidual(block, attended, wantedRows(block, x));
     x = addResidual(block, feedForward(block, norm(block, middle, "ffn_norm")), middle);
   });
-  finish(graph, model, x);
+  finish(graph, model, x, { tied: "maybe" });
 }
 
 function feedForward(block: Block, x: Value): Value {

@@ -13,7 +13,7 @@ export interface RopeSource {
   readonly contextTokens: number;
   readonly trainContextTokens: number;
   /** Divisors of the frequencies that the family keeps in tensors: `rope_freqs` (llama3), `rope_factors_*` (longrope). */
-  readonly factors?: boolean;
+  readonly hasFactors: boolean;
 }
 
 const positive = [0, 3.4e38] as const;
@@ -42,10 +42,18 @@ export function readRope(source: RopeSource): RopeOptions {
   };
 }
 
-/** The rope of layers with a sliding window: another base, and no scaling. */
-export function readLocalRope(global: RopeOptions, file: GgufFile, architecture: string): RopeOptions {
-  const base = readBase(file, `${architecture}.rope.freq_base_swa`) ?? 10_000;
-  return { dimensions: global.dimensions, pairing: global.pairing, base };
+export interface LocalRopeSource {
+  readonly file: GgufFile;
+  readonly architecture: string;
+  readonly global: RopeOptions;
+  /** Default of the base; without one that of the other layers. */
+  readonly base: number | undefined;
+}
+
+/** The rope of layers with a sliding window, without scaling. */
+export function readLocalRope({ file, architecture, global, base }: LocalRopeSource): RopeOptions {
+  const { dimensions, pairing } = global;
+  return { dimensions, pairing, base: readBase(file, `${architecture}.rope.freq_base_swa`) ?? base ?? global.base };
 }
 
 function readDimensions({ file, architecture, headWidth }: RopeSource): number {
@@ -96,15 +104,11 @@ function originalContext({ file, architecture, trainContextTokens }: RopeSource)
 
 function readFactors(source: RopeSource): Vector | undefined {
   const { tensors } = source;
-  if (!source.factors) return undefined;
+  if (!source.hasFactors) return undefined;
   const half = readDimensions(source) / 2;
-  const long = source.contextTokens > originalContext(source);
-  const [used, unused] = long ? (["long", "short"] as const) : (["short", "long"] as const);
-  for (const name of ["rope_freqs.weight", `rope_factors_${used}.weight`]) {
-    if (!tensors.has(name)) continue;
-    tensors.ignore(`rope_factors_${used}.weight`);
-    tensors.ignore(`rope_factors_${unused}.weight`);
-    return tensors.vector(name, half);
-  }
-  return undefined;
+  if (tensors.has("rope_freqs.weight")) return tensors.vector("rope_freqs.weight", half);
+  if (!tensors.has("rope_factors_long.weight") && !tensors.has("rope_factors_short.weight")) return undefined;
+  const long = tensors.vector("rope_factors_long.weight", half);
+  const short = tensors.vector("rope_factors_short.weight", half);
+  return source.contextTokens > originalContext(source) ? long : short;
 }

@@ -3,7 +3,6 @@ import type { GgmlTypeName } from "../../../formats/gguf/ggml.ts";
 import { malformed, printable } from "../../../formats/gguf/malformed.ts";
 import type { GgufFile, GgufTensor } from "../../../formats/gguf/types.ts";
 import type { Matrix, Vector } from "../graph/graph.ts";
-import { codecOf } from "../weights/codecs/table.ts";
 
 /**
  * The tensors of a model by name. Each look-up states the shape that the graph needs, in the order of GGUF (input width
@@ -24,7 +23,12 @@ export interface Tensors {
   unknown(): readonly string[];
 }
 
-const floats: ReadonlySet<GgmlTypeName> = new Set(["F32", "F16", "BF16"]);
+/** Types of matrices that flint reads. */
+export const matrixTypes: ReadonlySet<GgmlTypeName> = new Set<GgmlTypeName>([
+  ...(["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K"] as const),
+  ...(["IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ3_XXS", "IQ3_S", "IQ4_NL", "IQ4_XS"] as const),
+  ...(["TQ1_0", "TQ2_0", "MXFP4", "NVFP4", "Q1_0", "Q2_0"] as const),
+]);
 
 export function createTensors(file: GgufFile): Tensors {
   const tensors = new Map(file.tensors.map((tensor) => [tensor.name, tensor]));
@@ -75,7 +79,7 @@ function sameShape(left: readonly number[], right: readonly number[]): boolean {
 }
 
 function checkType(file: GgufFile, tensor: GgufTensor): void {
-  if (floats.has(tensor.typeName) || codecOf(tensor.typeName)) return;
+  if (matrixTypes.has(tensor.typeName)) return;
   throw unsupported(file, tensor, "flint does not read this type");
 }
 

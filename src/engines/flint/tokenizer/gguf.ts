@@ -2,20 +2,21 @@ import { printable } from "../../../formats/gguf/malformed.ts";
 import { decodeByteLevel } from "./byte-level.ts";
 import type { Tokenizer } from "./contract.ts";
 import { malformed, unsupported } from "./fail.ts";
-import { families } from "./families.ts";
-import type { Family } from "./families.ts";
-import { bytePairModel, sentencePieceModel, unigramModel, wordPieceModel } from "./gguf-models.ts";
-import type { ModelSource } from "./gguf-models.ts";
+import { families } from "./gguf/families.ts";
+import type { Family } from "./gguf/families.ts";
+import { bytePairModel, sentencePieceModel, unigramModel, wordPieceModel } from "./gguf/models.ts";
+import type { ModelSource } from "./gguf/models.ts";
 import { byteToken, control, findEndTokens, normal, unknown, unused, userDefined } from "./kinds.ts";
 import type { Roles } from "./kinds.ts";
-import { readKeys, tokenTexts } from "./metadata.ts";
-import type { GgufMetadata, TokenizerKeys } from "./metadata.ts";
+import { readKeys, tokenTexts } from "./gguf/metadata.ts";
+import type { GgufMetadata, TokenizerKeys } from "./gguf/metadata.ts";
+import { encodeFragments } from "./model.ts";
 import type { TextModel } from "./model.ts";
 import { createPartition } from "./partition.ts";
 import { createPieces } from "./pieces.ts";
 import type { Pieces } from "./pieces.ts";
-import { readRoles } from "./roles.ts";
-import { markStripping } from "./stripping.ts";
+import { readRoles } from "./gguf/roles.ts";
+import { markStripping } from "./gguf/stripping.ts";
 import { createTokenizer } from "./tokenizer.ts";
 import { byteOfName, toUtf8 } from "./utf8.ts";
 import { blank } from "./words.ts";
@@ -25,6 +26,7 @@ interface VocabularyKind {
   /** Roles of tokens where the file does not tell them. */
   readonly roles: Partial<Roles>;
   readonly addBos: boolean;
+  readonly alwaysBos?: boolean;
   readonly addEos: boolean;
   readonly addSep?: boolean;
   readonly spaceBefore?: boolean;
@@ -59,7 +61,8 @@ function kindOf(keys: TokenizerKeys): VocabularyKind {
   if (model === undefined) throw malformed("model", "is missing");
   const fixed = Object.hasOwn(fixedKinds, model) ? fixedKinds[model] : undefined;
   if (fixed) return fixed;
-  if (model !== "gpt2" && model !== "gemma4") throw unsupported("model", `is "${printable(model, 40)}", which is not known`);
+  if (model !== "gpt2" && model !== "gemma4")
+    throw unsupported("model", `is "${printable(model, 40)}", which is not known`);
   const name = model === "gemma4" ? "gemma4" : keys.string("pre") || "default";
   const family = Object.hasOwn(families, name) ? families[name] : undefined;
   if (!family) throw unsupported("pre", `is "${printable(name, 40)}", which is not known`);
@@ -70,6 +73,7 @@ function bytePairKind(name: string, family: Family, bare: boolean): VocabularyKi
   return {
     roles: bare ? {} : family.noBos ? { eos: 11 } : { bos: 11, eos: 11 },
     addBos: family.addBos ?? false,
+    alwaysBos: family.alwaysBos ?? false,
     addEos: false,
     addSep: separated.has(name),
     byteLevel: !family.plain,
@@ -91,8 +95,9 @@ export function createGgufTokenizer(metadata: GgufMetadata): Tokenizer {
   const roles = readRoles(keys, kind.roles, pieces.size);
   const spaceBefore = keys.boolean("add_space_prefix") ?? kind.spaceBefore ?? false;
   const model = kind.create({ keys, pieces, kinds: kinds.slice(), unknown: roles.unk, spaceBefore });
-  const endTokens = findEndTokens(pieces, kinds, roles);
+  const endTokens = findEndTokens((name) => optionalId(pieces.findText(name)), kinds, roles);
   markStripping(metadata, pieces, kinds);
+  const partition = createPartition(pieces, kinds);
   const style = { byteLevel: kind.byteLevel ?? false, spaceBefore };
   return createTokenizer({
     pieces,
@@ -100,11 +105,15 @@ export function createGgufTokenizer(metadata: GgufMetadata): Tokenizer {
     roles,
     endTokens,
     ...readAdditions(keys, kind),
-    partition: createPartition(pieces, kinds),
-    model,
+    encode: (text, { special, before }, output) =>
+      encodeFragments(partition(text, special), { before, output, encode: model }),
     tokenBytes: (id) => tokenBytes(pieces, kinds[id] ?? 0, { id, byteLevel: style.byteLevel }),
     trim: (text) => (style.spaceBefore && text.startsWith(" ") ? text.slice(1) : text),
   });
+}
+
+function optionalId(id: number): number | undefined {
+  return id < 0 ? undefined : id;
 }
 
 function readAdditions(
@@ -112,7 +121,7 @@ function readAdditions(
   kind: VocabularyKind,
 ): { readonly addBos: boolean; readonly addEos: boolean; readonly addSep: boolean } {
   return {
-    addBos: keys.boolean("add_bos_token") ?? kind.addBos,
+    addBos: kind.alwaysBos || (keys.boolean("add_bos_token") ?? kind.addBos),
     addEos: keys.boolean("add_eos_token") ?? kind.addEos,
     addSep: keys.boolean("add_sep_token") ?? kind.addSep ?? false,
   };

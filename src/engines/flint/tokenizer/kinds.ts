@@ -1,5 +1,3 @@
-import type { Pieces } from "./pieces.ts";
-
 // What a token is for, as bits: a token may be of several kinds.
 export const normal = 1;
 export const unknown = 2;
@@ -95,12 +93,11 @@ const endNames: readonly string[] = [
 /** Marks of the harmony format, which are part of what a model says. */
 const harmonyNames: readonly string[] = ["<|channel|>", "<|message|>", "<|start|>", "<|constrain|>"];
 
+/** The token with a name. */
+export type FindToken = (name: string) => number | undefined;
+
 /** Makes tokens with well-known names control tokens, and returns those that end an answer. Changes `kinds`. */
-export function findEndTokens(pieces: Pieces, kinds: Uint8Array, roles: Roles): Set<number> {
-  const find = (name: string): number | undefined => {
-    const id = pieces.findText(name);
-    return id < 0 ? undefined : id;
-  };
+export function findEndTokens(find: FindToken, kinds: Uint8Array, roles: Roles): Set<number> {
   const found = new Set<number>();
   const make = (id: number): void => {
     kinds[id] = (kinds[id] ?? 0) | control;

@@ -2,10 +2,8 @@ import { createAutomaton } from "./automaton.ts";
 import type { Automaton } from "./automaton.ts";
 import { unsupported } from "./fail.ts";
 import { control, stripLeft, stripRight, unknown, userDefined } from "./kinds.ts";
+import type { Fragments } from "./model.ts";
 import type { Pieces } from "./pieces.ts";
-
-/** A text cut at the tokens that it spells: texts and ids. */
-export type Fragments = readonly (string | number)[];
 
 /** `special`: control and unknown tokens are found too, not user-defined ones alone. */
 export type Partition = (text: string, special: boolean) => Fragments;

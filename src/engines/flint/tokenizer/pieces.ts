@@ -59,6 +59,7 @@ export function createPieces(source: PieceSource): Pieces {
     while ((table[slot] ?? -1) >= 0) slot = (slot + 1) & (slots - 1);
     table[slot] = id;
   }
+  const scratch = new Uint8Array(longest * 3);
   const bytesOf = (id: number): Uint8Array => bytes.subarray(starts[id], starts[id + 1]);
   return {
     size,
@@ -67,8 +68,8 @@ export function createPieces(source: PieceSource): Pieces {
     longest,
     find,
     findText(text) {
-      const wanted = encoder.encode(text);
-      return find(wanted, 0, wanted.length);
+      if (text.length > longest) return -1;
+      return find(scratch, 0, encoder.encodeInto(text, scratch).written);
     },
     text: (id) => decoder.decode(bytesOf(id)),
     bytesOf,

@@ -21,18 +21,16 @@ export function createPlainModel({ pieces, merges, split, wholeNewlines }: Plain
     sticky: stickyCharacters(mergedTexts(pieces, merges)),
     unknown: byteFallback(findByteTokens(pieces)),
   });
-  return {
-    encode(text, _start, output) {
-      const escaped = text.replaceAll(" ", blank);
-      let from = 0;
-      for (const to of split(escaped)) {
-        const piece = escaped.slice(from, to);
-        const token = wholeNewlines && piece.startsWith("\n") ? findNewlines(pieces, piece) : -1;
-        if (token >= 0) output.push(token);
-        else pairs(piece, output);
-        from = to;
-      }
-    },
+  return (text, _before, output) => {
+    const escaped = text.replaceAll(" ", blank);
+    let from = 0;
+    for (const to of split(escaped)) {
+      const piece = escaped.slice(from, to);
+      const token = wholeNewlines && piece.startsWith("\n") ? findNewlines(pieces, piece) : -1;
+      if (token >= 0) output.push(token);
+      else pairs(piece, output);
+      from = to;
+    }
   };
 }
 

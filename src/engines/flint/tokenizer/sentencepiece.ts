@@ -24,11 +24,9 @@ export function createSentencePieceModel({ pieces, scores, spaceBefore }: Senten
     sticky: stickyCharacters(texts(pieces)),
     unknown: byteFallback(findByteTokens(pieces)),
   });
-  return {
-    encode(text, start, output) {
-      const escaped = text.replaceAll(" ", blank);
-      pairs(spaceBefore && start ? blank + escaped : escaped, output);
-    },
+  return (text, before, output) => {
+    const escaped = text.replaceAll(" ", blank);
+    pairs(spaceBefore && before !== "text" ? blank + escaped : escaped, output);
   };
 }
 

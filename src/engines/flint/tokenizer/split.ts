@@ -9,11 +9,11 @@ import { classOf, number } from "./unicode.ts";
 export type Stage = string | { readonly group: DigitGroups };
 
 /**
- * `thousands`: runs of ASCII digits are cut every three digits, from the right. `numbers`: so are runs of all numbers,
- * and the text in front of a run stays with its first group. `words`: as `thousands`, but each group is a piece of its
- * own, and a run that goes on with a letter stays whole.
+ * Groups of three digits, counted from the right. `thousands`: runs of decimal digits are cut in front of each full group,
+ * with `ascii` only those of ASCII. `numbers`: runs of all numbers are cut behind each group, and the text in front of a run stays with its first group.
+ * `words`: each group is a piece of its own, and a run that goes on with a letter stays whole.
  */
-export type DigitGroups = "thousands" | "numbers" | "words";
+export type DigitGroups = "thousands" | "ascii" | "numbers" | "words";
 
 /** Appends the ends of the pieces of `text` from `from` to `to`. */
 type Cut = (text: string, from: number, to: number, ends: number[]) => void;
@@ -44,51 +44,64 @@ function createCut(stage: Stage): Cut {
     const matcher = new Matcher(compilePattern(stage));
     return (text, from, to, ends) => matcher.split(text, from, to, ends);
   }
-  switch (stage.group) {
-    case "thousands":
-      return (text, from, to, ends) => cutDigits(text, from, to, { ends, isDigit: isAscii, apart: false });
-    case "numbers":
-      return (text, from, to, ends) => cutDigits(text, from, to, { ends, isDigit: isNumber, apart: false });
-    case "words":
-      return (text, from, to, ends) => cutDigits(text, from, to, { ends, isDigit: isDecimal, apart: true });
-  }
+  const { group } = stage;
+  return (text, from, to, ends) => cutDigits(text, from, to, { ends, group });
 }
 
 const isAscii = (code: number): boolean => code >= 0x30 && code <= 0x39;
 const isNumber = (code: number): boolean => (classOf(code) & number) !== 0;
-const isDecimal = (code: number): boolean => isAscii(code) || (code > 127 && /^\p{Nd}$/u.test(String.fromCodePoint(code)));
-const isWord = (code: number): boolean => /^[\p{L}\p{M}\p{Nd}\p{Pc}]$/u.test(String.fromCodePoint(code));
+const isDecimal = (code: number): boolean =>
+  isAscii(code) || (code > 127 && /^\p{Nd}$/u.test(String.fromCodePoint(code)));
+const isWord = (code: number): boolean => /^[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}]$/u.test(String.fromCodePoint(code));
+
+const isDigit: Readonly<Record<DigitGroups, (code: number) => boolean>> = {
+  thousands: isDecimal,
+  ascii: isAscii,
+  numbers: isNumber,
+  words: isDecimal,
+};
 
 interface DigitOptions {
   readonly ends: number[];
-  readonly isDigit: (code: number) => boolean;
-  /** What stands in front of a run is a piece of its own. */
-  readonly apart: boolean;
+  readonly group: DigitGroups;
 }
 
-function cutDigits(text: string, from: number, to: number, { ends, isDigit, apart }: DigitOptions): void {
+function cutDigits(text: string, from: number, to: number, { ends, group }: DigitOptions): void {
   let done = from;
-  const cut = (at: number): void => {
-    if (at > done) ends.push(at);
+  const cut = (at: number | undefined): void => {
+    if (at === undefined || at <= done) return;
+    ends.push(at);
     done = at;
   };
   for (let at = from; at < to;) {
-    const digits: number[] = [at];
-    for (let code = codeAt(text, at, to); code >= 0 && isDigit(code); code = codeAt(text, at, to)) {
-      at += code > 0xffff ? 2 : 1;
-      digits.push(at);
+    const marks = digitMarks(text, at, { to, is: isDigit[group] });
+    const count = marks.length - 1;
+    at = marks[count] ?? to;
+    if (count === 0) at += codeAt(text, at, to) > 0xffff ? 2 : 1;
+    else if (group !== "words" || at >= to || !isWord(codeAt(text, at, to))) {
+      if (group === "words") cut(marks[0]);
+      const first = count % 3;
+      for (let index = first; index <= count; index += 3) {
+        if (group === "thousands" || group === "ascii" ? index < count : index > 0) cut(marks[index]);
+      }
     }
-    const count = digits.length - 1;
-    if (count === 0) {
-      at += codeAt(text, at, to) > 0xffff ? 2 : 1;
-      continue;
-    }
-    if (apart && at < to && isWord(codeAt(text, at, to))) continue;
-    if (apart) cut(digits[0] ?? 0);
-    const first = count % 3 === 0 ? 3 : count % 3;
-    for (let index = first; index <= count; index += 3) cut(digits[index] ?? 0);
   }
   cut(to);
+}
+
+/** Where the digits that begin at `at` stand, and where they end. */
+function digitMarks(
+  text: string,
+  at: number,
+  { to, is }: { readonly to: number; readonly is: (code: number) => boolean },
+): number[] {
+  const marks = [at];
+  let next = at;
+  for (let code = codeAt(text, next, to); code >= 0 && is(code); code = codeAt(text, next, to)) {
+    next += code > 0xffff ? 2 : 1;
+    marks.push(next);
+  }
+  return marks;
 }
 
 function codeAt(text: string, at: number, to: number): number {

@@ -2,8 +2,7 @@ import { HearthError } from "../../../error.ts";
 import type { EncodeOptions, Tokenizer } from "./contract.ts";
 import { control, unknown } from "./kinds.ts";
 import type { Roles } from "./kinds.ts";
-import type { TextModel } from "./model.ts";
-import type { Partition } from "./partition.ts";
+import type { Before } from "./model.ts";
 import type { Pieces } from "./pieces.ts";
 import { fromUtf8 } from "./utf8.ts";
 
@@ -16,11 +15,17 @@ export interface TokenizerParts {
   readonly addBos: boolean;
   readonly addEos: boolean;
   readonly addSep: boolean;
-  readonly partition: Partition;
-  readonly model: TextModel;
+  /** Appends the tokens of a text without lone surrogates. */
+  readonly encode: (text: string, place: Place, output: number[]) => void;
   readonly tokenBytes: (id: number) => Uint8Array;
   /** Takes from a decoded text what encoding had added to it. */
   readonly trim: (text: string) => string;
+}
+
+export interface Place {
+  /** Control tokens that the text spells become tokens. */
+  readonly special: boolean;
+  readonly before: Before;
 }
 
 /** Text that takes more is refused: positions in it are kept in 27 bits. */
@@ -59,12 +64,7 @@ function encode(parts: TokenizerParts, source: string | Uint8Array, options: Enc
     throw new HearthError("bad_request", `A text of ${text.length} characters is too long to be tokenized at once.`);
   }
   const output: number[] = [];
-  let start = options.start ?? false;
-  for (const fragment of parts.partition(text, options.special)) {
-    if (typeof fragment === "number") output.push(fragment);
-    else parts.model.encode(fragment, start, output);
-    start = typeof fragment === "number";
-  }
+  parts.encode(text, { special: options.special, before: options.start ? "nothing" : "text" }, output);
   return output;
 }
 

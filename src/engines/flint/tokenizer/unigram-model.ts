@@ -22,13 +22,11 @@ export function createUnigramModel(options: UnigramModelOptions): TextModel {
   const scratch = new Scratch();
   const reserved = new Trie();
   for (const { bytes } of options.userDefined) reserved.insert(bytes, 0);
-  return {
-    encode(text, start, output) {
-      const length = scratch.write(text);
-      const normal = normalize(scratch.bytes.subarray(0, length), start, { ...options, reserved });
-      if (normal.length > 0) options.unigram(normal.bytes, normal.length, output);
-      scratch.release();
-    },
+  return (text, before, output) => {
+    const length = scratch.write(text);
+    const normal = normalize(scratch.bytes.subarray(0, length), before !== "text", { ...options, reserved });
+    if (normal.length > 0) options.unigram(normal.bytes, normal.length, output);
+    scratch.release();
   };
 }
 

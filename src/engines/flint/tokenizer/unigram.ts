@@ -13,13 +13,16 @@ export interface UnigramOptions {
   readonly unknown: number;
   /** Log probability of a character that is no token. */
   readonly unknownScore: number;
+  /** Tokens of the bytes, which stand for unknown characters where there is one for each byte of them. */
+  readonly byteTokens?: Int32Array | undefined;
 }
 
 /** Appends the most probable tokens of a text in UTF-8. Characters in a row that are no tokens are one unknown token. */
 export type Unigram = (text: Uint8Array, length: number, output: number[]) => void;
 
 /** The unigram language model (T. Kudo 2018), with the algorithm of Viterbi over a trie of all tokens. */
-export function createUnigram({ tokens, scores, unknown, unknownScore }: UnigramOptions): Unigram {
+export function createUnigram(options: UnigramOptions): Unigram {
+  const { tokens, scores, unknown, unknownScore, byteTokens } = options;
   const trie = new Trie();
   for (const { id, bytes } of tokens) trie.insert(bytes, id);
   return (text, length, output) => {
@@ -49,21 +52,36 @@ export function createUnigram({ tokens, scores, unknown, unknownScore }: Unigram
       if (!single) offer(at, next, unknown, unknownScore);
       at = next;
     }
-    collect(token, from, { length, unknown, output });
+    const path = trace({ token, from }, length, unknown);
+    for (let index = path.length - 1; index > 0; index--) {
+      const [start, end] = [path[index] ?? 0, path[index - 1] ?? 0];
+      const id = token[end] ?? unknown;
+      const bytes = id === unknown && byteTokens ? bytesOf(text.subarray(start, end), byteTokens) : undefined;
+      if (bytes) output.push(...bytes);
+      else output.push(id);
+    }
   };
 }
 
-interface Path {
-  readonly length: number;
-  readonly unknown: number;
-  readonly output: number[];
+interface Best {
+  /** By position: the token that ends there on the best way, and where it begins. */
+  readonly token: Int32Array;
+  readonly from: Int32Array;
 }
 
-function collect(token: Int32Array, from: Int32Array, { length, unknown, output }: Path): void {
-  const reversed: number[] = [];
-  for (let at = length; at > 0; at = from[at] ?? 0) {
-    const id = token[at] ?? unknown;
-    if (id !== unknown || reversed.at(-1) !== unknown) reversed.push(id);
+/** Where the tokens of the best way end, from the end of the text to its start; unknown ones in a row are one. */
+function trace({ token, from }: Best, length: number, unknown: number): number[] {
+  const ends = [length];
+  for (let at = length; at > 0;) {
+    const start = from[at] ?? 0;
+    const joined = token[at] === unknown && start > 0 && token[start] === unknown;
+    if (!joined) ends.push(start);
+    at = start;
   }
-  for (let index = reversed.length - 1; index >= 0; index--) output.push(reversed[index] ?? unknown);
+  return ends;
+}
+
+function bytesOf(text: Uint8Array, byteTokens: Int32Array): number[] | undefined {
+  const tokens = Array.from(text, (byte) => byteTokens[byte] ?? -1);
+  return tokens.includes(-1) ? undefined : tokens;
 }

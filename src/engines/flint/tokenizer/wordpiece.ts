@@ -33,7 +33,7 @@ export function createWordEncoder(pieces: WordPieces): (word: string, output: nu
     return tokens;
   };
   return (word, output) => {
-    if (word.length > pieces.longest && [...word].length > pieces.longest) {
+    if (isLonger(word, pieces.longest)) {
       if (pieces.unknown !== undefined) output.push(pieces.unknown);
       return;
     }
@@ -43,13 +43,17 @@ export function createWordEncoder(pieces: WordPieces): (word: string, output: nu
   };
 }
 
+function isLonger(word: string, most: number): boolean {
+  return word.length > most && Array.from(word).length > most;
+}
+
 /** Where the piece ends that `longestPiece` found last. */
 let lastEnd = 0;
 
 function longestPiece({ trie, inner }: WordPieces, bytes: Uint8Array, at: number, length: number): number {
   let found = -1;
   let node = at === 0 ? 0 : inner;
-  for (let next = at; next < length; ) {
+  for (let next = at; next < length;) {
     node = trie.step(node, bytes[next++] ?? 0);
     if (node === 0) break;
     const id = trie.valueAt(node);
@@ -68,10 +72,8 @@ export interface WordPieceOptions extends WordPieces {
 /** BERT's normalization (J. Devlin et al. 2019) as llama.cpp has it, then the pieces of each word. */
 export function createWordPieceModel(options: WordPieceOptions): TextModel {
   const encodeWord = createWordEncoder(options);
-  return {
-    encode(text, _start, output) {
-      for (const word of splitWords(text, options)) encodeWord(word, output);
-    },
+  return (text, _before, output) => {
+    for (const word of splitWords(text, options)) encodeWord(word, output);
   };
 }
 

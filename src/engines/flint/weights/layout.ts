@@ -23,12 +23,28 @@ export interface CodedLayout {
 }
 
 /** Elements [k][8 rows] as they are. */
+/**
+ * Two levels of scales, as the k-quants have them: a record holds 256 weights of 8 rows. The codes of 8 blocks as above;
+ * for each two groups 16 bytes, two small integers of each row, their scales; the same for the minima; then f16 scales
+ * of these scales, and of these minima, of each row.
+ *
+ * weight = d · scale · (code - offset) - dmin · minimum
+ */
+export interface SuperLayout {
+  readonly kind: "super";
+  readonly bits: 4 | 6;
+  readonly group: 16 | 32;
+  /** 0 or a power of two. */
+  readonly offset: number;
+  readonly hasMin: boolean;
+}
+
 export interface FloatLayout {
   readonly kind: "float";
   readonly type: "f16" | "bf16" | "f32";
 }
 
-export type Layout = CodedLayout | FloatLayout;
+export type Layout = CodedLayout | SuperLayout | FloatLayout;
 
 /** Output rows that stand together. */
 export const rowGroup = 8;
@@ -42,10 +58,39 @@ export function recordBytes(layout: CodedLayout): number {
   return codes + scales * (layout.hasMin ? 2 : 1);
 }
 
+/** Weights along k of a record of the super layout. */
+export const superWidth = 256;
+
+/** Where the parts of a record of the super layout begin, and its bytes. */
+export interface SuperRecord {
+  readonly blockBytes: number;
+  readonly scales: number;
+  readonly mins: number;
+  readonly d: number;
+  readonly dmin: number;
+  readonly bytes: number;
+}
+
+export function superRecord({ bits, group, hasMin }: SuperLayout): SuperRecord {
+  const blockBytes = (bits * blockWidth * rowGroup) / 8;
+  const small = (superWidth / group) * rowGroup;
+  const scales = (superWidth / blockWidth) * blockBytes;
+  const mins = scales + small;
+  const d = mins + (hasMin ? small : 0);
+  const dmin = d + rowGroup * 2;
+  return { blockBytes, scales, mins, d, dmin, bytes: dmin + (hasMin ? rowGroup * 2 : 0) };
+}
+
 /** Bytes of one row group, `k` weights long. */
 export function rowGroupBytes(layout: Layout, k: number): number {
-  if (layout.kind === "float") return k * rowGroup * (layout.type === "f32" ? 4 : 2);
-  return (k / blockWidth) * recordBytes(layout);
+  switch (layout.kind) {
+    case "float":
+      return k * rowGroup * (layout.type === "f32" ? 4 : 2);
+    case "super":
+      return (k / superWidth) * superRecord(layout).bytes;
+    case "coded":
+      return (k / blockWidth) * recordBytes(layout);
+  }
 }
 
 /** Bytes of a matrix [n][k]; rows are filled up to whole groups. */
@@ -55,7 +100,9 @@ export function matrixBytes(layout: Layout, { k, n }: { readonly k: number; read
 
 export function layoutKey(layout: Layout): string {
   if (layout.kind === "float") return layout.type;
-  const { bits, group, offset, hasMin, table } = layout;
+  const { bits, group, offset, hasMin } = layout;
+  if (layout.kind === "super") return `s${bits}g${group}o${offset}${hasMin ? "m" : ""}`;
+  const { table } = layout;
   return `q${bits}g${group}o${offset}${hasMin ? "m" : ""}${table ? `t${table.join("_")}` : ""}`;
 }
 
@@ -68,4 +115,15 @@ export const activationRecord = { bytes: 20, scale: 0, start: 4, sum: 8, firstHa
 /** Bytes of a quantized row, a multiple of 16. */
 export function activationBytes(k: number): number {
   return Math.ceil((k + (k / blockWidth) * activationRecord.bytes) / 16) * 16;
+}
+
+/**
+ * How a row of activations stands for a matrix of the super layout: k int8 codes, then for each 256 of them a record:
+ * scale (f32), the sums of the codes of each 32 (8 × i16) and of each 16 (16 × i16).
+ */
+export const superActivation = { bytes: 64, scale: 0, sums32: 16, sums16: 32 } as const;
+
+/** Bytes of a row quantized for the super layout, a multiple of 16. */
+export function superActivationBytes(k: number): number {
+  return k + (k / superWidth) * superActivation.bytes;
 }

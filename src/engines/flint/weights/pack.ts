@@ -5,16 +5,25 @@ import { toFloat32 } from "./codecs/float.ts";
 import { floatToHalf } from "./codecs/half.ts";
 import type { CodeFormat, Codec } from "./codecs/contract.ts";
 import { codecOf } from "./codecs/table.ts";
-import type { CodedLayout, Layout } from "./layout.ts";
-import { blockWidth, recordBytes, rowGroup } from "./layout.ts";
+import type { CodedLayout, Layout, SuperLayout } from "./layout.ts";
+import { blockWidth, recordBytes, rowGroup, rowGroupBytes, superRecord, superWidth } from "./layout.ts";
 
 /** The layout for a type of the file. Floats stay as wide as they are. */
 export function layoutOf(type: GgmlTypeName): Layout {
   const codec = codecOf(type);
-  if (codec) return codedLayout(codec.format);
+  if (codec) return superLayout(codec) ?? codedLayout(codec.format);
   if (type === "F16") return { kind: "float", type: "f16" };
   return { kind: "float", type: type === "BF16" ? "bf16" : "f32" };
 }
+
+/** K-quants keep both levels of their scales. */
+function superLayout({ type, format }: Codec): SuperLayout | undefined {
+  if (!superTypes.has(type)) return undefined;
+  const { bits, group, offset = 0, hasMin } = format;
+  return { kind: "super", bits: bits === 4 ? 4 : 6, group, offset, hasMin };
+}
+
+const superTypes: ReadonlySet<GgmlTypeName> = new Set(["Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K"]);
 
 function codedLayout({ bits, group, table, offset = 0, hasMin }: CodeFormat): CodedLayout {
   if (bits === 8) return { kind: "coded", bits, group, offset: 128, hasMin };
@@ -38,7 +47,8 @@ export function packRows(job: PackJob): void {
   if (layout.kind === "float") return packFloats(job, layout.type);
   const codec = codecOf(job.type);
   if (!codec) throw new RangeError(`no codec for ${job.type}`);
-  packCodes(job, layout, codec);
+  if (layout.kind === "super") packSuper(job, layout, codec);
+  else packCodes(job, layout, codec);
 }
 
 function packFloats({ type, k, source, rows, target }: PackJob, kind: "f16" | "bf16" | "f32"): void {
@@ -98,13 +108,71 @@ function writeGroup(decoded: Decoded, layout: CodedLayout, k: number, target: Ui
   const record = recordBytes(layout);
   const blocks = k / blockWidth;
   const words = new Uint32Array(target.buffer, target.byteOffset, target.byteLength / 4);
-  writeCodes[layout.bits](decoded.codes, words, blocks, record / 4);
+  writeCodes[layout.bits](decoded.codes, words, { blocks, first: 0, perRow: blocks, record: record / 4 });
   const halves = new Uint16Array(target.buffer, target.byteOffset, target.byteLength / 2);
   const groups = blockWidth / layout.group;
   const at = (layout.bits * blockWidth * rowGroup) / 8 / 2;
   writeScales(decoded.scales, halves, { blocks, groups, at, record: record / 2 });
   if (layout.hasMin) {
     writeScales(decoded.mins, halves, { blocks, groups, at: at + groups * rowGroup, record: record / 2 });
+  }
+}
+
+/** Rows of a type with two levels of scales. */
+function packSuper(job: PackJob, layout: SuperLayout, codec: Codec): void {
+  const { type, k, rows, source, target } = job;
+  const { blockSize, blockBytes } = ggmlType(type);
+  const rowBytes = (k / blockSize) * blockBytes;
+  const records = k / superWidth;
+  const groups = k / layout.group;
+  const words = new Uint32Array((rowGroup * k) / 4);
+  const decoded = {
+    codes: new Uint8Array(words.buffer),
+    subScales: new Int8Array(rowGroup * groups),
+    subMins: new Uint8Array(rowGroup * groups),
+    d: new Float32Array(rowGroup * records),
+    dmin: new Float32Array(rowGroup * records),
+  };
+  const groupBytes = rowGroupBytes(layout, k);
+  for (let first = 0; first < rows; first += rowGroup) {
+    const count = Math.min(rowGroup, rows - first);
+    if (count < rowGroup) for (const part of Object.values(decoded)) part.fill(0);
+    codec.decodeSuper?.(source.subarray(first * rowBytes, (first + count) * rowBytes), count * k, decoded);
+    const at = (first / rowGroup) * groupBytes;
+    writeSuper({ ...decoded, words, records }, layout, target.subarray(at, at + groupBytes));
+  }
+}
+
+interface DecodedSuper {
+  readonly words: Uint32Array;
+  readonly subScales: Int8Array;
+  readonly subMins: Uint8Array;
+  readonly d: Float32Array;
+  readonly dmin: Float32Array;
+  readonly records: number;
+}
+
+function writeSuper(decoded: DecodedSuper, layout: SuperLayout, target: Uint8Array): void {
+  const { words, subScales, subMins, d, dmin, records } = decoded;
+  const record = superRecord(layout);
+  const blocks = superWidth / blockWidth;
+  const groups = superWidth / layout.group;
+  const halves = new Uint16Array(target.buffer, target.byteOffset, target.byteLength / 2);
+  const write = writeCodes[layout.bits];
+  for (let index = 0; index < records; index++) {
+    const base = index * record.bytes;
+    const codes = new Uint32Array(target.buffer, target.byteOffset + base, (blocks * record.blockBytes) / 4);
+    write(words, codes, { blocks, first: index * blocks, perRow: records * blocks, record: record.blockBytes / 4 });
+    for (let row = 0; row < rowGroup; row++) {
+      for (let group = 0; group < groups; group++) {
+        const from = (row * records + index) * groups + group;
+        const to = base + (group >> 1) * 16 + row * 2 + (group & 1);
+        target[record.scales + to] = subScales[from] ?? 0;
+        if (layout.hasMin) target[record.mins + to] = subMins[from] ?? 0;
+      }
+      halves[(base + record.d) / 2 + row] = floatToHalf(d[row * records + index] ?? 0);
+      if (layout.hasMin) halves[(base + record.dmin) / 2 + row] = floatToHalf(dmin[row * records + index] ?? 0);
+    }
   }
 }
 
@@ -125,43 +193,55 @@ function writeScales(scales: Float32Array, halves: Uint16Array, { blocks, groups
   }
 }
 
-type WriteCodes = (codes: Uint32Array, words: Uint32Array, blocks: number, record: number) => void;
+interface CodePlaces {
+  /** Blocks to write, the first of them within a row, and blocks of a whole row. */
+  readonly blocks: number;
+  readonly first: number;
+  readonly perRow: number;
+  /** Words from block to block. */
+  readonly record: number;
+}
+
+type WriteCodes = (codes: Uint32Array, words: Uint32Array, places: CodePlaces) => void;
 
 /** Four codes are one word. Words of a row: 8 for a block. */
 const writeCodes: Readonly<Record<CodedLayout["bits"], WriteCodes>> = {
-  4: writeNibbles,
-  6(codes, words, blocks, record) {
-    const low = codes.map((word) => word & 0x0f0f0f0f);
-    writeNibbles(low, words, blocks, record);
+  4(codes, words, { blocks, first, perRow, record }) {
     for (let row = 0; row < rowGroup; row++) {
       for (let block = 0; block < blocks; block++) {
-        const from = (row * blocks + block) * 8;
+        const from = (row * perRow + first + block) * 8;
+        const to = block * record + row;
+        for (let q = 0; q < 4; q++) words[to + q * 8] = codes[from + q]! | (codes[from + 4 + q]! << 4);
+      }
+    }
+  },
+  6(codes, words, { blocks, first, perRow, record }) {
+    const low = 0x0f0f0f0f;
+    const high = 0x03030303;
+    for (let row = 0; row < rowGroup; row++) {
+      for (let block = 0; block < blocks; block++) {
+        const from = (row * perRow + first + block) * 8;
+        const to = block * record + row;
+        for (let q = 0; q < 4; q++) words[to + q * 8] = (codes[from + q]! & low) | ((codes[from + 4 + q]! & low) << 4);
         for (let v = 0; v < 2; v++) {
-          const upper = (index: number, shift: number): number => (((codes[from + index] ?? 0) >>> 4) & 0x03030303) << shift;
-          words[block * record + 32 + v * 8 + row] =
-            upper(2 * v, 0) | upper(2 * v + 4, 2) | upper(2 * v + 1, 4) | upper(2 * v + 5, 6);
+          const at = from + 2 * v;
+          words[to + 32 + v * 8] =
+            ((codes[at]! >>> 4) & high) |
+            (((codes[at + 4]! >>> 4) & high) << 2) |
+            (((codes[at + 1]! >>> 4) & high) << 4) |
+            (((codes[at + 5]! >>> 4) & high) << 6);
         }
       }
     }
   },
-  8(codes, words, blocks, record) {
+  8(codes, words, { blocks, first, perRow, record }) {
     for (let row = 0; row < rowGroup; row++) {
       for (let block = 0; block < blocks; block++) {
-        const from = (row * blocks + block) * 8;
+        const from = (row * perRow + first + block) * 8;
         const to = block * record + row;
         // Signed codes become codes from 0, with an offset of 128.
-        for (let q = 0; q < 8; q++) words[to + q * 8] = (codes[from + q] ?? 0) ^ 0x80808080;
+        for (let q = 0; q < 8; q++) words[to + q * 8] = codes[from + q]! ^ 0x80808080;
       }
     }
   },
 };
-
-function writeNibbles(codes: Uint32Array, words: Uint32Array, blocks: number, record: number): void {
-  for (let row = 0; row < rowGroup; row++) {
-    for (let block = 0; block < blocks; block++) {
-      const from = (row * blocks + block) * 8;
-      const to = block * record + row;
-      for (let q = 0; q < 4; q++) words[to + q * 8] = (codes[from + q] ?? 0) | ((codes[from + 4 + q] ?? 0) << 4);
-    }
-  }
-}

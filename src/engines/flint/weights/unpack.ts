@@ -1,7 +1,7 @@
 /** Reads rows of a packed matrix back as float32, e.g. of the token embedding. */
 import { halves } from "./codecs/half.ts";
-import type { CodedLayout, FloatLayout, Layout } from "./layout.ts";
-import { blockWidth, recordBytes, rowGroup, rowGroupBytes } from "./layout.ts";
+import type { CodedLayout, FloatLayout, Layout, SuperLayout } from "./layout.ts";
+import { blockWidth, recordBytes, rowGroup, rowGroupBytes, superRecord, superWidth } from "./layout.ts";
 
 export interface PackedView {
   readonly bytes: Uint8Array;
@@ -22,8 +22,14 @@ export function readRow(view: PackedView, place: RowPlace, target: Float32Array)
   const { layout, address, k, row } = place;
   const start = address + Math.floor(row / rowGroup) * rowGroupBytes(layout, k);
   const lane = row % rowGroup;
-  if (layout.kind === "float") readFloats(view, { layout, start, lane, k }, target);
-  else readCodes(view, { layout, start, lane, k }, target);
+  switch (layout.kind) {
+    case "float":
+      return readFloats(view, { layout, start, lane, k }, target);
+    case "super":
+      return readSuper(view, { layout, start, lane, k }, target);
+    case "coded":
+      return readCodes(view, { layout, start, lane, k }, target);
+  }
 }
 
 interface Lane<L> {
@@ -66,13 +72,33 @@ function readCodes(view: PackedView, { layout, start, lane, k }: Lane<CodedLayou
   }
 }
 
+function readSuper(view: PackedView, { layout, start, lane, k }: Lane<SuperLayout>, target: Float32Array): void {
+  const { bytes, shorts } = view;
+  const record = superRecord(layout);
+  for (let index = 0; index < k; index++) {
+    const base = start + Math.floor(index / superWidth) * record.bytes;
+    const inside = index % superWidth;
+    const group = Math.floor(inside / layout.group);
+    const small = base + (group >> 1) * 16 + lane * 2 + (group & 1);
+    const d = halves[shorts[(base + record.d) / 2 + lane] ?? 0] ?? 0;
+    const scale = ((bytes[small + record.scales] ?? 0) << 24) >> 24;
+    const block = base + (inside >> 5) * record.blockBytes;
+    const code = codeOf(bytes, { base: block, lane, i: inside & 31 }, layout);
+    let value = d * scale * (code - layout.offset);
+    if (layout.hasMin) {
+      value -= (halves[shorts[(base + record.dmin) / 2 + lane] ?? 0] ?? 0) * (bytes[small + record.mins] ?? 0);
+    }
+    target[index] = value;
+  }
+}
+
 interface CodePlace {
   readonly base: number;
   readonly lane: number;
   readonly i: number;
 }
 
-function codeOf(bytes: Uint8Array, { base, lane, i }: CodePlace, { bits }: CodedLayout): number {
+function codeOf(bytes: Uint8Array, { base, lane, i }: CodePlace, { bits }: CodedLayout | SuperLayout): number {
   if (bits === 8) return bytes[base + (i >> 2) * 32 + lane * 4 + (i & 3)] ?? 0;
   const high = i >> 4;
   const q = (i & 15) >> 2;

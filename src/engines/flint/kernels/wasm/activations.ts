@@ -1,5 +1,5 @@
 /** Quantizes rows of activations to int8 with a scale for each block of 32, as coded matrices want them (`weights/layout.ts`). */
-import { activationRecord, blockWidth } from "../../weights/layout.ts";
+import { activationRecord, blockWidth, superActivation, superWidth } from "../../weights/layout.ts";
 import type { Code, FunctionCode, Local } from "./code.ts";
 import { func, loopWhile, sequence } from "./code.ts";
 import { f32, f32x4, i8x16, i16x8, i32, i32x4, v128 } from "./instructions.ts";
@@ -33,6 +33,63 @@ export function quantizeRow(): FunctionCode {
       x.set(i32.add(x.get, i32.const(blockWidth * 4))),
       out.set(i32.add(out.get, i32.const(blockWidth))),
       record.set(i32.add(record.get, i32.const(activationRecord.bytes))),
+    );
+    return sequence(
+      record.set(i32.add(out.get, k.get)),
+      end.set(record.get),
+      loopWhile(block, i32.ltU(out.get, end.get)),
+    );
+  });
+}
+
+/** (x, out, k): the same for the super layout: one scale for 256, k a multiple of that. */
+export function quantizeSuperRow(): FunctionCode {
+  return func("quantize-super", (scope) => {
+    const x = scope.param("i32");
+    const out = scope.param("i32");
+    const k = scope.param("i32");
+    const [record, end, at, stop, sums] = scope.locals("i32", 5) as [Local, Local, Local, Local, Local];
+    const values = scope.locals("v128", 8);
+    const narrow = scope.locals("v128", 4);
+    const [most, inverse, low, high] = scope.locals("v128", 4) as [Local, Local, Local, Local];
+    const largest = scope.local("f32");
+    const load = values.map((value, index) => value.set(v128.load(at.get, index * 16)));
+    const firstPass = sequence(
+      ...load,
+      most.set(f32x4.max(most.get, largestOf(values))),
+      at.set(i32.add(at.get, i32.const(blockWidth * 4))),
+    );
+    const secondPass = sequence(
+      ...values.map((value, index) => value.set(v128.load(x.get, index * 16))),
+      ...narrow.map((vector, index) =>
+        vector.set(i16x8.narrow32s(rounded(values[2 * index], inverse), rounded(values[2 * index + 1], inverse))),
+      ),
+      v128.store(out.get, i8x16.narrow16s(get(narrow[0]), get(narrow[1]))),
+      v128.store(out.get, i8x16.narrow16s(get(narrow[2]), get(narrow[3])), 16),
+      halfSum(get(narrow[0]), get(narrow[1]), low),
+      halfSum(get(narrow[2]), get(narrow[3]), high),
+      i32.store16(i32.add(record.get, sums.get), i32x4.extract(i32x4.add(low.get, high.get), 0), superActivation.sums32),
+      i32.store16(i32.add(record.get, i32.shl(sums.get, i32.const(1))), i32x4.extract(low.get, 0), superActivation.sums16),
+      i32.store16(
+        i32.add(record.get, i32.shl(sums.get, i32.const(1))),
+        i32x4.extract(high.get, 0),
+        superActivation.sums16 + 2,
+      ),
+      x.set(i32.add(x.get, i32.const(blockWidth * 4))),
+      out.set(i32.add(out.get, i32.const(blockWidth))),
+      sums.set(i32.add(sums.get, i32.const(2))),
+    );
+    const block = sequence(
+      most.set(v128.const32(0)),
+      at.set(x.get),
+      stop.set(i32.add(x.get, i32.const(superWidth * 4))),
+      loopWhile(firstPass, i32.ltU(at.get, stop.get)),
+      largest.set(f32x4.extract(horizontal(most, f32x4.max), 0)),
+      inverse.set(f32x4.splat(inverseOf(largest))),
+      f32.store(record.get, f32.mul(largest.get, f32.const(1 / 127)), superActivation.scale),
+      sums.set(i32.const(0)),
+      loopWhile(secondPass, i32.ltU(x.get, stop.get)),
+      record.set(i32.add(record.get, i32.const(superActivation.bytes))),
     );
     return sequence(
       record.set(i32.add(out.get, k.get)),

@@ -2,7 +2,7 @@
  * Constants that kernels load once into a variable: the compiler would write three instructions for every use of a
  * `v128.const`. They stand at a fixed place of every memory.
  */
-import type { Code } from "./code.ts";
+import type { Code, Local, Scope } from "./code.ts";
 import { i32, v128 } from "./instructions.ts";
 
 const address = 64;
@@ -18,11 +18,76 @@ const patterns = {
   /** f16 moved up by 13 bits, its sign spread: what to keep, and what to multiply with. */
   halfSign: 0x8fffffff,
   halfScale: 0x77800000,
+  /** The lower of two 16-bit numbers. */
+  lowHalf: 0x0000ffff,
+  /** Rounding to f16; see `half.ts`. */
+  halfDown: 0x08800000,
+  halfExponent: 0xff000000,
+  halfLeast: 0x71000000,
+  halfBias: 0x07800000,
+  halfExponentBits: 0x7c00,
+  halfMantissaBits: 0x0fff,
+  halfSignBit: 0x8000,
+  halfNaN: 0x7e00,
+  /** Sign bits of the even lanes' rotation; see `rope.ts`. */
+  signBit: 0x80000000,
+  /** Exponents of half of 2^0, and of half of 2^96; see `exp.ts`. */
+  expBias: 126 << 23,
+  expWeightBias: (126 + 96) << 23,
 } as const;
 
-export type ConstantName = keyof typeof patterns;
+/** Numbers by name, each a float32. */
+const numbers = {
+  one: 1,
+  half: 0.5,
+  minusOne: -1,
+  minusTwo: -2,
+  /** exp: range, 1 / ln 2, a number whose last bit is worth 1, ln 2 in two parts, and the coefficients times 2. */
+  expLow: -87.4,
+  expHigh: 89,
+  expInverse: 1.4426950408889634,
+  expRound: 12_582_912,
+  expUpper: 0.693359375,
+  expLower: -2.12194440054690583e-4,
+  exp0: 2,
+  exp2: 2 * 0.49999201758177,
+  exp3: 2 * 0.16667133218919,
+  exp4: 2 * 0.04189449932731,
+  exp5: 2 * 0.00831204939204,
+  /** tanh and erf; see `saturating.ts`. */
+  tanhHigh: 8,
+  tanhLow: -8,
+  tanhP0: 0.9999999935693,
+  tanhP1: 0.13444496613734,
+  tanhP2: 3.57159640633844e-3,
+  tanhP3: 2.189463543475657e-5,
+  tanhP4: 1.52303810299259e-8,
+  tanhQ1: 0.4677782393272,
+  tanhQ2: 0.02616443677012,
+  tanhQ3: 3.41128937698321e-4,
+  tanhQ4: 8.5224316035036e-7,
+  erfHigh: 3.9,
+  erfLow: -3.9,
+  erfP0: 1.12837914761926,
+  erfP1: 0.18966777472294,
+  erfP2: 0.05266821160435,
+  erfP3: 3.738387871712755e-3,
+  erfP4: 2.85063320493318e-4,
+  erfP5: 2.06646827323922e-6,
+  erfQ1: 0.50142147027932,
+  erfQ2: 0.11381935391217,
+  erfQ3: 0.01491436034346,
+  erfQ4: 1.15738665747914e-3,
+  erfQ5: 3.82700279379167e-5,
+  rootHalf: Math.SQRT1_2,
+  /** gelu-tanh: twice √(2/π), and that times 0.044715, negative. */
+  geluLinear: -2 * 0.7978845608028654,
+  geluCubic: -2 * 0.7978845608028654 * 0.044715,
+} as const;
 
-const names = Object.keys(patterns) as ConstantName[];
+export type ConstantName = keyof typeof patterns | keyof typeof numbers;
+
+const names = [...Object.keys(patterns), ...Object.keys(numbers)] as ConstantName[];
 
 /** First byte of a memory that is free for other things. */
 export const constantsEnd = 1024;
@@ -33,8 +98,24 @@ export function constant(name: ConstantName): Code {
 }
 
 export function writeConstants(memory: WebAssembly.Memory): void {
-  const words = new Uint32Array(memory.buffer, address, names.length);
-  names.forEach((name, index) => {
-    words[index] = patterns[name] >>> 0;
-  });
+  const words = Object.values(patterns).map((pattern) => pattern >>> 0);
+  new Uint32Array(memory.buffer, address, words.length).set(words);
+  new Float32Array(memory.buffer, address + words.length * 4, Object.keys(numbers).length).set(Object.values(numbers));
+}
+
+/** The constants of one function, each loaded once. */
+export interface Constants {
+  (name: ConstantName): Code;
+  /** Loads those that were asked for so far; goes to the function's begin. */
+  load(): Code;
+}
+
+export function constantsOf(scope: Scope): Constants {
+  const locals = new Map<ConstantName, Local>();
+  const get = (name: ConstantName): Code => {
+    const local = locals.get(name) ?? scope.local("v128");
+    locals.set(name, local);
+    return local.get;
+  };
+  return Object.assign(get, { load: () => [...locals].flatMap(([name, local]) => local.set(constant(name))) });
 }

@@ -27,6 +27,25 @@ const store = (...op: number[]): Store => (address, value, offset = 0, memory = 
   ...at(offset, memory),
 ];
 
+/** The first operand if the condition is not 0, else the second; both were computed. */
+export const select: Ternary = ternary(0x1b);
+
+/** Copies bytes within memory 0; the ranges may overlap. */
+export const copyMemory = (target: Code, source: Code, bytes: Code): Code => [
+  ...target,
+  ...source,
+  ...bytes,
+  ...[0xfc, ...unsigned(10), 0x00, 0x00],
+];
+
+/** Sets bytes of memory 0 to a value. */
+export const fillMemory = (target: Code, value: Code, bytes: Code): Code => [
+  ...target,
+  ...value,
+  ...bytes,
+  ...[0xfc, ...unsigned(11), 0x00],
+];
+
 export const i32 = {
   const: (value: number): Code => [0x41, ...signed(value)],
   load: load(0x28),
@@ -103,6 +122,13 @@ export const v128 = {
   load32zero: load(...simd(92)),
   load64zero: load(...simd(93)),
   store: store(...simd(11)),
+  store16lane: (address: Code, value: Code, lane: number, offset = 0, memory = 0): Code => [
+    ...address,
+    ...value,
+    ...simd(89),
+    ...at(offset, memory),
+    lane,
+  ],
   store32lane: (address: Code, value: Code, lane: number, offset = 0, memory = 0): Code => [
     ...address,
     ...value,
@@ -146,6 +172,7 @@ export const i8x16 = {
 export const i16x8 = {
   splat: unary(...simd(16)),
   narrow32s: binary(...simd(133)),
+  narrow32u: binary(...simd(134)),
   extendLowS: unary(...simd(135)),
   extendHighS: unary(...simd(136)),
   extendLowU: unary(...simd(137)),
@@ -179,6 +206,7 @@ export const i32x4 = {
   dot16: binary(...simd(186)),
   extaddPairwiseS: unary(...simd(126)),
   gtS: binary(...simd(59)),
+  maxU: binary(...simd(185)),
   truncSat: unary(...simd(248)),
   /** `a` signed, `b` within 0 to 127; four products added to a lane. */
   relaxedDotAdd: ternary(...simd(275)),
@@ -187,6 +215,7 @@ export const i32x4 = {
 export const f32x4 = {
   splat: unary(...simd(19)),
   extract: (a: Code, lane: number): Code => [...a, ...simd(31), lane],
+  ne: binary(...simd(66)),
   lt: binary(...simd(67)),
   gt: binary(...simd(68)),
   nearest: unary(...simd(106)),

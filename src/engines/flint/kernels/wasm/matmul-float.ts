@@ -17,8 +17,11 @@ export function floatMatmulName({ layout, k, tokens }: FloatMatmulShape): string
   return `matmul-${layout.type}-k${k}-t${tokens}`;
 }
 
-/** Sums that a row keeps apart, so that an addition need not wait for the one before. */
-const chains: Readonly<Record<number, number>> = { 1: 4, 2: 2, 3: 1, 4: 1 };
+/**
+ * Sums that a row keeps apart, so that an addition need not wait for the one before. The same for any number of rows:
+ * a row's result does not depend on what else is in the step.
+ */
+const chains = 2;
 
 /** (w, x, y, yStride, count): as `matmul`, but x is float32, k elements a row, and one row group is read at a time. */
 export function floatMatmul(shape: FloatMatmulShape): FunctionCode {
@@ -28,7 +31,7 @@ export function floatMatmul(shape: FloatMatmulShape): FunctionCode {
     const [weights, values, step, row] = scope.locals("i32", 4) as [Local, Local, Local, Local];
     const sign = scope.local("v128");
     const scale = scope.local("v128");
-    const chain = k % 4 === 0 ? (chains[tokens] ?? 1) : 1;
+    const chain = k % chains === 0 ? chains : 1;
     const sums = Array.from({ length: tokens }, () => Array.from({ length: chain }, () => scope.locals("v128", 2)));
     const weight = scope.locals("v128", 2);
     const bytes = layout.type === "f32" ? 4 : 2;

@@ -79,6 +79,11 @@ function stepsOf(layout: CodedLayout, half: number | undefined, free: boolean): 
   }
 }
 
+/** Steps over plain codes of 4 or 6 bits: those of a whole block, or of its first or last 16 weights. */
+export function plainSteps(bits: 4 | 6, half: number | undefined): Step[] {
+  return stepsOf({ kind: "coded", bits, group: half === undefined ? 32 : 16, offset: 0, hasMin: false }, half, false);
+}
+
 function nibbles(half: number | undefined): (0 | 1)[] {
   if (half === undefined) return [0, 1];
   return half === 0 ? [0] : [1];

@@ -1,16 +1,8 @@
+import type { Budget } from "./closure.ts";
 import { createClosure } from "./closure.ts";
+import type { StackNode } from "./nodes.ts";
+import { keyOf } from "./nodes.ts";
 import type { Program } from "./program.ts";
-
-/**
- * A rule that is being matched, and the places where it goes on once the rule is complete: one node of a stack that
- * forks and joins, so that any number of ways to read a text share what they have in common. Nodes with equal places
- * are one object.
- */
-export interface StackNode {
-  readonly id: number;
-  readonly positions: readonly number[];
-  readonly nodes: readonly StackNode[];
-}
 
 /** All ways to read a text so far. States that stem from equal ways are one object. */
 export interface State {
@@ -24,6 +16,8 @@ export interface State {
   readonly cost: number;
   /** Class of bytes → next state, null: no way goes on, undefined: not yet known. */
   row: (State | null | undefined)[];
+  /** Which of the first 31 terminals matched, as bits → next state, where there are no more than these. */
+  moves: Map<number, State | null>;
   /** The state that every plain character leads to (see `walk.ts`); null: there is none, undefined: not yet known. */
   afterPlain: State | null | undefined;
 }
@@ -34,12 +28,14 @@ export interface Automaton {
   readonly classOf: Uint8Array;
   /** The state behind a byte; null: the grammar does not allow it. */
   step(state: State, byte: number): State | null;
-  /** Allows this many places to be looked at until the next call; beyond that `step` throws `grammar_invalid`. */
-  grant(work: number): void;
+  /** Places that may yet be looked at; what `step` needs is taken off. Below zero it throws `grammar_invalid`. */
+  readonly budget: Budget;
   /** Called when the known states are forgotten, so that others forget what they keep with them. */
   onForget: () => void;
 }
 
+/** Bits of a number that a set of terminals is written in. */
+const bitsOfMove = 31;
 /** Numbers that known states may hold before all but those in use are forgotten: about 40 MB. */
 const mostKnown = 2_000_000;
 
@@ -52,49 +48,63 @@ const mostKnown = 2_000_000;
 export function createAutomaton(program: Program): Automaton {
   const { classOf, classes, terminals, symbols } = program;
   const states = new Map<string, State>();
-  let known = 0;
+  let stored = 0;
   let nextId = 0;
-  const closure = createClosure(program);
+  const budget: Budget = { left: Infinity };
+  const closure = createClosure(program, budget);
+  const emptyRow = Array.from({ length: classes }, (): State | undefined => undefined);
 
   const intern = (): State => {
-    const { items, accepting, stored } = closure.result();
-    const key = `${accepting ? "!" : ""}${items.map(({ position, node }) => `${position}:${node.id}`).join(" ")}`;
+    const { items, accepting, added } = closure.result();
+    const key = `${accepting ? "!" : ""}${keyOf(items)}`;
     const same = states.get(key);
     if (same) return same;
-    const cost = stored + 2 * items.length;
+    const cost = added + 2 * items.length;
     const state: State = {
       id: nextId++,
       positions: items.map(({ position }) => position),
       nodes: items.map(({ node }) => node),
       accepting,
       cost,
-      row: emptyRow(classes),
+      row: emptyRow.slice(),
+      moves: new Map(),
       afterPlain: undefined,
     };
     states.set(key, state);
-    known += cost + classes + key.length;
+    stored += cost + classes + key.length;
     return state;
   };
   const forget = (): void => {
     for (const state of states.values()) {
-      state.row = emptyRow(classes);
+      state.row = emptyRow.slice();
+      state.moves = new Map();
       state.afterPlain = undefined;
     }
     states.clear();
     closure.forget();
-    known = 0;
+    stored = 0;
     automaton.onForget();
   };
   const compute = (state: State, byteClass: number): State | null => {
+    const { positions, nodes } = state;
+    let matched = 0;
+    for (let index = 0; index < positions.length && index < bitsOfMove; index++) {
+      if (terminals[-2 - (symbols[positions[index] ?? 0] ?? 0)]?.[byteClass] === 1) matched |= 1 << index;
+    }
+    // Many classes match the same terminals, and lead to the same state.
+    const short = positions.length <= bitsOfMove;
+    const known = short ? state.moves.get(matched) : undefined;
+    if (known !== undefined) return known;
     closure.begin();
-    for (let index = 0; index < state.positions.length; index++) {
-      const position = state.positions[index] ?? 0;
-      const node = state.nodes[index];
+    for (let index = 0; index < positions.length; index++) {
+      const position = positions[index] ?? 0;
+      const node = nodes[index];
       if (node && terminals[-2 - (symbols[position] ?? 0)]?.[byteClass] === 1) closure.enter(position + 1, node);
     }
-    if (closure.isEmpty()) return null;
-    if (known > mostKnown) forget();
-    return intern();
+    if (stored > mostKnown) forget();
+    const next = closure.isEmpty() ? null : intern();
+    if (short) state.moves.set(matched, next);
+    return next;
   };
   closure.begin();
   closure.enterRoot();
@@ -107,14 +117,8 @@ export function createAutomaton(program: Program): Automaton {
       if (next !== undefined) return next;
       return (state.row[byteClass] = compute(state, byteClass));
     },
-    grant(work) {
-      closure.grant(work);
-    },
+    budget,
     onForget: () => undefined,
   };
   return automaton;
-}
-
-function emptyRow(classes: number): (State | undefined)[] {
-  return Array.from({ length: classes }, () => undefined);
 }

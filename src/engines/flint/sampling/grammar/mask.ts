@@ -24,8 +24,12 @@ export interface GrammarMask {
   clone(): GrammarMask;
 }
 
-/** Places that may be looked at for one token: a good grammar needs some thousands, a second's worth is refused. */
-const workPerToken = 4_000_000;
+/**
+ * What an answer may cost, in places looked at: two and a half million take about a second. A good grammar needs some
+ * thousands for its first tokens and next to nothing later; a bad one is refused within seconds.
+ */
+const workAtOnce = 4_000_000;
+const workPerToken = 50_000;
 /** Numbers that the readings of one answer may need altogether: what one answer can hold in memory, some 100 MB. */
 const mostHeld = 8_000_000;
 const maskCacheBytes = 8 * 1024 ** 2;
@@ -41,13 +45,15 @@ export function compileGrammar(grammar: Grammar, vocabulary: VocabularyTrie): { 
   const find = (state: State): Uint32Array => {
     const known = masks.get(state);
     if (known) return known;
-    automaton.grant(workPerToken);
     const mask = maskOf(state, automaton, vocabulary);
     if (masks.size >= mostMasks) masks.clear();
     masks.set(state, mask);
     return mask;
   };
-  return { open: () => openMask({ automaton, vocabulary, find }, { state: automaton.start, ended: false, held: 0 }) };
+  return {
+    open: () =>
+      openMask({ automaton, vocabulary, find }, { state: automaton.start, ended: false, held: 0, work: workAtOnce }),
+  };
 }
 
 interface Compiled {
@@ -59,24 +65,32 @@ interface Compiled {
 interface Place {
   readonly state: State;
   readonly ended: boolean;
+  /** Numbers that the states on the way here needed. */
   readonly held: number;
+  /** Places that may yet be looked at. */
+  readonly work: number;
 }
 
 function openMask(compiled: Compiled, start: Place): GrammarMask {
-  const { vocabulary, find } = compiled;
+  const { automaton, vocabulary } = compiled;
   let place = start;
   return {
     fill(mask) {
       mask.fill(0);
-      if (place.ended) for (const token of vocabulary.endTokens) allow(mask, token);
-      else mask.set(find(place.state).subarray(0, mask.length));
+      if (place.ended) {
+        for (const token of vocabulary.endTokens) allow(mask, token);
+        return;
+      }
+      automaton.budget.left = place.work;
+      mask.set(compiled.find(place.state).subarray(0, mask.length));
+      place = { ...place, work: automaton.budget.left };
     },
     allows: (token) => next(compiled, place, token) !== undefined,
     accept(token) {
       const after = next(compiled, place, token);
       if (!after) throw new Error(`Token ${token} is not allowed here.`);
       if (after.held > mostHeld) throw tooAmbiguous();
-      place = after;
+      place = { ...after, work: Math.min(workAtOnce, after.work + workPerToken) };
     },
     get finished() {
       return place.ended || (place.state.accepting && place.state.positions.length === 0);
@@ -95,12 +109,12 @@ function next({ automaton, vocabulary }: Compiled, place: Place, token: number):
   const bytes = vocabulary.bytesOf(token);
   if (place.ended || !bytes) return undefined;
   let { state, held } = place;
-  automaton.grant(workPerToken);
+  automaton.budget.left = place.work;
   for (const byte of bytes) {
     const after = automaton.step(state, byte);
     if (!after) return undefined;
     state = after;
     held += after.cost;
   }
-  return { state, ended: false, held };
+  return { state, ended: false, held, work: automaton.budget.left };
 }

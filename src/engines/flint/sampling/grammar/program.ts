@@ -24,18 +24,18 @@ export const endOfAlternative = -1;
 
 /** Throws `grammar_invalid` where a rule leads back to itself before its first byte. */
 export function createProgram(rules: ByteRules): Program {
-  const { sets, number } = numberTerminals(rules);
-  const { classOf, classes, terminals } = classify(sets);
+  const numbering = createNumbering();
   const symbols: number[] = [];
   const starts = rules.map((options) =>
     Int32Array.from(options, (option) => {
       const start = symbols.length;
-      for (const symbol of option) symbols.push("rule" in symbol ? symbol.rule : -2 - number(symbol));
+      for (const symbol of option) symbols.push("rule" in symbol ? symbol.rule : -2 - numbering.number(symbol));
       symbols.push(endOfAlternative);
       return start;
     }),
   );
   const end = symbols.push(endOfAlternative) - 1;
+  const { classOf, classes, terminals } = classify(numbering.sets);
   const nullable = findNullable(rules);
   const rank = rankRules(rules, nullable);
   return { symbols: Int32Array.from(symbols), starts, nullable, rank, classOf, classes, terminals, end };
@@ -44,17 +44,18 @@ export function createProgram(rules: ByteRules): Program {
 type ByteSet = Extract<Symbol, { bytes: unknown }>;
 
 /** Equal sets of bytes are one terminal. */
-function numberTerminals(rules: ByteRules): { sets: ByteSet[]; number(set: ByteSet): number } {
+function createNumbering(): { sets: ByteSet[]; number(set: ByteSet): number } {
   const numbers = new Map<string, number>();
   const sets: ByteSet[] = [];
-  const number = (set: ByteSet): number => {
-    const key = set.bytes.join(" ");
-    const known = numbers.get(key) ?? sets.push(set) - 1;
-    numbers.set(key, known);
-    return known;
+  return {
+    sets,
+    number(set) {
+      const key = set.bytes.join(" ");
+      const known = numbers.get(key) ?? sets.push(set) - 1;
+      numbers.set(key, known);
+      return known;
+    },
   };
-  for (const symbol of rules.flat(2)) if ("bytes" in symbol) number(symbol);
-  return { sets, number };
 }
 
 function classify(sets: readonly ByteSet[]): Pick<Program, "classOf" | "classes" | "terminals"> {
@@ -67,13 +68,13 @@ function classify(sets: readonly ByteSet[]): Pick<Program, "classOf" | "classes"
   // Each set splits the classes so far into those in it and those not.
   let classes = 1;
   for (const member of members) {
-    const split = new Map<number, number>();
+    const split = new Int16Array(classes * 2).fill(-1);
+    classes = 0;
     for (let byte = 0; byte < 256; byte++) {
       const key = (classOf[byte] ?? 0) * 2 + (member[byte] ?? 0);
-      if (!split.has(key)) split.set(key, split.size);
-      classOf[byte] = split.get(key) ?? 0;
+      if (split[key] === -1) split[key] = classes++;
+      classOf[byte] = split[key] ?? 0;
     }
-    classes = split.size;
   }
   const terminals = members.map((member) => {
     const matches = new Uint8Array(classes);

@@ -30,7 +30,7 @@ export interface VocabularyTrie {
 /** Longer tokens are left out; no text needs them. */
 const longest = 1024;
 /** Bytes of a plain token: in a string of limited length all of them are allowed until the limit is this near. */
-export const mostPlain = 24;
+const mostPlain = 24;
 
 export function createVocabularyTrie(vocabulary: GrammarVocabulary): VocabularyTrie {
   const { size, endTokens } = vocabulary;

@@ -1,11 +1,11 @@
 import type { Automaton, State } from "./automaton.ts";
 import type { TokenTrie, VocabularyTrie } from "./trie.ts";
-import { allow, mostPlain, plainCharacters } from "./trie.ts";
+import { allow, plainCharacters } from "./trie.ts";
 
 /** The mask of the tokens that a grammar allows in a state. */
 export function maskOf(state: State, automaton: Automaton, vocabulary: VocabularyTrie): Uint32Array {
   const mask = new Uint32Array(vocabulary.plainMask.length);
-  if (takesPlainText(state, automaton)) mask.set(vocabulary.plainMask);
+  if (takesPlainText(state, automaton, vocabulary.plain.deepest)) mask.set(vocabulary.plainMask);
   else walk(state, automaton, vocabulary.plain, mask);
   walk(state, automaton, vocabulary.others, mask);
   if (state.accepting) for (const token of vocabulary.endTokens) allow(mask, token);
@@ -35,10 +35,10 @@ function walk(start: State, automaton: Automaton, trie: TokenTrie, mask: Uint32A
   }
 }
 
-/** Whether any plain token may come here, as inside most strings: one state follows another for all characters alike. */
-function takesPlainText(state: State, automaton: Automaton): boolean {
+/** Whether any plain text of some length may come here, as in strings: all characters lead from one state to the next. */
+function takesPlainText(state: State, automaton: Automaton, most: number): boolean {
   let at = state;
-  for (let characters = 0; characters < mostPlain; characters++) {
+  for (let characters = 0; characters < most; characters++) {
     if (at.afterPlain === undefined) at.afterPlain = findAfterPlain(at, automaton);
     if (!at.afterPlain) return false;
     if (at.afterPlain === at) return true;

@@ -30,6 +30,7 @@ export class Matcher {
   private readonly seen: Uint32Array;
   private readonly kept: Uint32Array;
   private stamp = 0;
+  private readonly found: number[] = [];
   /** Characters that the last `matchAt` looked at. */
   private taken = 0;
   /** By block of 32 units: the state of the last scan that passed its start, and what it found from there on. */
@@ -46,22 +47,33 @@ export class Matcher {
   }
 
   /**
-   * Appends the ends of the pieces of `text` from `from` to `to` (UTF-16 units): each match is a piece, and so is
-   * what lies between two of them. No surrogate may be alone.
+   * Appends where each match in `text` from `from` to `to` begins and ends (UTF-16 units). No surrogate may be alone.
+   * Matches of nothing are left out.
    */
-  split(text: string, from: number, to: number, ends: number[]): void {
+  find(text: string, from: number, to: number, matches: number[]): void {
     let budget = (to - from) * mostSteps + 4096;
-    let done = from;
     this.forgetScans(from, to);
     for (let at = from; at < to;) {
       const end = this.matchAt(text, at, to);
       budget -= this.taken;
       if (budget < 0) throw unsupportedPattern(this.program.source, "takes too long on this text");
       if (end > at) {
-        if (done < at) ends.push(at);
-        ends.push(end);
-        done = at = end;
+        matches.push(at, end);
+        at = end;
       } else at += (text.codePointAt(at) ?? 0) > 0xffff ? 2 : 1;
+    }
+  }
+
+  /** Appends the ends of the pieces of `text`: each match is a piece, and so is what lies between two of them. */
+  split(text: string, from: number, to: number, ends: number[]): void {
+    const { found } = this;
+    found.length = 0;
+    this.find(text, from, to, found);
+    let done = from;
+    for (let index = 0; index < found.length; index += 2) {
+      const start = found[index] ?? 0;
+      if (start > done) ends.push(start);
+      ends.push((done = found[index + 1] ?? 0));
     }
     if (done < to) ends.push(to);
   }

@@ -70,7 +70,9 @@ export function shorthand(name: string): CodeSet | undefined {
     case "d":
       return digits && negateUpper(name, digits);
     case "w": {
-      const parts = [property("L"), property("M"), property("Nd"), property("Pc")].filter((set) => set !== undefined);
+      const parts = [property("Alphabetic"), property("M"), property("Nd"), property("Pc")].filter(
+        (set) => set !== undefined,
+      );
       return negateUpper(name, union(parts));
     }
     default:

@@ -1,0 +1,35 @@
+/** A fixture's header and its weights as floats. */
+import { parseGguf } from "../../../formats/gguf/parse.ts";
+import type { GgufFile } from "../../../formats/gguf/types.ts";
+import type { CheckedModel } from "../check.ts";
+import { checkModel } from "../check.ts";
+import type { Reference } from "../graph/reference.ts";
+import { createReference } from "../graph/reference.ts";
+
+export interface OpenModel {
+  readonly file: GgufFile;
+  /** Elements of a tensor by name. All are F32. */
+  readonly weights: (name: string) => Float32Array;
+}
+
+export function openModel(bytes: Uint8Array<ArrayBuffer>, name: string): OpenModel {
+  const file = parseGguf(bytes, { name });
+  const weights = new Map<string, Float32Array>();
+  for (const tensor of file.tensors) {
+    if (tensor.typeName !== "F32") throw new Error(`${tensor.name} is of type ${tensor.typeName}`);
+    const start = bytes.byteOffset + file.dataOffset + tensor.offset;
+    weights.set(tensor.name, new Float32Array(bytes.buffer, start, tensor.sizeBytes / 4));
+  }
+  return { file, weights: (tensor) => weights.get(tensor) ?? new Float32Array() };
+}
+
+export interface OpenReference extends CheckedModel {
+  readonly reference: Reference;
+}
+
+/** Checks the model and builds its forward pass with the reference graph. */
+export function openReference({ file, weights }: OpenModel, contextTokens?: number): OpenReference {
+  const checked = checkModel(file, contextTokens);
+  const { architecture, hyperparameters } = checked;
+  return { ...checked, reference: createReference((graph) => architecture.build(graph, hyperparameters), weights) };
+}

@@ -1,0 +1,131 @@
+/** Generations of one loaded model: a request takes a slot, the leader computes, tokens become events. */
+import { HearthError } from "../../error.ts";
+import type { GenerateRequest } from "../../spec/engine.ts";
+import type { GenerateEvent } from "../../spec/event.ts";
+import type { Sampling } from "../../spec/sampling.ts";
+import { abortError } from "../../util/abort.ts";
+import { createChannel } from "../../util/channel.ts";
+import type { Slots } from "../../util/slots.ts";
+import type { FlintThreads } from "./threads/pool.ts";
+import type { Reply, TokenChoice } from "./threads/protocol.ts";
+import { createOutput } from "./output.ts";
+import type { ModelText } from "./text.ts";
+import { tooLong } from "./text.ts";
+
+/** What all generations of one loaded model share. */
+export interface GenerateContext {
+  readonly threads: FlintThreads;
+  readonly text: ModelText;
+  readonly slots: Slots;
+  readonly defaults: Sampling;
+  readonly contextTokens: number;
+}
+
+export async function* generate(
+  request: GenerateRequest,
+  context: GenerateContext,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<GenerateEvent> {
+  const { contextTokens, slots } = context;
+  if (signal?.aborted) throw abortError(signal);
+  const prompt = context.text.promptTokens(request.prompt);
+  // The last place is for the answer: a prompt that fills the context leaves none.
+  if (prompt.length >= contextTokens) throw tooLong(prompt.length, contextTokens);
+  const lease = await slots.acquire(request.tenant, prompt, signal).catch((error: unknown) => {
+    throw signal?.aborted ? abortError(signal) : error;
+  });
+  const { index: slot, cachedTokens: keep } = lease;
+  const run: Run = { request, prompt, history: [...prompt], slot, keep, signal, computed: 0 };
+  try {
+    yield* runGeneration(run, context);
+  } finally {
+    lease.release(run.history.slice(0, run.computed));
+  }
+}
+
+interface Run {
+  readonly request: GenerateRequest;
+  readonly prompt: readonly number[];
+  /** Grows by the tokens of the answer. */
+  readonly history: number[];
+  readonly slot: number;
+  readonly keep: number;
+  readonly signal: AbortSignal | undefined;
+  /** Tokens that the slot's cache holds in the end. */
+  computed: number;
+}
+
+async function* runGeneration(run: Run, context: GenerateContext): AsyncGenerator<GenerateEvent> {
+  const { request, prompt, history, keep } = run;
+  yield { type: "prompt-start", promptTokens: prompt.length };
+  const started = performance.now();
+  const most = Math.min(request.maxTokens ?? Infinity, context.contextTokens - prompt.length);
+  const { tokenizer } = context.text;
+  const output = createOutput({ tokenizer, stop: request.stop ?? [], topLogprobs: request.topLogprobs, prompt });
+  let promptMs: number | undefined;
+  let ended = false;
+  const promptEnd = (): GenerateEvent => {
+    promptMs = performance.now() - started;
+    return { type: "prompt-end", promptTokens: prompt.length, cachedTokens: keep, promptMs };
+  };
+  if (most > 0) {
+    for await (const reply of replies(run, context, most)) {
+      if (promptMs === undefined) yield promptEnd();
+      if (reply.type === "token") {
+        history.push(reply.choice.token);
+        yield output.take(reply.choice);
+        if (output.stopped !== undefined) break;
+      } else ended = reply.ended;
+    }
+  }
+  if (promptMs === undefined) yield promptEnd();
+  const rest = output.flush();
+  if (rest) yield rest;
+  const stopped = output.stopped;
+  const usage = { promptTokens: prompt.length, cachedTokens: keep, completionTokens: history.length - prompt.length };
+  yield {
+    type: "finish",
+    reason: ended || stopped !== undefined ? "stop" : "length",
+    ...(stopped !== undefined && { stopString: stopped }),
+    usage,
+    promptMs: promptMs ?? 0,
+    generateMs: performance.now() - started - (promptMs ?? 0),
+  };
+}
+
+type RunReply = { readonly type: "token"; readonly choice: TokenChoice } | Extract<Reply, { type: "end" }>;
+
+/** What the leader says of one request. Leaving the loop cancels it and waits until its slot is free of it. */
+async function* replies(run: Run, context: GenerateContext, most: number): AsyncGenerator<RunReply> {
+  const { request, prompt, slot, keep, signal } = run;
+  const { threads, defaults } = context;
+  const channel = createChannel<RunReply>();
+  const set = Object.entries(request.sampling).filter(([, value]) => value !== undefined);
+  const call = threads.open((reply) => {
+    if (reply.type === "token" || reply.type === "end") channel.push(reply);
+    if (reply.type === "end") {
+      run.computed = reply.computed;
+      channel.end();
+    }
+    if (reply.type === "error") channel.fail(reply.error);
+  });
+  call.send({
+    type: "generate",
+    slot,
+    keep,
+    prompt,
+    most,
+    sampling: { ...defaults, ...Object.fromEntries(set) },
+    topLogprobs: request.topLogprobs,
+    ignoreEos: request.ignoreEos ?? false,
+    format: request.format,
+  });
+  const onAbort = (): void => channel.fail(signal ? abortError(signal) : new HearthError("aborted", "Aborted."));
+  signal?.addEventListener("abort", onAbort, { once: true });
+  try {
+    for await (const reply of channel) yield reply;
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
+    await call.close();
+  }
+}

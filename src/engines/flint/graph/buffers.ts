@@ -1,0 +1,80 @@
+/** Places for values: two values share memory when one is not needed any more before the other is written. */
+import { activationBytes, superActivationBytes } from "../weights/layout.ts";
+import type { RowSpace, ValueInfo } from "./program.ts";
+import type { Stage } from "./stages.ts";
+import { inputsOf, opsOf, outputOf } from "./stages.ts";
+
+export interface BufferPlan {
+  /** Byte offset of each value. */
+  readonly offsets: readonly number[];
+  readonly totalBytes: number;
+}
+
+export type RowCapacity = Readonly<Record<RowSpace, number>>;
+
+/** Bytes from row to row. Matrices write whole groups of eight. */
+export function rowBytes({ width, form }: ValueInfo): number {
+  switch (form) {
+    case "float":
+      return Math.ceil(width / 8) * 32;
+    case "coded":
+      return activationBytes(width);
+    case "super":
+      return superActivationBytes(width);
+  }
+}
+
+interface Life {
+  readonly id: number;
+  readonly bytes: number;
+  first: number;
+  last: number;
+}
+
+export function planBuffers(
+  stages: readonly Stage[],
+  values: readonly ValueInfo[],
+  { capacity, result }: { readonly capacity: RowCapacity; readonly result: number },
+): BufferPlan {
+  const lives = livesOf(stages, values, capacity);
+  const resultLife = lives[result];
+  if (resultLife) resultLife.last = stages.length;
+  const placed: (Life & { offset: number })[] = [];
+  const offsets = new Array<number>(values.length).fill(0);
+  let totalBytes = 0;
+  for (const life of lives.toSorted((a, b) => b.bytes - a.bytes)) {
+    const busy = placed
+      .filter((other) => other.first <= life.last && life.first <= other.last)
+      .sort((a, b) => a.offset - b.offset);
+    let offset = 0;
+    for (const other of busy) {
+      if (offset + life.bytes <= other.offset) break;
+      offset = Math.max(offset, other.offset + other.bytes);
+    }
+    placed.push({ ...life, offset });
+    offsets[life.id] = offset;
+    totalBytes = Math.max(totalBytes, offset + life.bytes);
+  }
+  return { offsets, totalBytes };
+}
+
+function livesOf(stages: readonly Stage[], values: readonly ValueInfo[], capacity: RowCapacity): Life[] {
+  const lives = values.map((value, id): Life => ({
+    id,
+    // Whole cache lines, and a vector more than the last row needs.
+    bytes: Math.ceil((rowBytes(value) * capacity[value.rows] + 32) / 64) * 64,
+    first: Infinity,
+    last: -1,
+  }));
+  stages.forEach((stage, index) => {
+    for (const op of opsOf(stage)) {
+      for (const id of [...inputsOf(op), outputOf(op)]) {
+        const life = id === undefined ? undefined : lives[id];
+        if (!life) continue;
+        life.first = Math.min(life.first, index);
+        life.last = Math.max(life.last, index);
+      }
+    }
+  });
+  return lives.map((life) => (life.last < 0 ? { ...life, first: 0, last: 0 } : life));
+}

@@ -1,0 +1,130 @@
+/** Runs pieces of matrix stages: a piece is some row groups of one matrix, for all rows of the step. */
+import { floatMatmulName } from "../kernels/wasm/matmul-float.ts";
+import { superMatmulName } from "../kernels/wasm/matmul-super.ts";
+import { matmulName } from "../kernels/wasm/matmul.ts";
+import { rowGroup, rowGroupBytes } from "../weights/layout.ts";
+import { streamsFor } from "./kernels.ts";
+import type { PlacedMatrix, PlacedValue, Plan } from "./plan.ts";
+import type { MatmulOp } from "./program.ts";
+import type { Counts } from "./counts.ts";
+
+export type Kernel = (...parameters: number[]) => void;
+export type Kernels = Readonly<Record<string, Kernel>>;
+
+/** What runs a stage: in how many pieces, and one of them. */
+export interface StageRunner {
+  pieces(counts: Counts): number;
+  run(piece: number, counts: Counts): void;
+}
+
+interface Job {
+  readonly matrix: PlacedMatrix;
+  readonly x: PlacedValue;
+  readonly y: PlacedValue;
+  /** First row group of the part of the tensor that is used, and how many. */
+  readonly firstGroup: number;
+  readonly groups: number;
+  /** Row groups of a piece. */
+  readonly step: number;
+  readonly pieces: number;
+  readonly experts: number;
+  readonly kernels: readonly (readonly [streams: number, kernel: Kernel, rest: Kernel])[];
+}
+
+/** A piece should take some tens of microseconds: at least this many weights … */
+const leastWeights = 64 * 1024;
+/** … and a stage has at most this many pieces for each worker. */
+const piecesPerWorker = 16;
+
+export function matmulRunner(
+  ops: readonly MatmulOp[],
+  plan: Plan,
+  { kernels, workers }: { readonly kernels: Kernels; readonly workers: number },
+): StageRunner {
+  const jobs = ops.map((op) => createJob(op, plan, { kernels, workers, matrices: ops.length }));
+  const dense = jobs.reduce((sum, { pieces, experts }) => sum + pieces * experts, 0);
+  return {
+    pieces: () => dense,
+    run(piece, counts) {
+      let rest = piece;
+      for (const job of jobs) {
+        const pieces = job.pieces * job.experts;
+        if (rest < pieces) {
+          runPiece(job, rest, counts);
+          return;
+        }
+        rest -= pieces;
+      }
+    },
+  };
+}
+
+interface JobContext {
+  readonly kernels: Kernels;
+  readonly workers: number;
+  readonly matrices: number;
+}
+
+function createJob(op: MatmulOp, plan: Plan, { kernels, workers, matrices }: JobContext): Job {
+  const matrix = plan.matrices[op.weight.name];
+  const x = plan.values[op.x];
+  const y = plan.values[op.out];
+  if (!matrix || !x || !y) throw new Error(`no place for ${op.weight.name}`);
+  const { experts = 1, row = 0, n, k } = op.weight;
+  const groups = Math.ceil(n / rowGroup);
+  const most = Math.max(1, Math.floor((piecesPerWorker * workers) / matrices));
+  const wanted = Math.max(Math.ceil(groups / most), Math.ceil(leastWeights / (k * rowGroup)));
+  const step = Math.min(groups, Math.ceil(wanted / 4) * 4);
+  return {
+    matrix,
+    x,
+    y,
+    firstGroup: row / rowGroup,
+    groups,
+    step,
+    pieces: Math.ceil(groups / step),
+    experts,
+    kernels: [1, 2, 3, 4].map((tokens) => kernelsFor(matrix, tokens, kernels)),
+  };
+}
+
+function kernelsFor({ layout, k }: PlacedMatrix, tokens: number, kernels: Kernels): readonly [number, Kernel, Kernel] {
+  const find = (name: string): Kernel => {
+    const kernel = kernels[name];
+    if (!kernel) throw new Error(`no kernel ${name}`);
+    return kernel;
+  };
+  if (layout.kind === "float") {
+    const kernel = find(floatMatmulName({ layout, k, tokens }));
+    return [1, kernel, kernel];
+  }
+  const streams = streamsFor[tokens] ?? 1;
+  const name = (count: number): string =>
+    layout.kind === "super"
+      ? superMatmulName({ layout, k, tokens, streams: count })
+      : matmulName({ layout, k, tokens, streams: count });
+  return [streams, find(name(streams)), find(name(1))];
+}
+
+function runPiece(job: Job, piece: number, counts: Counts): void {
+  const { matrix, x, y, firstGroup, groups, step, pieces, experts } = job;
+  const first = (piece % pieces) * step;
+  const count = Math.min(step, groups - first);
+  const expert = Math.floor(piece / pieces);
+  const start = experts > 1 ? counts.expertStart(expert) : 0;
+  const end = experts > 1 ? counts.expertStart(expert + 1) : counts.rows(y.rows);
+  const bytes = rowGroupBytes(matrix.layout, matrix.k);
+  const w = matrix.address + expert * matrix.expertBytes + (firstGroup + first) * bytes;
+  for (let row = start; row < end; row += 4) {
+    const tokens = Math.min(4, end - row);
+    const chosen = job.kernels[tokens - 1];
+    if (!chosen) return;
+    const [streams, kernel, rest] = chosen;
+    const sets = Math.floor(count / streams);
+    const xAt = x.address + row * x.stride;
+    const yAt = y.address + row * y.stride + first * rowGroup * 4;
+    if (sets > 0) kernel(w, xAt, yAt, y.stride, sets);
+    const done = sets * streams;
+    if (done < count) rest(w + done * bytes, xAt, yAt + done * rowGroup * 4, y.stride, count - done);
+  }
+}

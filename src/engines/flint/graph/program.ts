@@ -1,0 +1,83 @@
+/** The recorded forward pass: plain data, so that it can be handed to the compute workers. */
+import type { Layout } from "../weights/layout.ts";
+import type { Activation, ExpertsOptions, Matrix, NormOptions, RopeOptions, Vector } from "./graph.ts";
+
+/** Which rows a value has: all rows of the step, those whose output was asked for, or one for each chosen expert of each row. */
+export type RowSpace = "all" | "outputs" | "slots" | "outputSlots";
+
+export interface ValueInfo {
+  readonly width: number;
+  readonly rows: RowSpace;
+  /** Float32, or rows quantized for a kind of matrix. */
+  readonly form: Layout["kind"];
+}
+
+/** Operations that treat every row by itself. */
+export type RowOp =
+  | { readonly kind: "embed"; readonly table: Matrix; readonly out: number; readonly scale: number }
+  | { readonly kind: "embed-position"; readonly x: number; readonly table: Matrix; readonly out: number }
+  | { readonly kind: "embed-constant"; readonly x: number; readonly table: Matrix; readonly row: number; readonly out: number }
+  | ({ readonly kind: "norm"; readonly x: number; readonly out: number } & NormSpec)
+  | { readonly kind: "quantize"; readonly form: "coded" | "super"; readonly x: number; readonly out: number }
+  | { readonly kind: "bias"; readonly x: number; readonly bias: Vector; readonly out: number }
+  | { readonly kind: "add"; readonly a: number; readonly b: number; readonly out: number }
+  | { readonly kind: "scale"; readonly x: number; readonly factor: number; readonly out: number }
+  | { readonly kind: "soft-cap"; readonly x: number; readonly cap: number; readonly out: number }
+  | { readonly kind: "gated"; readonly gate: number; readonly up: number; readonly activation: Activation; readonly out: number }
+  | { readonly kind: "activate"; readonly x: number; readonly activation: Activation; readonly out: number }
+  | { readonly kind: "mean-rows"; readonly x: number; readonly out: number }
+  | { readonly kind: "take-outputs"; readonly x: number; readonly out: number }
+  | { readonly kind: "rotate-store"; readonly q: number; readonly k: number; readonly v: number; readonly out: number; readonly attention: number }
+  | { readonly kind: "take-slots"; readonly x: number; readonly out: number }
+  | { readonly kind: "mix-slots"; readonly x: number; readonly used: number; readonly out: number };
+
+export type NormSpec = Omit<NormOptions, "kind"> & { readonly norm: NormOptions["kind"] };
+
+export interface MatmulOp {
+  readonly kind: "matmul";
+  readonly x: number;
+  readonly weight: Matrix;
+  readonly out: number;
+}
+
+/** Attention over the cache; `q` is rotated already. */
+export interface AttendOp {
+  readonly kind: "attend";
+  readonly q: number;
+  readonly out: number;
+  readonly attention: number;
+}
+
+/** Chooses experts for every row and sorts the (row, expert) pairs, the slots, by expert. One worker does it. */
+export interface RouteOp {
+  readonly kind: "route";
+  readonly scores: number;
+  readonly options: ExpertsOptions;
+}
+
+export type Op = RowOp | MatmulOp | AttendOp | RouteOp;
+
+/** Attention of one layer, as the kernels need it. */
+export interface AttentionInfo {
+  readonly layer: number;
+  readonly heads: number;
+  readonly keyHeads: number;
+  readonly headWidth: number;
+  readonly valueWidth: number;
+  readonly scale: number;
+  readonly window?: number;
+  readonly softCap?: number;
+  readonly bidirectional: boolean;
+  /** Index into `ropes`. */
+  readonly rope?: number;
+}
+
+export interface Recording {
+  readonly ops: readonly Op[];
+  readonly values: readonly ValueInfo[];
+  readonly attentions: readonly AttentionInfo[];
+  readonly ropes: readonly RopeOptions[];
+  readonly result: { readonly kind: "logits" | "hidden"; readonly value: number };
+  /** Experts that a row chooses; 0: none. */
+  readonly expertsUsed: number;
+}

@@ -1,0 +1,199 @@
+/** The `Graph` that writes down what it is told. */
+import type { Layout } from "../weights/layout.ts";
+import type {
+  Activation,
+  AttentionOptions,
+  ExpertsOptions,
+  Graph,
+  LinearOptions,
+  Matrix,
+  NormOptions,
+  RopeOptions,
+  Value,
+} from "./graph.ts";
+import type { AttentionInfo, Op, Recording, RowSpace, ValueInfo } from "./program.ts";
+
+/** Records what `build` does. `layoutOf` tells how a matrix will be packed: coded ones want quantized activations. */
+export function record(build: (graph: Graph) => void, layoutOf: (matrix: Matrix) => Layout): Recording {
+  const recorder = new Recorder(layoutOf);
+  build(recorder);
+  return recorder.recording();
+}
+
+class Recorder implements Graph {
+  readonly #layoutOf: (matrix: Matrix) => Layout;
+  readonly #ops: Op[] = [];
+  readonly #values: ValueInfo[] = [];
+  readonly #attentions: AttentionInfo[] = [];
+  readonly #ropes: RopeOptions[] = [];
+  readonly #quantized = new Map<string, number>();
+  #result: Recording["result"] | undefined;
+  #expertsUsed = 0;
+
+  constructor(layoutOf: (matrix: Matrix) => Layout) {
+    this.#layoutOf = layoutOf;
+  }
+
+  recording(): Recording {
+    if (!this.#result) throw new Error("the forward pass has no result");
+    return {
+      ops: this.#ops,
+      values: this.#values,
+      attentions: this.#attentions,
+      ropes: this.#ropes,
+      result: this.#result,
+      expertsUsed: this.#expertsUsed,
+    };
+  }
+
+  embed(table: Matrix, scale = 1): Value {
+    const out = this.#value(table.k, "all");
+    this.#ops.push({ kind: "embed", table, out: out.id, scale });
+    return out;
+  }
+
+  embedPosition(x: Value, table: Matrix): Value {
+    const out = this.#like(x);
+    this.#ops.push({ kind: "embed-position", x: x.id, table, out: out.id });
+    return out;
+  }
+
+  embedConstant(x: Value, table: Matrix, row: number): Value {
+    const out = this.#like(x);
+    this.#ops.push({ kind: "embed-constant", x: x.id, table, row, out: out.id });
+    return out;
+  }
+
+  norm(x: Value, { kind, ...options }: NormOptions): Value {
+    const out = this.#like(x);
+    this.#ops.push({ kind: "norm", norm: kind, x: x.id, out: out.id, ...options });
+    return out;
+  }
+
+  linear(x: Value, weight: Matrix, { bias }: LinearOptions = {}): Value {
+    const product = this.#matmul(x, weight);
+    if (!bias) return product;
+    const out = this.#like(product);
+    this.#ops.push({ kind: "bias", x: product.id, bias, out: out.id });
+    return out;
+  }
+
+  add(a: Value, b: Value): Value {
+    const out = this.#like(a);
+    this.#ops.push({ kind: "add", a: a.id, b: b.id, out: out.id });
+    return out;
+  }
+
+  scale(x: Value, factor: number): Value {
+    const out = this.#like(x);
+    this.#ops.push({ kind: "scale", x: x.id, factor, out: out.id });
+    return out;
+  }
+
+  gated(gate: Value, up: Value, activation: Activation): Value {
+    const out = this.#like(up);
+    this.#ops.push({ kind: "gated", gate: gate.id, up: up.id, activation, out: out.id });
+    return out;
+  }
+
+  activate(x: Value, activation: Activation): Value {
+    const out = this.#like(x);
+    this.#ops.push({ kind: "activate", x: x.id, activation, out: out.id });
+    return out;
+  }
+
+  attention(q: Value, k: Value, v: Value, { rope, bidirectional = false, ...options }: AttentionOptions): Value {
+    const info: AttentionInfo = { ...options, bidirectional, ...(rope && { rope: this.#ropeIndex(rope) }) };
+    const attention = this.#attentions.push(info) - 1;
+    const rotated = this.#like(q);
+    this.#ops.push({ kind: "rotate-store", q: q.id, k: k.id, v: v.id, out: rotated.id, attention });
+    const out = this.#value(options.heads * options.valueWidth, this.#rowsOf(q));
+    this.#ops.push({ kind: "attend", q: rotated.id, out: out.id, attention });
+    return out;
+  }
+
+  experts(x: Value, options: ExpertsOptions): Value {
+    this.#expertsUsed = options.used;
+    const scores = this.#matmul(x, options.router);
+    this.#ops.push({ kind: "route", scores: scores.id, options });
+    const slots = this.#rowsOf(x) === "all" ? "slots" : "outputSlots";
+    const taken = this.#value(x.width, slots);
+    this.#ops.push({ kind: "take-slots", x: x.id, out: taken.id });
+    const up = this.#matmul(taken, options.up);
+    const middle = options.gate
+      ? this.gated(this.#matmul(taken, options.gate), up, options.activation)
+      : this.activate(up, options.activation);
+    const down = this.#matmul(middle, options.down);
+    const out = this.#like(x);
+    this.#ops.push({ kind: "mix-slots", x: down.id, used: options.used, out: out.id });
+    return out;
+  }
+
+  outputRows(x: Value): Value {
+    const out = this.#value(x.width, "outputs");
+    this.#ops.push({ kind: "take-outputs", x: x.id, out: out.id });
+    return out;
+  }
+
+  meanRows(x: Value): Value {
+    const out = this.#value(x.width, "outputs");
+    this.#ops.push({ kind: "mean-rows", x: x.id, out: out.id });
+    return out;
+  }
+
+  logits(
+    x: Value,
+    weight: Matrix,
+    options: { readonly bias?: LinearOptions["bias"]; readonly scale?: number; readonly softCap?: number } = {},
+  ): void {
+    let out = this.linear(x, weight, options.bias ? { bias: options.bias } : {});
+    if (options.scale !== undefined && options.scale !== 1) out = this.scale(out, options.scale);
+    if (options.softCap) {
+      const capped = this.#like(out);
+      this.#ops.push({ kind: "soft-cap", x: out.id, cap: options.softCap, out: capped.id });
+      out = capped;
+    }
+    this.#result = { kind: "logits", value: out.id };
+  }
+
+  hidden(x: Value): void {
+    this.#result = { kind: "hidden", value: x.id };
+  }
+
+  #matmul(x: Value, weight: Matrix): Value {
+    const out = this.#value(weight.n, this.#rowsOf(x));
+    this.#ops.push({ kind: "matmul", x: this.#operand(x, weight), weight, out: out.id });
+    return out;
+  }
+
+  /** What the matrix multiplies: the value, or its quantized form, made once. */
+  #operand(x: Value, weight: Matrix): number {
+    const form = this.#layoutOf(weight).kind;
+    if (form === "float") return x.id;
+    const key = `${form} ${x.id}`;
+    const known = this.#quantized.get(key);
+    if (known !== undefined) return known;
+    const out = this.#value(x.width, this.#rowsOf(x), form);
+    this.#ops.push({ kind: "quantize", form, x: x.id, out: out.id });
+    this.#quantized.set(key, out.id);
+    return out.id;
+  }
+
+  #ropeIndex(rope: RopeOptions): number {
+    const key = JSON.stringify(rope);
+    const known = this.#ropes.findIndex((one) => JSON.stringify(one) === key);
+    return known >= 0 ? known : this.#ropes.push(rope) - 1;
+  }
+
+  #rowsOf(x: Value): RowSpace {
+    return this.#values[x.id]?.rows ?? "all";
+  }
+
+  #like(x: Value): Value {
+    return this.#value(x.width, this.#rowsOf(x));
+  }
+
+  #value(width: number, rows: RowSpace, form: ValueInfo["form"] = "float"): Value {
+    return { id: this.#values.push({ width, rows, form }) - 1, width };
+  }
+}

@@ -1,0 +1,187 @@
+/**
+ * A second implementation of the graph for tests: slow, plain, all in float64. What the kernels and the architectures are
+ * measured against.
+ */
+import { activate, attendRow, normRow, product, rotate } from "./reference-math.ts";
+import type { CacheEntry } from "./reference-math.ts";
+import type { AttentionOptions, ExpertsOptions, Graph, Matrix, NormOptions, Value, Vector } from "./graph.ts";
+
+/** One token of one sequence. */
+export interface ReferenceRow {
+  readonly token: number;
+  readonly sequence: number;
+  readonly position: number;
+  /** Whether its logits are wanted. */
+  readonly output?: boolean;
+}
+
+export interface Reference {
+  /** Runs the forward pass: one row of logits for each wanted row, or of hidden states for each row. */
+  step(rows: readonly ReferenceRow[]): Float64Array[];
+}
+
+type Rows = readonly Float64Array[];
+
+/** What one step works on. */
+interface Step {
+  readonly rows: readonly ReferenceRow[];
+  readonly values: Rows[];
+}
+
+/** `weights` gives all elements of a tensor, as floats, in the order of the file. */
+export function createReference(
+  build: (graph: Graph) => void,
+  weights: (name: string) => ArrayLike<number>,
+): Reference {
+  const ops: ((step: Step) => Rows)[] = [];
+  const value = (width: number, run: (step: Step) => Rows): Value => {
+    ops.push(run);
+    return { id: ops.length - 1, width };
+  };
+  build(createGraph(value, weights));
+  return {
+    step(rows) {
+      const step: Step = { rows, values: [] };
+      for (const run of ops) step.values.push(run(step));
+      return (step.values.at(-1) ?? []).map((row) => Float64Array.from(row));
+    },
+  };
+}
+
+type Define = (width: number, run: (step: Step) => Rows) => Value;
+type Weights = (name: string) => ArrayLike<number>;
+
+function createGraph(value: Define, weights: Weights): Graph {
+  /** A value whose rows are made from those of another, one by one. */
+  const map = (x: Value, width: number, run: (row: Float64Array) => Float64Array): Value =>
+    value(width, ({ values }) => rowsOf(values, x).map(run));
+  const vector = (of: Vector | undefined): ArrayLike<number> | undefined =>
+    of && slice(weights(of.name), of.start ?? 0, of.length);
+  const tableRow = (table: Matrix, row: number): Float64Array =>
+    Float64Array.from(slice(weights(table.name), row * table.k, table.k));
+  const linear = (x: Value, weight: Matrix, bias?: Vector): Value =>
+    map(x, weight.n, (row) => sum(product(weights(weight.name), weight, row), vector(bias)));
+  const graph: Graph = {
+    embed: (table, scale = 1) =>
+      value(table.k, ({ rows }) => rows.map(({ token }) => tableRow(table, token).map((element) => element * scale))),
+    embedPosition: (x, table) =>
+      value(x.width, ({ rows, values }) =>
+        rowsOf(values, x).map((row, index) => sum(row, tableRow(table, rows[index]?.position ?? 0))),
+      ),
+    embedConstant: (x, table, index) => map(x, x.width, (row) => sum(row, tableRow(table, index))),
+    norm: (x, options) => map(x, x.width, (row) => normRow(row, { ...options, ...resolve(options, vector) })),
+    linear: (x, weight, options) => linear(x, weight, options?.bias),
+    add: (a, b) =>
+      value(a.width, ({ values }) => rowsOf(values, a).map((row, index) => sum(row, rowsOf(values, b)[index]))),
+    scale: (x, factor) => map(x, x.width, (row) => row.map((element) => element * factor)),
+    gated: (gate, up, activation) =>
+      value(up.width, ({ values }) =>
+        rowsOf(values, up).map((row, index) => {
+          const gates = rowsOf(values, gate)[index] ?? row;
+          return row.map((element, at) => element * activate(gates[gate.width === 1 ? 0 : at] ?? 0, activation));
+        }),
+      ),
+    activate: (x, activation) => map(x, x.width, (row) => row.map((element) => activate(element, activation))),
+    attention: (q, k, v, options) => value(options.heads * options.valueWidth, attention({ q, k, v }, options, vector)),
+    experts: (x, options) => map(x, x.width, (row) => mixExperts(row, options, weights)),
+    outputRows: (x) =>
+      value(x.width, ({ rows, values }) => rowsOf(values, x).filter((_, index) => rows[index]?.output ?? false)),
+    meanRows: (x) => value(x.width, (step) => meanRows(step, x)),
+    logits(x, weight, { bias, scale = 1, softCap } = {}) {
+      const scores = graph.scale(linear(x, weight, bias), scale);
+      if (softCap !== undefined) map(scores, weight.n, (row) => row.map((score) => softCap * Math.tanh(score / softCap)));
+    },
+    hidden: (x) => void graph.scale(x, 1),
+  };
+  return graph;
+}
+
+function rowsOf(values: readonly Rows[], { id }: Value): Rows {
+  return values[id] ?? [];
+}
+
+function slice(all: ArrayLike<number>, start: number, length: number): ArrayLike<number> {
+  return Array.prototype.slice.call(all, start, start + length);
+}
+
+function sum(row: Float64Array, other: ArrayLike<number> | undefined): Float64Array {
+  return other ? row.map((element, index) => element + (other[index] ?? 0)) : row;
+}
+
+function resolve(
+  { weight, bias }: NormOptions,
+  vector: (of: Vector | undefined) => ArrayLike<number> | undefined,
+): { readonly weights: ArrayLike<number> | undefined; readonly biases: ArrayLike<number> | undefined } {
+  return { weights: vector(weight), biases: vector(bias) };
+}
+
+/** Keeps what it has seen of each sequence. */
+function attention(
+  { q, k, v }: { readonly q: Value; readonly k: Value; readonly v: Value },
+  options: AttentionOptions,
+  vector: (of: Vector | undefined) => ArrayLike<number> | undefined,
+): (step: Step) => Rows {
+  const cache = new Map<number, CacheEntry[]>();
+  const { rope, headWidth } = options;
+  const factors = vector(rope?.factors);
+  const rotated = (row: Float64Array, position: number): Float64Array =>
+    rope ? rotate(row, { rope, headWidth, position, factors }) : row;
+  return ({ rows, values }) => {
+    for (const [index, { sequence, position }] of rows.entries()) {
+      const entries = cache.get(sequence) ?? [];
+      const keys = rotated(rowsOf(values, k)[index] ?? new Float64Array(), position);
+      entries[position] = { position, keys, values: rowsOf(values, v)[index] ?? new Float64Array() };
+      cache.set(sequence, entries);
+    }
+    return rows.map(({ sequence, position }, index) => {
+      const query = rotated(rowsOf(values, q)[index] ?? new Float64Array(), position);
+      return attendRow(query, { position, entries: cache.get(sequence) ?? [], options });
+    });
+  };
+}
+
+function mixExperts(row: Float64Array, options: ExpertsOptions, weights: Weights): Float64Array {
+  const scores = product(weights(options.router.name), options.router, row);
+  const chosen = choose(scores, options);
+  const mixed = new Float64Array(row.length);
+  for (const { expert, weight } of chosen) {
+    const part = (matrix: Matrix, x: Float64Array): Float64Array =>
+      product(weights(matrix.name), { ...matrix, row: expert * matrix.n }, x);
+    const up = part(options.up, row);
+    const gate = options.gate ? part(options.gate, row) : up;
+    const inner = gate.map((score, at) => activate(score, options.activation) * (options.gate ? (up[at] ?? 0) : 1));
+    const out = part(options.down, inner);
+    for (const [at, element] of out.entries()) mixed[at] = (mixed[at] ?? 0) + weight * element;
+  }
+  return mixed;
+}
+
+interface Choice {
+  readonly expert: number;
+  readonly weight: number;
+}
+
+function choose(scores: Float64Array, { used, scoring, normalize, scale = 1 }: ExpertsOptions): Choice[] {
+  const ranked = [...scores.keys()].sort((a, b) => (scores[b] ?? 0) - (scores[a] ?? 0) || a - b);
+  const chosen = ranked.slice(0, used);
+  const among = scoring === "softmax" ? ranked : chosen;
+  const most = Math.max(...scores);
+  const of = (expert: number): number => Math.exp((scores[expert] ?? 0) - most);
+  const total = scoring === "sigmoid" ? 1 : among.reduce((all, expert) => all + of(expert), 0);
+  const weights = chosen.map((expert) =>
+    scoring === "sigmoid" ? activate(scores[expert] ?? 0, "sigmoid") : of(expert) / total,
+  );
+  const divisor = normalize ? weights.reduce((all, weight) => all + weight, 0) : 1;
+  return chosen.map((expert, at) => ({ expert, weight: ((weights[at] ?? 0) / divisor) * scale }));
+}
+
+/** One row for each sequence, in the order in which they come. */
+function meanRows({ rows, values }: Step, x: Value): Rows {
+  const sums = new Map<number, { count: number; total: Float64Array }>();
+  for (const [index, row] of rowsOf(values, x).entries()) {
+    const sequence = rows[index]?.sequence ?? 0;
+    const before = sums.get(sequence) ?? { count: 0, total: new Float64Array(row.length) };
+    sums.set(sequence, { count: before.count + 1, total: sum(before.total, row) });
+  }
+  return [...sums.values()].map(({ count, total }) => total.map((element) => element / count));
+}

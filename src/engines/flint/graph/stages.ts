@@ -1,0 +1,83 @@
+/**
+ * Groups the recorded operations into stages. The workers meet after each stage and nowhere else, so a stage holds what
+ * can run side by side: matrices that do not read each other, or a chain of operations that treat each row by itself.
+ */
+import type { AttendOp, MatmulOp, Op, RouteOp, RowOp, RowSpace, ValueInfo } from "./program.ts";
+
+export type Stage =
+  | { readonly kind: "rows"; readonly rows: RowSpace; readonly ops: readonly RowOp[] }
+  | { readonly kind: "matmul"; readonly rows: RowSpace; readonly ops: readonly MatmulOp[] }
+  | { readonly kind: "attend"; readonly op: AttendOp }
+  | { readonly kind: "route"; readonly rows: RowSpace; readonly op: RouteOp };
+
+export function toStages(ops: readonly Op[], values: readonly ValueInfo[]): Stage[] {
+  const stages: Stage[] = [];
+  const rowsOf = (id: number): RowSpace => values[id]?.rows ?? "all";
+  for (const op of ops) {
+    const last = stages.at(-1);
+    switch (op.kind) {
+      case "attend":
+        stages.push({ kind: "attend", op });
+        break;
+      case "route":
+        stages.push({ kind: "route", rows: rowsOf(op.scores), op });
+        break;
+      case "matmul": {
+        const index = stageFor(stages, op, rowsOf(op.out));
+        const stage = stages[index];
+        if (stage?.kind === "matmul") stages[index] = { ...stage, ops: [...stage.ops, op] };
+        else stages.push({ kind: "matmul", rows: rowsOf(op.out), ops: [op] });
+        break;
+      }
+      default:
+        // What takes rows from another space reads rows that other workers wrote: it starts a stage of its own.
+        if (last?.kind === "rows" && last.rows === rowsOf(op.out) && !crosses(op)) {
+          stages[stages.length - 1] = { ...last, ops: [...last.ops, op] };
+        } else stages.push({ kind: "rows", rows: rowsOf(op.out), ops: [op] });
+    }
+  }
+  return stages;
+}
+
+/** The stage of matrices that a further one can join: nothing from there on writes what it reads. -1: none. */
+function stageFor(stages: readonly Stage[], op: MatmulOp, rows: RowSpace): number {
+  for (let index = stages.length - 1; index >= 0; index--) {
+    const stage = stages[index];
+    if (!stage || stage.kind === "attend" || stage.kind === "route") return -1;
+    if (opsOf(stage).some((other) => outputOf(other) === op.x)) return -1;
+    if (stage.kind === "matmul") return stage.rows === rows ? index : -1;
+  }
+  return -1;
+}
+
+function crosses(op: RowOp): boolean {
+  return op.kind === "mean-rows" || op.kind === "take-outputs" || op.kind === "take-slots" || op.kind === "mix-slots";
+}
+
+/** Ids of the values that an operation reads. */
+export function inputsOf(op: Op): number[] {
+  switch (op.kind) {
+    case "embed":
+      return [];
+    case "add":
+      return [op.a, op.b];
+    case "gated":
+      return [op.gate, op.up];
+    case "rotate-store":
+      return [op.q, op.k, op.v];
+    case "attend":
+      return [op.q];
+    case "route":
+      return [op.scores];
+    default:
+      return [op.x];
+  }
+}
+
+export function outputOf(op: Op): number | undefined {
+  return op.kind === "route" ? undefined : op.out;
+}
+
+export function opsOf(stage: Stage): readonly Op[] {
+  return stage.kind === "rows" || stage.kind === "matmul" ? stage.ops : [stage.op];
+}

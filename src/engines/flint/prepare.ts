@@ -1,0 +1,101 @@
+/** From a checked header to memory and kernels: everything that is made once, before the workers start. */
+import { HearthError } from "../../error.ts";
+import type { GgmlTypeName } from "../../formats/gguf/ggml.ts";
+import type { GgufFile } from "../../formats/gguf/types.ts";
+import type { CheckedModel } from "./check.ts";
+import { kernelModule } from "./graph/kernels.ts";
+import { blockTokens, createPlan } from "./graph/plan.ts";
+import type { Plan } from "./graph/plan.ts";
+import { record } from "./graph/record.ts";
+import { writeConstants } from "./kernels/wasm/constants.ts";
+import { mostPages } from "./kernels/wasm/module.ts";
+import { Control } from "./threads/control.ts";
+import { loadPieces } from "./threads/load.ts";
+import type { WorkerSetup } from "./threads/worker.ts";
+import { layoutOf } from "./weights/pack.ts";
+
+export interface PrepareOptions {
+  readonly contextTokens: number;
+  /** Sequences that run at once. */
+  readonly parallel: number;
+  readonly workers: number;
+  /** Rows of a step. */
+  readonly batchTokens: number | undefined;
+}
+
+export interface Prepared {
+  readonly setup: Omit<WorkerSetup, "index">;
+  /** Bytes that are really in use: memory that was reserved and never written does not count. */
+  usedBytes(): number;
+}
+
+const defaultRows = 256;
+const pageBytes = 65_536;
+/** Results of a step take at most this much. */
+const resultBytes = 64 * 1024 * 1024;
+
+export function prepare(file: GgufFile, checked: CheckedModel, options: PrepareOptions): Prepared {
+  const types = new Map(file.tensors.map(({ name, typeName }) => [name, typeName]));
+  const typeOf = (name: string): GgmlTypeName => types.get(name) ?? "F32";
+  const { architecture, hyperparameters } = checked;
+  const recording = record(
+    (graph) => architecture.build(graph, hyperparameters),
+    ({ name }) => layoutOf(typeOf(name)),
+  );
+  const { contextTokens, parallel, workers, batchTokens } = options;
+  const encoder = recording.result.kind === "hidden";
+  const rows = encoder ? contextTokens : Math.min(batchTokens ?? defaultRows, contextTokens);
+  const width = recording.values[recording.result.value]?.width ?? 1;
+  const outputs = encoder ? rows : Math.min(rows, Math.max(parallel, Math.floor(resultBytes / (width * 4))));
+  // One more than run at once: for texts that are computed and forgotten.
+  const sequences = encoder ? 1 : parallel + 1;
+  const plan = createPlan({
+    recording,
+    typeOf,
+    rows,
+    outputs,
+    sequences,
+    contextTokens,
+    cacheBlocks: sequences * Math.ceil(contextTokens / blockTokens),
+    workers,
+  });
+  const memory = allocate(plan, file.name);
+  writeConstants(memory);
+  const dataOffset = file.dataOffset;
+  const offsets = Object.fromEntries(file.tensors.map(({ name, offset }) => [name, dataOffset + offset]));
+  const setup = {
+    plan,
+    memory,
+    module: new WebAssembly.Module(kernelModule(plan)),
+    control: new SharedArrayBuffer(Control.bytes(plan.stages.length)),
+    loading: new SharedArrayBuffer(16),
+    pieces: loadPieces(plan, offsets),
+    workers,
+  };
+  return { setup, usedBytes: () => plan.weightBytes + plan.activationBytes + usedCache(plan, memory) };
+}
+
+function allocate(plan: Plan, name: string): WebAssembly.Memory {
+  const pages = Math.ceil(plan.totalBytes / pageBytes) + 1;
+  if (pages > mostPages) {
+    const gibibytes = (plan.totalBytes / 2 ** 30).toFixed(1);
+    throw new HearthError("out_of_memory", `${name} needs ${gibibytes} GiB; one memory of flint holds 4 GiB.`, {
+      hint: "Use a shorter context (--context), fewer sequences (--parallel), or the llama engine.",
+    });
+  }
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: mostPages, shared: true });
+  } catch (error) {
+    throw new HearthError("out_of_memory", `${name} needs ${plan.totalBytes} bytes, which the system did not give.`, {
+      cause: error,
+    });
+  }
+}
+
+/** Tables name the blocks in use: the highest one tells how far the cache was written. */
+function usedCache(plan: Plan, memory: WebAssembly.Memory): number {
+  const words = new Int32Array(memory.buffer, plan.blockTables, (plan.scratch - plan.blockTables) / 4);
+  let highest = -1;
+  for (const block of words) highest = Math.max(highest, block);
+  return (highest + 1) * plan.cacheBlockBytes;
+}

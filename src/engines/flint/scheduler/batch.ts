@@ -1,0 +1,70 @@
+/** The rows of one step, as the kernels want them. */
+import type { Plan } from "../graph/plan.ts";
+import type { Frequencies } from "../graph/rope-table.ts";
+import { writeAngles } from "../graph/rope-table.ts";
+import type { BlockTable } from "../cache/blocks.ts";
+
+/** Consecutive tokens of one sequence. */
+export interface BatchPart {
+  readonly tokens: readonly number[];
+  /** Position of the first. */
+  readonly position: number;
+  readonly table: BlockTable;
+  /** Which of them give an output: all, the last one, or those from an index on. */
+  readonly outputsFrom: number;
+}
+
+export interface Batch {
+  readonly rows: number;
+  readonly outputs: number;
+}
+
+export class BatchWriter {
+  readonly #plan: Plan;
+  readonly #words: Int32Array;
+  readonly #floats: Float32Array;
+  readonly #frequencies: readonly Frequencies[];
+
+  constructor(plan: Plan, memory: WebAssembly.Memory, frequencies: readonly Frequencies[]) {
+    this.#plan = plan;
+    this.#words = new Int32Array(memory.buffer);
+    this.#floats = new Float32Array(memory.buffer);
+    this.#frequencies = frequencies;
+  }
+
+  /** Writes the parts one after the other. The caller keeps to the capacity of the plan. */
+  write(parts: readonly BatchPart[]): Batch {
+    const { step } = this.#plan;
+    let row = 0;
+    let output = 0;
+    parts.forEach((part, index) => {
+      this.#set(step.runs, index * 2, row);
+      this.#set(step.runs, index * 2 + 1, part.tokens.length);
+      part.tokens.forEach((token, offset) => {
+        this.#row(row, token, part.position + offset, part);
+        if (offset >= part.outputsFrom) this.#set(step.outputs, output++, row);
+        row++;
+      });
+    });
+    this.#set(step.counts, 0, row);
+    this.#set(step.counts, 1, output);
+    this.#set(step.counts, 2, parts.length);
+    return { rows: row, outputs: output };
+  }
+
+  #row(row: number, token: number, position: number, { table, position: first, tokens }: BatchPart): void {
+    const { step, ropes } = this.#plan;
+    this.#set(step.tokens, row, token);
+    this.#set(step.positions, row, position);
+    this.#set(step.tables, row, table.address);
+    this.#set(step.lengths, row, first + tokens.length);
+    ropes.forEach((rope, index) => {
+      const frequencies = this.#frequencies[index];
+      if (frequencies) writeAngles(this.#floats, rope.table / 4 + row * rope.dimensions, frequencies, position);
+    });
+  }
+
+  #set(base: number, index: number, value: number): void {
+    this.#words[base / 4 + index] = value;
+  }
+}

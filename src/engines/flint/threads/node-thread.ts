@@ -1,0 +1,14 @@
+/** Starts worker threads under Node. */
+import { Worker } from "node:worker_threads";
+import type { StartThread } from "./pool.ts";
+
+export const startNodeThread: StartThread = (start) => {
+  const entry = new URL(`./node-worker.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`, import.meta.url);
+  const worker = new Worker(entry, { workerData: start });
+  return {
+    post: (message) => worker.postMessage(message),
+    onMessage: (listen) => void worker.on("message", listen),
+    onFailure: (listen) => void worker.on("error", listen),
+    end: async () => void (await worker.terminate()),
+  };
+};

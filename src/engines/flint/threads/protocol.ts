@@ -1,0 +1,72 @@
+/** What the engine's thread for requests and the leader of the compute workers say to each other. */
+import type { OutputFormat, Sampling } from "../../../spec/sampling.ts";
+import type { WorkerSetup } from "./worker.ts";
+
+/** How a worker gets the bytes of the model: a path, or in a browser the file itself. */
+export type FileSource = { readonly path: string } | { readonly blob: Blob };
+
+export interface StartMessage {
+  readonly setup: WorkerSetup;
+  readonly file: FileSource;
+}
+
+export interface GenerateCommand {
+  readonly type: "generate";
+  readonly id: number;
+  /** Place in the cache, and how many tokens at its start are the prompt's already. */
+  readonly slot: number;
+  readonly keep: number;
+  readonly prompt: readonly number[];
+  readonly sampling: Sampling;
+  readonly most: number;
+  readonly topLogprobs: number | undefined;
+  readonly ignoreEos: boolean;
+  readonly format: OutputFormat | undefined;
+  readonly adapter?: string;
+}
+
+/** Hidden states or class scores of whole texts, one sequence each. */
+export interface EncodeCommand {
+  readonly type: "encode";
+  readonly id: number;
+  readonly texts: readonly (readonly number[])[];
+}
+
+/** Logits of every row of a text, for measuring. */
+export interface ScoreCommand {
+  readonly type: "score";
+  readonly id: number;
+  readonly tokens: readonly number[];
+  /** First row whose next token is scored. */
+  readonly from: number;
+}
+
+export type Command =
+  | GenerateCommand
+  | EncodeCommand
+  | ScoreCommand
+  | { readonly type: "cancel"; readonly id: number }
+  | { readonly type: "profile"; readonly id: number }
+  | { readonly type: "stop" };
+
+export interface TokenChoice {
+  readonly token: number;
+  readonly logprob?: number;
+  readonly top?: readonly { readonly token: number; readonly logprob: number }[];
+}
+
+export type Reply =
+  | { readonly type: "loaded" }
+  | { readonly type: "load-failed"; readonly message: string }
+  | { readonly type: "token"; readonly id: number; readonly choice: TokenChoice }
+  /** `ended`: the model's end token came; else the most tokens or the context. `computed`: tokens in the cache. */
+  | { readonly type: "end"; readonly id: number; readonly ended: boolean; readonly computed: number }
+  | { readonly type: "vectors"; readonly id: number; readonly vectors: readonly Float32Array[] }
+  | { readonly type: "logprobs"; readonly id: number; readonly logprobs: Float32Array }
+  | { readonly type: "profile"; readonly id: number; readonly steps: number; readonly rows: readonly ProfileRow[] }
+  | { readonly type: "error"; readonly id: number; readonly error: unknown };
+
+export interface ProfileRow {
+  readonly what: string;
+  readonly ms: number;
+}
