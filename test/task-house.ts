@@ -30,7 +30,7 @@ export function createTaskHouse({ info = {}, overrides, ...fake }: TaskHouseOpti
   const engine = createFakeEngine(fake);
   const runtime = createRuntime({
     library: createFakeLibrary([{ name: "tiny", info, ...(overrides && { overrides }) }]),
-    engines: { choose: () => ({ engine: "fake", device: "cpu", reasons: [] }), get: async () => engine },
+    engines: { choose: async () => ({ engine: "fake", device: "cpu", reasons: [] }), get: async () => engine },
     settings: defaultSettings,
     memory: () => ({ totalBytes: 64 * 1024 ** 3, availableBytes: 60 * 1024 ** 3 }),
   });

@@ -1,62 +1,63 @@
-import { describe, expect, it } from "vitest";
-import { HearthError } from "../error.ts";
-import type { ModelInfo } from "../spec/model.ts";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { modelBytes, tinyLlama, type TinyLlamaOptions } from "../../test/make-model.ts";
+import { inspectGguf } from "../models/inspect.ts";
+import type { LoadOptions } from "../spec/engine.ts";
+import type { InstalledModel } from "../spec/model.ts";
+import type { EngineQuestion } from "./contract.ts";
 import { createEngines } from "./registry.ts";
 
-const info: ModelInfo = {
-  format: "gguf",
-  architecture: "qwen3",
-  parameterCount: 1,
-  quantization: "Q4_0",
-  trainContextTokens: 1024,
-  embeddingLength: 8,
-  blockCount: 1,
-  vocabularySize: 10,
-  kvBytesPerToken: 1,
-  weightBytes: 1,
-  specialTokens: [],
-  capabilities: ["generate"],
-  metadata: {},
-};
-const engines = createEngines({ dataFolder: "/nowhere/hearth" });
-
-function refusal(more: Partial<ModelInfo>, device: "auto" | "metal" | "cuda" = "auto"): HearthError {
-  try {
-    engines.choose({ ...info, ...more }, device);
-  } catch (error) {
-    if (error instanceof HearthError) return error;
-    throw error;
-  }
-  throw new Error("the model was accepted");
+async function tinyModel(options: TinyLlamaOptions): Promise<Omit<EngineQuestion, "load">> {
+  const folder = await mkdtemp(join(tmpdir(), "hearth-registry-"));
+  onTestFinished(async () => await rm(folder, { recursive: true, force: true }));
+  const path = join(folder, "tiny.gguf");
+  await writeFile(path, modelBytes(tinyLlama(options)));
+  const model: InstalledModel = {
+    name: "tiny",
+    id: path,
+    format: "gguf",
+    files: [{ role: "weights", name: "tiny.gguf", sizeBytes: 1, path }],
+    sizeBytes: 1,
+    origin: "path",
+    modifiedAt: new Date(0),
+  };
+  return { model, info: await inspectGguf(path) };
 }
 
-describe("the choice of an engine", () => {
-  it("is llama for GGUF files of a known architecture, with its reasons", () => {
-    const choice = engines.choose(info, "cpu");
-    expect(choice).toMatchObject({ engine: "llama", device: "cpu" });
-    expect(choice.reasons.join(" ")).toMatch(/gguf.*qwen3.*cpu was asked for/);
+const cpu: LoadOptions = { device: "cpu" };
+
+describe("the engines of this version", () => {
+  it("are flint for a llama on the CPU, with the size of its weights as flint packs them", async () => {
+    const question = await tinyModel({ type: "Q8_0", embedding: 64 });
+    const choice = await createEngines({ dataFolder: "/nowhere/hearth" }).choose({ ...question, load: cpu });
+    expect(choice).toMatchObject({ engine: "flint", device: "cpu" });
+    // A block of 32 codes has a scale of 2 bytes in the file and in memory; rows are filled up to eight.
+    const packed = choice.footprint?.weightBytes ?? 0;
+    expect(packed).toBeGreaterThanOrEqual(question.info.weightBytes);
+    expect(packed).toBeLessThan(question.info.weightBytes * 1.05);
   });
 
-  it("names an unknown architecture, what it may have been, and the known ones", () => {
-    const error = refusal({ architecture: "qwen33" });
-    expect(error.code).toBe("model_unsupported");
-    expect(error.message).toMatch(/"qwen33".*Did you mean "qwen3".*Known: .*llama/);
-    expect(error.details).toMatchObject({ architecture: "qwen33", engine: "llama" });
+  it("are llama for a header that flint refuses on a closer look; the reason is said once", async () => {
+    const notices: string[] = [];
+    const engines = createEngines({ dataFolder: "/nowhere/hearth", onNotice: (line) => notices.push(line) });
+    const { model, info } = await tinyModel({ architecture: "qwen3" });
+    for (let turn = 0; turn < 2; turn++) {
+      const choice = await engines.choose({ model, info, load: cpu });
+      expect(choice.engine).toBe("llama");
+      expect(choice.reasons[1]).toMatch(/^not flint: tiny .*attn_q_norm/);
+    }
+    expect(notices).toEqual([expect.stringMatching(/^tiny runs on llama\.cpp, not on flint: tiny .*attn_q_norm/)]);
+    await expect(engines.choose({ model, info, load: { ...cpu, engine: "flint" } })).rejects.toMatchObject({
+      code: "model_malformed",
+    });
   });
 
-  it("names the engine that would run another format", () => {
-    expect(refusal({ format: "onnx", architecture: "whisper" }).message).toMatch(
-      /onnx \(this one: whisper\) run on the engine onnx/,
-    );
-    expect(refusal({ format: "safetensors" }).message).toMatch(/engine flint, which is not part of this version/);
-  });
-
-  it.skipIf(process.platform === "darwin")("refuses a device that this machine cannot have", () => {
-    expect(refusal({}, "metal").message).toMatch(/Metal/);
-  });
-
-  it("is open to engines of this version only", async () => {
-    await expect(engines.get("flint")).rejects.toMatchObject({ code: "engine_missing" });
+  it("are opened by name, and no others are", async () => {
+    const engines = createEngines({ dataFolder: "/nowhere/hearth" });
+    await expect(engines.get("onnx")).rejects.toMatchObject({ code: "engine_missing" });
     expect((await engines.get("llama")).name).toBe("llama");
+    expect((await engines.get("flint")).name).toBe("flint");
   });
 });

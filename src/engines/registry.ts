@@ -1,12 +1,13 @@
 import { engineEnvironment } from "../config/environment.ts";
 import type { Settings } from "../config/settings.ts";
 import { HearthError } from "../error.ts";
-import type { Device, Engine, EngineName } from "../spec/engine.ts";
-import type { Format, ModelInfo } from "../spec/model.ts";
-import type { EngineChoice, Engines } from "./contract.ts";
-import { devicesToTry, findLibrary, llamaLibraries } from "./libraries.ts";
+import type { Engine, EngineFootprint } from "../spec/engine.ts";
+import { chooseEngine } from "./choose.ts";
+import type { EngineQuestion, Engines } from "./contract.ts";
+import { isRefusal, withFallback } from "./fallback.ts";
+import type { InspectOptions } from "./flint/inspect.ts";
+import { findLibrary, llamaLibraries } from "./libraries.ts";
 import type { LlamaEngine } from "./llama/engine.ts";
-import { refuseLlama } from "./llama/refuse.ts";
 import type { RunNpm } from "./npm.ts";
 
 export interface EnginesOptions {
@@ -19,64 +20,76 @@ export interface EnginesOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Which engine runs which format. Later engines add their rows. */
-const table: Readonly<Record<Format, { readonly engine: EngineName; readonly here: boolean; readonly hint: string }>> =
-  {
-    gguf: { engine: "llama", here: true, hint: "" },
-    safetensors: { engine: "flint", here: false, hint: "Look for the model as GGUF." },
-    onnx: { engine: "onnx", here: false, hint: "Look for the model as GGUF." },
-    tflite: { engine: "tflite", here: false, hint: "" },
-  };
-
 /** The engines of this version. Opens nothing until an engine is asked for. */
 export function createEngines(options: EnginesOptions): Engines {
+  const inspections = createInspections(options);
   let llama: Promise<LlamaEngine> | undefined;
+  let flint: Promise<Engine> | undefined;
+  const openLlamaOnce = async (): Promise<LlamaEngine> => await (llama ??= openLlama(options));
+  const openFlint = async (): Promise<Engine> => {
+    const { createFlintEngine } = await import("./flint/engine.ts");
+    const { onNotice } = options;
+    const first = createFlintEngine({ env: options.env ?? engineEnvironment(), onNotice });
+    return withFallback({ first, next: openLlamaOnce, onRefused: inspections.refuse });
+  };
   return {
-    choose: (info, device) => choose(info, device, options),
+    choose: async (question) =>
+      await chooseEngine(question, {
+        hasGpuEngine: (device) => findLibrary(device, options) !== undefined,
+        inspectFlint: inspections.get,
+      }),
     async get(name) {
-      if (name !== "llama") {
-        throw new HearthError("engine_missing", `The engine ${name} is not part of this version of hearth.`, {
-          hint: "",
-        });
-      }
-      llama ??= openLlama(options);
-      return (await llama) satisfies Engine;
+      if (name === "llama") return await openLlamaOnce();
+      if (name === "flint") return await (flint ??= openFlint());
+      throw new HearthError("engine_missing", `The engine ${name} is not part of this version of hearth.`, {
+        hint: "",
+      });
     },
   };
 }
 
-function choose(info: ModelInfo, device: Device, options: EnginesOptions): EngineChoice {
-  const { engine, here, hint } = table[info.format];
-  if (!here) {
-    throw new HearthError(
-      "model_unsupported",
-      `Models of format ${info.format} (this one: ${info.architecture}) run on the engine ${engine}, which is not part of this version.`,
-      { hint, details: { format: info.format, architecture: info.architecture, engine } },
-    );
-  }
-  const refusal = refuseLlama(info, device);
-  if (refusal !== undefined) {
-    throw new HearthError("model_unsupported", `${refusal}.`, {
-      hint: "Another quantization does not help; a newer engine may: `hearth engines update`.",
-      details: { format: info.format, architecture: info.architecture, engine },
-    });
-  }
-  const reasons = [`${engine} runs ${info.format} files of the architecture ${info.architecture}`];
-  return { engine, ...chooseDevice(device, options, reasons) };
+interface Inspections {
+  get(question: EngineQuestion): Promise<EngineFootprint>;
+  /** What only a load has found out counts the next time; what is short of memory may fit then. */
+  refuse(model: { readonly name: string; readonly path: string }, error: HearthError): void;
 }
 
-/** What `auto` comes to: a GPU when there is an installed engine for one, else the CPU. */
-function chooseDevice(device: Device, options: EnginesOptions, reasons: string[]): Omit<EngineChoice, "engine"> {
-  if (device !== "auto") return { device, reasons: [...reasons, `the device ${device} was asked for`] };
-  const gpus = devicesToTry("auto").filter((one) => one !== "cpu" && findLibrary(one, options) !== undefined);
-  if (gpus.length > 0) {
-    return { device: "auto", reasons: [...reasons, `${gpus.join(", ")} is tried first, then the CPU`] };
-  }
-  const why =
-    process.platform === "darwin"
-      ? "there is no Metal here"
-      : "no engine pack for a GPU is installed (llama-cuda, llama-vulkan)";
-  return { device: "cpu", reasons: [...reasons, `it runs on the CPU: ${why}`] };
+/** Headers are read once for each model. That flint refuses one is said once; `hearth plan` says it every time. */
+function createInspections({ onNotice = () => {} }: EnginesOptions): Inspections {
+  const known = new Map<string, Promise<EngineFootprint>>();
+  const refused = new Map<string, HearthError>();
+  const said = new Set<string>();
+  const say = (path: string, name: string, { message }: HearthError): void => {
+    if (said.has(path)) return;
+    said.add(path);
+    onNotice(`${name} runs on llama.cpp, not on flint: ${message}`);
+  };
+  return {
+    async get({ model, load }) {
+      const forced = load.engine === "flint";
+      const path = model.files.find(({ role }) => role === "weights")?.path ?? "";
+      const refusal = refused.get(path);
+      if (refusal && !forced) throw refusal;
+      const key = `${model.id} ${load.contextTokens ?? ""}`;
+      const found = known.get(key) ?? inspect(path, { name: model.name, contextTokens: load.contextTokens });
+      known.set(key, found);
+      try {
+        return await found;
+      } catch (error) {
+        if (!isRefusal(error)) known.delete(key);
+        else if (!forced) say(path, model.name, error);
+        throw error;
+      }
+    },
+    refuse({ name, path }, error) {
+      say(path, name, error);
+      if (error.code !== "out_of_memory") refused.set(path, error);
+    },
+  };
+}
+
+async function inspect(path: string, options: InspectOptions): Promise<EngineFootprint> {
+  return await (await import("./flint/inspect.ts")).inspectFlint(path, options);
 }
 
 async function openLlama({

@@ -142,7 +142,8 @@ test("the adapters of a model are loaded with it, unless the request has its own
   expect(resolve({ model: adapted, requested: { adapters: [] } }).load.adapters).toEqual([]);
 });
 
-const loadedAs = { model, load: { contextTokens: 4096, parallel: 4, threads: 2 } };
+const choice = { engine: "flint" } as const;
+const loadedAs = { model, choice, load: { contextTokens: 4096, parallel: 4, threads: 2 } };
 
 test.for<[LoadOptions, boolean]>([
   [{}, true],
@@ -151,6 +152,8 @@ test.for<[LoadOptions, boolean]>([
   [{ contextTokens: 4097 }, false],
   [{ parallel: 5 }, false],
   [{ threads: 1 }, false],
+  [{ engine: "flint" }, true],
+  [{ engine: "llama" }, false],
   [{ kvTypeV: "f16" }, true],
   [{ kvTypeV: "q8_0" }, false],
   [{ flashAttention: "auto", gpuLayers: "auto", device: "auto" }, true],
@@ -164,9 +167,19 @@ test.for<[LoadOptions, boolean]>([
 });
 
 test("what is loaded on the CPU serves who asks for the CPU, and nobody who asks for a GPU", () => {
-  const loaded = { ...loadedAs, loaded: { device: "cpu", contextTokens: 4096, parallel: 4 } } as const;
+  const given = { engine: "flint", device: "cpu", contextTokens: 4096, parallel: 4 } as const;
+  const loaded = { ...loadedAs, loaded: given };
   expect(serves(loaded, model, info, { device: "cpu" })).toBe(true);
   expect(serves(loaded, model, info, { device: "cuda" })).toBe(false);
+});
+
+test("who asks for an engine is served by that one only, which may not be the one that was chosen", () => {
+  expect(serves(loadedAs, model, info, { engine: "flint" })).toBe(true);
+  expect(serves(loadedAs, model, info, { engine: "llama" })).toBe(false);
+  const handedOn = { engine: "llama", device: "cpu", contextTokens: 4096, parallel: 4 } as const;
+  expect(serves({ ...loadedAs, loaded: handedOn }, model, info, { engine: "llama" })).toBe(true);
+  expect(serves({ ...loadedAs, loaded: handedOn }, model, info, { engine: "flint" })).toBe(false);
+  expect(serves({ ...loadedAs, loaded: handedOn }, model, info, { engine: "auto" })).toBe(true);
 });
 
 test("other bytes under the same name are another model", () => {

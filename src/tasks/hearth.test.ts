@@ -11,7 +11,7 @@ describe("hearth as one object", () => {
     const engine = createFakeEngine({ reply: "Hello." });
     const library = createFakeLibrary([{ name: "tiny" }]);
     const engines = {
-      choose: () => ({ engine: "fake", device: "cpu", reasons: [] }) as const,
+      choose: async () => ({ engine: "fake", device: "cpu", reasons: [] }) as const,
       get: async () => engine,
     };
     const hearth = createHearth({ library, engines, settings: { maxLoaded: 2 } });

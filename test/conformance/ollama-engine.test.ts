@@ -47,7 +47,7 @@ function createHearth(fake: FakeEngine): Hearth {
     { name: "vectors", info: { capabilities: ["embed"], pooling: "mean" } },
   ]);
   const engines: Engines = {
-    choose: () => ({ engine: "fake", device: "cpu", reasons: ["it is the only one"] }),
+    choose: async () => ({ engine: "fake", device: "cpu", reasons: ["it is the only one"] }),
     get: async () => fake,
   };
   const memory = (): { totalBytes: number; availableBytes: number } => ({

@@ -45,7 +45,7 @@ let client: OpenAI;
 beforeAll(async () => {
   const library = createFakeLibrary(models);
   const engines: Engines = {
-    choose: () => ({ engine: "fake", device: "cpu", reasons: ["it is the only one"] }),
+    choose: async () => ({ engine: "fake", device: "cpu", reasons: ["it is the only one"] }),
     get: async () => engine,
   };
   const runtime = createRuntime({ library, engines, settings: defaultSettings });

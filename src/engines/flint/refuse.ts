@@ -1,4 +1,4 @@
-import type { Device } from "../../spec/engine.ts";
+import type { Device, LoadOptions } from "../../spec/engine.ts";
 import type { ModelInfo } from "../../spec/model.ts";
 import { architectures } from "./architectures/table.ts";
 
@@ -9,5 +9,24 @@ export function refuseFlint(info: ModelInfo, device: Device): string | undefined
   if (!architectures.has(info.architecture)) {
     return `flint does not know the architecture "${info.architecture}". Known: ${[...architectures.keys()].join(", ")}`;
   }
+  return undefined;
+}
+
+/** The first load option that flint cannot honour, and why; undefined: it takes them all. */
+export function refuseFlintOptions(load: LoadOptions): { readonly option: string; readonly reason: string } | undefined {
+  const refuse = (option: keyof LoadOptions, reason: string): { option: string; reason: string } => ({ option, reason });
+  for (const option of ["kvTypeK", "kvTypeV"] as const) {
+    const type = load[option] ?? "f16";
+    if (type !== "f16") return refuse(option, `flint keeps its KV cache in f16, not ${type}`);
+  }
+  if (load.adapters !== undefined && load.adapters.length > 0) return refuse("adapters", "flint loads no adapters yet");
+  if (typeof load.flashAttention === "boolean") {
+    return refuse("flashAttention", "flint has one kind of attention, which no option changes");
+  }
+  if (load.gpuLayers !== undefined && load.gpuLayers !== "auto" && load.gpuLayers !== 0) {
+    return refuse("gpuLayers", `flint computes on the CPU; ${load.gpuLayers} layers were asked for on a GPU`);
+  }
+  if (load.mmap === true) return refuse("mmap", "flint reads the weights into its own memory and does not map the file");
+  if (load.mlock === true) return refuse("mlock", "flint cannot lock its memory");
   return undefined;
 }

@@ -1,31 +1,105 @@
+/** Runs attention: a piece is some tiles, each of them neighbouring rows of one sequence and the queries of one key head. */
+import type { AttendShape } from "../kernels/wasm/attention.ts";
+import { attend, attendName, attendScratchBytes } from "../kernels/wasm/attention.ts";
 import type { FunctionCode } from "../kernels/wasm/code.ts";
-import { halves } from "../weights/codecs/half.ts";
+import type { Counts } from "./counts.ts";
 import type { StageRunner } from "./matrices.ts";
-import type { Plan } from "./plan.ts";
+import type { PlacedAttention, Plan } from "./plan.ts";
 import type { AttendOp } from "./program.ts";
 import type { RowContext } from "./rows.ts";
-export function attendKernels(_plan: Plan): FunctionCode[] { return []; }
-export function attendRunner(op: AttendOp, { plan, memory }: RowContext): StageRunner {
-  const a = plan.attentions[op.attention]!, q = plan.values[op.q]!, out = plan.values[op.out]!;
-  const f = new Float32Array(memory.buffer), s = new Uint16Array(memory.buffer);
+
+export function attendKernels({ attentions }: Plan): FunctionCode[] {
+  return attentions.map((attention) => attend(shapeOf(attention)));
+}
+
+function shapeOf({ heads, keyHeads, headWidth, valueWidth, scale, softCap }: PlacedAttention): AttendShape {
+  return { heads, keyHeads, headWidth, valueWidth, scale, ...(softCap !== undefined && { softCap }) };
+}
+
+/** Queries of a tile, if there are that many: their keys and values are read once. */
+const tileQueries = 32;
+const mostPieces = 1024;
+
+export function attendRunner(op: AttendOp, { plan, kernels, scratch }: RowContext): StageRunner {
+  const attention = plan.attentions[op.attention];
+  const q = plan.values[op.q];
+  const out = plan.values[op.out];
+  if (!attention || !q || !out) throw new RangeError("attention without a place");
+  const shape = shapeOf(attention);
+  const kernel = kernels[attendName(shape)];
+  if (!kernel) throw new Error(`no kernel ${attendName(shape)}`);
+  const { heads, keyHeads, headWidth, valueWidth, keyBlockBytes, valueBlockBytes } = attention;
+  const group = heads / keyHeads;
+  const fits = Math.floor(plan.scratchBytes / attendScratchBytes(shape, 1));
+  const whole = q.stride === heads * headWidth * 4 && out.stride === heads * valueWidth * 4;
+  const tileRows = whole ? Math.max(1, Math.floor(Math.min(tileQueries, fits) / group)) : 1;
+  const groupQueries = Math.min(group, fits);
+
+  const runTile = (tile: Tile, counts: Counts): void => {
+    const { row, rows, keyHead } = tile;
+    const { first, end, step } = rangeOf(attention, row, counts);
+    const keys = attention.keys + (keyHead * keyBlockBytes) / keyHeads;
+    const values = attention.values + (keyHead * valueBlockBytes) / keyHeads;
+    for (let head = keyHead * group; head < (keyHead + 1) * group; head += groupQueries) {
+      const count = Math.min(groupQueries, (keyHead + 1) * group - head);
+      const from = q.address + row * q.stride + head * headWidth * 4;
+      const to = out.address + row * out.stride + head * valueWidth * 4;
+      const table = counts.table(row);
+      kernel(from, to, rows, count, keys, values, table, first, end, step, counts.length(row), scratch);
+    }
+  };
   return {
-    pieces: (c) => c.rows("all"),
-    run(row, c) {
-      const p = c.position(row), len = c.length(row), table = c.table(row);
-      const end = a.bidirectional ? Math.min(len, a.window ? p + Math.floor(a.window / 2) + 1 : len) : p + 1;
-      const first = a.window ? Math.max(0, a.bidirectional ? p - Math.floor(a.window / 2) : p - a.window + 1) : 0;
-      const G = a.heads / a.keyHeads;
-      for (let h = 0; h < a.heads; h++) {
-        const kh = Math.floor(h / G); const sc: number[] = []; const qa = (q.address + row * q.stride) / 4 + h * a.headWidth;
-        for (let t = first; t < end; t++) { const b = c.block(table, t >> 5); const kb = (a.keys + b * a.keyBlockBytes) / 2 + kh * a.headWidth * 32 + (t & 31);
-          let d = 0; for (let i = 0; i < a.headWidth; i++) d += f[qa + i]! * halves[s[kb + i * 32]!]!;
-          d *= a.scale; if (a.softCap) d = a.softCap * Math.tanh(d / a.softCap); sc.push(d); }
-        const m = Math.max(...sc); let sum = 0; const o = new Float64Array(a.valueWidth);
-        for (let t = first; t < end; t++) { const w = Math.exp(sc[t - first]! - m); sum += w; const b = c.block(table, t >> 5); const vb = (a.values + b * a.valueBlockBytes) / 2 + (kh * 32 + (t & 31)) * a.valueWidth;
-          for (let i = 0; i < a.valueWidth; i++) o[i]! += w * halves[s[vb + i]!]!; }
-        const oa = (out.address + row * out.stride) / 4 + h * a.valueWidth;
-        for (let i = 0; i < a.valueWidth; i++) f[oa + i] = o[i]! / sum;
+    pieces: (counts) => Math.min(mostPieces, tilesOf(counts, tileRows, keyHeads)),
+    run(piece, counts) {
+      const tiles = tilesOf(counts, tileRows, keyHeads);
+      const pieces = Math.min(mostPieces, tiles);
+      const end = Math.floor((tiles * (piece + 1)) / pieces);
+      for (let index = Math.floor((tiles * piece) / pieces); index < end; index++) {
+        runTile(tileAt(index, { counts, tileRows, keyHeads }), counts);
       }
     },
   };
+}
+
+interface Tile {
+  readonly row: number;
+  readonly rows: number;
+  readonly keyHead: number;
+}
+
+function tilesOf(counts: Counts, tileRows: number, keyHeads: number): number {
+  let tiles = 0;
+  for (let run = 0; run < counts.runs; run++) tiles += Math.ceil(counts.run(run).rows / tileRows);
+  return tiles * keyHeads;
+}
+
+interface TileGrid {
+  readonly counts: Counts;
+  readonly tileRows: number;
+  readonly keyHeads: number;
+}
+
+/** Tiles are numbered run by run, in each by rows and then by key head. */
+function tileAt(index: number, { counts, tileRows, keyHeads }: TileGrid): Tile {
+  let rest = Math.floor(index / keyHeads);
+  for (let run = 0; run < counts.runs; run++) {
+    const { first, rows } = counts.run(run);
+    const tiles = Math.ceil(rows / tileRows);
+    if (rest < tiles) {
+      const row = first + rest * tileRows;
+      return { row, rows: Math.min(tileRows, first + rows - row), keyHead: index % keyHeads };
+    }
+    rest -= tiles;
+  }
+  throw new RangeError(`no tile ${index}`);
+}
+
+/** Tokens that a row sees, and how the range moves from row to row. The kernel cuts it to the sequence. */
+function rangeOf({ window, bidirectional }: PlacedAttention, row: number, counts: Counts) {
+  const position = counts.position(row);
+  const half = Math.floor((window ?? 0) / 2);
+  if (bidirectional && !window) return { first: 0, end: counts.length(row), step: 0 };
+  if (bidirectional) return { first: position - half, end: position + half + 1, step: 1 };
+  // Without a window only the end moves; a range from far before the sequence is cut to its begin.
+  return { first: window ? position - window + 1 : -(2 ** 30), end: position + 1, step: 1 };
 }

@@ -56,10 +56,10 @@ function reference(logits: readonly number[], allowed: readonly boolean[], sampl
   return new Map(list.map(({ token }, index) => [token, chances[index] ?? 0]));
 }
 
-it("agrees with sorted lists on 300 random rows, options and masks", () => {
+it("agrees with sorted lists on 150 random rows, options and masks", () => {
   const random = createRandom(2024);
   const pick = <T>(...values: readonly T[]): T => values[Math.floor(random.next() * values.length)] as T;
-  for (let round = 0; round < 300; round++) {
+  for (let round = 0; round < 150; round++) {
     const size = pick(1, 7, 64, 600);
     const spread = pick(0.5, 3, 10);
     const row = Float32Array.from({ length: size }, () => (random.next() + random.next() - 1) * spread);
@@ -115,7 +115,7 @@ it("says how long a vocabulary of 128,000 takes", () => {
       bytesOf: () => undefined,
     });
     let best = Infinity;
-    for (let round = 0; round < 4; round++) {
+    for (let round = 0; round < 3; round++) {
       const started = performance.now();
       sampler.accept(sampler.sample(row, bits).token);
       best = Math.min(best, performance.now() - started);

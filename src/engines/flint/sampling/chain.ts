@@ -31,7 +31,7 @@ export function narrow(
   if (typicalP < 1) keepTypical(candidates, typicalP);
   if (topP < 1) keepLikely(candidates, topP);
   if (minP > 0) {
-    weighIfNeeded(candidates);
+    refreshHighest(candidates);
     const floor = minFloor(candidates.highest, minP);
     keepWhere(candidates, (index) => (candidates.logits[index] ?? 0) >= floor);
   }
@@ -53,7 +53,7 @@ export function draw({ weights, total, count }: Candidates, random: Random): num
   return chosen;
 }
 
-function weighIfNeeded(candidates: Candidates): void {
+function refreshHighest(candidates: Candidates): void {
   candidates.highest = -Infinity;
   for (let index = 0; index < candidates.count; index++) {
     candidates.highest = Math.max(candidates.highest, candidates.logits[index] ?? 0);

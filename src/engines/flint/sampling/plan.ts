@@ -34,25 +34,6 @@ export interface DryPlan {
   readonly breakers: readonly string[];
 }
 
-/** Options that flint applies: all there are. */
-export const flintSamplingOptions: readonly (keyof Sampling)[] = [
-  "temperature",
-  "topK",
-  "topP",
-  "minP",
-  "typicalP",
-  "topNSigma",
-  "repeatPenalty",
-  "repeatLastTokens",
-  "presencePenalty",
-  "frequencyPenalty",
-  "seed",
-  "xtc",
-  "dry",
-  "mirostat",
-  "logitBias",
-];
-
 const breakers = ["\n", ":", '"', "*"];
 
 /** Throws `bad_request` for a bias of a token that the model does not have. */

@@ -1,0 +1,123 @@
+/** Which engine runs a model: the first of its format that does not say why it cannot. */
+import { HearthError } from "../error.ts";
+import type { Device, EngineFootprint, EngineName } from "../spec/engine.ts";
+import type { Format } from "../spec/model.ts";
+import type { EngineChoice, EngineQuestion } from "./contract.ts";
+import { isRefusal } from "./fallback.ts";
+import { devicesToTry } from "./libraries.ts";
+import { refuseLlama } from "./llama/refuse.ts";
+
+export interface ChooseOptions {
+  /** Whether an engine for this GPU is installed. */
+  readonly hasGpuEngine: (device: Exclude<Device, "auto" | "cpu">) => boolean;
+  /** Reads the header; throws typed errors where flint does not run the model. */
+  readonly inspectFlint: (question: EngineQuestion) => Promise<EngineFootprint>;
+}
+
+/** Format → engines, the best first. */
+const table: Readonly<Record<Format, readonly EngineName[]>> = {
+  gguf: ["flint", "llama"],
+  safetensors: ["flint"],
+  onnx: ["onnx"],
+  tflite: ["tflite"],
+};
+
+export async function chooseEngine(question: EngineQuestion, options: ChooseOptions): Promise<EngineChoice> {
+  const { info, load } = question;
+  const asked = load.engine ?? "auto";
+  const forced = asked !== "auto";
+  const candidate: Candidate = { question, options, place: findPlace(load.device ?? "auto", options), forced };
+  const refusals: HearthError[] = [];
+  for (const engine of forced ? [asked] : table[info.format]) {
+    const found = await attempt(engine, candidate);
+    if (found instanceof HearthError) refusals.push(found);
+    else return { ...found, reasons: [runs(engine, candidate), ...refusals.map(because), candidate.place.reason] };
+  }
+  throw refusals.at(-1) ?? new HearthError("internal", `No engine is listed for ${info.format}.`);
+}
+
+/** Where a model can run. */
+interface Place {
+  readonly asked: Device;
+  /** GPUs that are tried before the CPU. */
+  readonly gpus: readonly Device[];
+  readonly reason: string;
+}
+
+interface Candidate {
+  readonly question: EngineQuestion;
+  readonly options: ChooseOptions;
+  readonly place: Place;
+  /** One engine was asked for by name. */
+  readonly forced: boolean;
+}
+
+type Attempt = Omit<EngineChoice, "reasons">;
+
+async function attempt(engine: EngineName, candidate: Candidate): Promise<Attempt | HearthError> {
+  switch (engine) {
+    case "flint":
+      return await tryFlint(candidate);
+    case "llama":
+      return tryLlama(candidate);
+    default: {
+      const { format, architecture } = candidate.question.info;
+      return new HearthError(
+        "model_unsupported",
+        `Models of format ${format} (this one: ${architecture}) run on the engine ${engine}, which is not part of this version.`,
+        { hint: "Look for the model as GGUF.", details: { format, architecture, engine } },
+      );
+    }
+  }
+}
+
+/** What `auto` comes to: a GPU where there is an installed engine for one, else the CPU. */
+function findPlace(asked: Device, { hasGpuEngine }: ChooseOptions): Place {
+  if (asked !== "auto") return { asked, gpus: [], reason: `the device ${asked} was asked for` };
+  const gpus = devicesToTry("auto").filter((device) => device !== "cpu" && hasGpuEngine(device));
+  if (gpus.length > 0) return { asked, gpus, reason: `${gpus.join(", ")} is tried first, then the CPU` };
+  const packs = process.platform === "darwin" ? "llama, which brings Metal" : "llama-cuda, llama-vulkan";
+  return { asked, gpus, reason: `it runs on the CPU: no engine pack for a GPU is installed (${packs})` };
+}
+
+async function tryFlint({ question, options, place, forced }: Candidate): Promise<Attempt | HearthError> {
+  const { info, load } = question;
+  if (place.gpus.length > 0 && !forced) return unsupported("flint", question, `flint computes on the CPU`);
+  const { refuseFlint, refuseFlintOptions } = await import("./flint/refuse.ts");
+  const refusal = refuseFlint(info, place.asked);
+  if (refusal !== undefined) return unsupported("flint", question, refusal);
+  const option = refuseFlintOptions(load);
+  if (option) {
+    const details = { option: option.option, engine: "flint" };
+    return new HearthError("unsupported_option", `${option.reason}.`, { details });
+  }
+  try {
+    return { engine: "flint", device: "cpu", footprint: await options.inspectFlint(question) };
+  } catch (error) {
+    if (isRefusal(error)) return error;
+    throw error;
+  }
+}
+
+function tryLlama({ question, place }: Candidate): Attempt | HearthError {
+  const refusal = refuseLlama(question.info, place.asked);
+  if (refusal !== undefined) return unsupported("llama", question, refusal);
+  return { engine: "llama", device: place.asked === "auto" && place.gpus.length === 0 ? "cpu" : place.asked };
+}
+
+function runs(engine: EngineName, { question, forced }: Candidate): string {
+  const { format, architecture } = question.info;
+  return `${engine} runs ${format} files of the architecture ${architecture}${forced ? ", and was asked for" : ""}`;
+}
+
+function because({ message }: HearthError): string {
+  return `not flint: ${message.replace(/\.$/, "")}`;
+}
+
+function unsupported(engine: EngineName, { info }: EngineQuestion, refusal: string): HearthError {
+  const { format, architecture } = info;
+  return new HearthError("model_unsupported", `${refusal.replace(/\.$/, "")}.`, {
+    hint: "Another quantization does not help; a newer engine may: `hearth engines update`.",
+    details: { format, architecture, engine },
+  });
+}

@@ -1,0 +1,47 @@
+/** What the header of a model tells before anything is started. */
+import { HearthError } from "../../error.ts";
+import { readGguf } from "../../formats/gguf/read.ts";
+import type { GgufFile } from "../../formats/gguf/types.ts";
+import type { EngineFootprint } from "../../spec/engine.ts";
+import { checkModel } from "./check.ts";
+import { blockTokens } from "./graph/plan.ts";
+import { matrixBytes } from "./weights/layout.ts";
+import { layoutOf } from "./weights/pack.ts";
+
+export interface InspectOptions {
+  /** What messages call the model. */
+  readonly name: string;
+  readonly contextTokens?: number | undefined;
+}
+
+const mebibyte = 1024 ** 2;
+/** Node with its threads, the tokenizers and the kernels. */
+const processBytes = 150 * mebibyte;
+const batchTokens = 256;
+/** Float32 values of a row that are alive at once, in embedding widths: an upper bound of what `graph/buffers.ts` finds. */
+const liveWidths = 16;
+
+/**
+ * Checks the header as a load would and adds up the weights in the packed layouts. Throws what `checkModel` throws, and
+ * `model_unsupported` for a model in several files.
+ */
+export async function inspectFlint(path: string, { name, contextTokens }: InspectOptions): Promise<EngineFootprint> {
+  const file = await readGguf(path, { name });
+  if ((file.splitCount ?? 1) > 1) {
+    throw new HearthError("model_unsupported", `${name} is in ${file.splitCount} files; flint reads models of one.`, {
+      hint: "Use the llama engine for this model.",
+    });
+  }
+  const { hyperparameters } = checkModel(file, contextTokens);
+  const { embedding, vocabularySize, encoder } = hyperparameters;
+  const rowBytes = 4 * (embedding * liveWidths + (encoder ? 0 : vocabularySize));
+  return { weightBytes: packedBytes(file), processBytes, rowBytes, batchTokens, blockTokens };
+}
+
+/** Matrices in their layouts; vectors are float32. */
+function packedBytes(file: GgufFile): number {
+  return file.tensors.reduce((sum, { shape, typeName }) => {
+    const [k = 1, n, experts = 1] = shape;
+    return sum + (n === undefined ? k * 4 : matrixBytes(layoutOf(typeName), { k, n }) * experts);
+  }, 0);
+}

@@ -1,0 +1,261 @@
+/**
+ * Attention over the paged cache, one block of 32 tokens after the other, with a running maximum and sum (online
+ * softmax: arXiv 1805.02867, 2205.14135). Several queries that read the same keys share the work of loading them: the
+ * heads of a group (GQA), and neighbouring rows of a sequence.
+ *
+ * Keys and values come out of the cache 2^112 times too small (see `half.ts`). For keys that is put right in the
+ * queries. The weights are 2^96 times too large, so that their sum cannot overflow, and the rest is put right at the end.
+ */
+import { writeScores } from "./attention-scores.ts";
+import { addValues } from "./attention-values.ts";
+import { capScores, maskScores, weighScores } from "./attention-weights.ts";
+import type { Code, FunctionCode, Local, Scope } from "./code.ts";
+import { func, loopWhile, sequence, when } from "./code.ts";
+import type { Constants } from "./constants.ts";
+import { constantsOf } from "./constants.ts";
+import { halfScale } from "./half.ts";
+import { f32, f32x4, fillMemory, i32, select, v128 } from "./instructions.ts";
+import { acrossLanes, advance, repeat } from "./lanes.ts";
+import { blockTokens, keyBlockBytes } from "./store.ts";
+
+export interface AttendShape {
+  /** Query heads of a row, and key heads; a key head serves heads / keyHeads queries. */
+  readonly heads: number;
+  readonly keyHeads: number;
+  /** Multiples of 4. */
+  readonly headWidth: number;
+  readonly valueWidth: number;
+  readonly scale: number;
+  /** Scores become cap · tanh(score / cap). */
+  readonly softCap?: number;
+}
+
+export function attendName({ heads, keyHeads, headWidth, valueWidth, scale, softCap }: AttendShape): string {
+  return `attend-${heads}x${headWidth}-${keyHeads}x${valueWidth}-${scale}${softCap ? `-cap-${softCap}` : ""}`;
+}
+
+/** Queries that are treated at once; what is left over takes a smaller step. */
+export const tileQueries = 4;
+
+/** What is kept of a query; byte offsets. */
+export interface QueryRecord {
+  /** headWidth floats, scaled. */
+  readonly query: number;
+  /** The block's 32 scores, then weights. */
+  readonly scores: number;
+  /** Weighted values so far, valueWidth floats. */
+  readonly output: number;
+  /** Sum of the weights so far, in 8 parts. */
+  readonly sums: number;
+  /** Largest score so far, and what this block makes of earlier weights. */
+  readonly largest: number;
+  readonly factor: number;
+  /** 32 bytes for intermediate results. */
+  readonly scratch: number;
+  readonly bytes: number;
+}
+
+export function queryRecord({ headWidth, valueWidth }: AttendShape): QueryRecord {
+  const scores = headWidth * 4;
+  const output = scores + blockTokens * 4;
+  const sums = output + valueWidth * 4;
+  const scratch = sums + 32;
+  const largest = scratch + 32;
+  return { query: 0, scores, output, sums, scratch, largest, factor: largest + 4, bytes: Math.ceil((largest + 8) / 64) * 64 };
+}
+
+/** Bytes of scratch that so many queries (rows · heads of one call) need. */
+export function attendScratchBytes(shape: AttendShape, queries: number): number {
+  return queryRecord(shape).bytes * queries;
+}
+
+/**
+ * (q, out, rows, heads, keys, values, table, first, end, step, length, scratch):
+ * - q, out: address of the first query's head and of where its result goes, in rows of heads · headWidth and
+ *   heads · valueWidth floats; q is rotated, out is not q;
+ * - rows, heads: consecutive rows of one sequence, and neighbouring heads in each that share a key head; the work is
+ *   shared best if rows · heads is a multiple of 4;
+ * - keys, values: address of the key head in block 0 of the layer; blocks follow each other at `keyBlockBytes` of
+ *   headWidth and of valueWidth;
+ * - table: address of the sequence's blocks, int32 numbers;
+ * - first, end: row 0 sees the tokens first <= token < end; each further row a range that is moved by `step` (0 or 1);
+ * - length: tokens of the sequence; ranges are cut to 0 and this;
+ * - scratch: `attendScratchBytes`, at a multiple of 64.
+ * A row that sees no token gets zeros. What free slots of a block hold does not matter.
+ */
+export function attend(shape: AttendShape): FunctionCode {
+  return func(attendName(shape), (scope) => {
+    const emitter = createEmitter(shape, scope);
+    const body = sequence(prepareQueries(emitter), forBlocks(emitter), writeOutputs(emitter));
+    return sequence(emitter.constants.load(), body);
+  });
+}
+
+export interface AttendEmitter {
+  readonly shape: AttendShape;
+  readonly record: QueryRecord;
+  readonly scope: Scope;
+  readonly constants: Constants;
+  readonly params: Readonly<Record<(typeof paramNames)[number], Local>>;
+  /** Queries in all. */
+  readonly queries: Local;
+  /** The record that is treated. */
+  readonly at: Local;
+  /** First token of the block, addresses of its keys and values, and its tokens that any row sees. */
+  readonly start: Local;
+  readonly blockKeys: Local;
+  readonly blockValues: Local;
+  readonly tokens: Local;
+}
+
+const paramNames = [
+  "q",
+  "out",
+  "rows",
+  "heads",
+  "keys",
+  "values",
+  "table",
+  "first",
+  "end",
+  "step",
+  "length",
+  "scratch",
+] as const;
+
+function createEmitter(shape: AttendShape, scope: Scope): AttendEmitter {
+  const params = Object.fromEntries(paramNames.map((name) => [name, scope.param("i32")])) as AttendEmitter["params"];
+  const local = (): Local => scope.local("i32");
+  return {
+    shape,
+    record: queryRecord(shape),
+    scope,
+    constants: constantsOf(scope),
+    params,
+    queries: local(),
+    at: local(),
+    start: local(),
+    blockKeys: local(),
+    blockValues: local(),
+    tokens: local(),
+  };
+}
+
+/** Runs a body for each query's record. */
+export function forQueries({ scope, params, queries, at, record }: AttendEmitter, body: Code): Code {
+  const count = scope.local("i32");
+  return sequence(
+    at.set(params.scratch.get),
+    count.set(queries.get),
+    repeat(count, sequence(body, advance([at], record.bytes))),
+  );
+}
+
+interface RowHeads {
+  readonly pointer: Local;
+  /** Bytes of a head, and of a row. */
+  readonly head: number;
+  readonly row: number;
+}
+
+/** Runs a body for each query's record while a pointer passes over the heads of rows. */
+function forHeads({ scope, params, at, record }: AttendEmitter, { pointer, head, row }: RowHeads, body: Code): Code {
+  const rows = scope.local("i32");
+  const heads = scope.local("i32");
+  const start = scope.local("i32");
+  return sequence(
+    at.set(params.scratch.get),
+    rows.set(params.rows.get),
+    start.set(pointer.get),
+    repeat(
+      rows,
+      sequence(
+        pointer.set(start.get),
+        heads.set(params.heads.get),
+        repeat(heads, sequence(body, advance([pointer], head), advance([at], record.bytes))),
+        advance([start], row),
+      ),
+    ),
+  );
+}
+
+/** Scales the queries, and begins with no weight. */
+function prepareQueries(emitter: AttendEmitter): Code {
+  const { shape, record, scope, params, queries, at } = emitter;
+  const factor = scope.local("v128");
+  const scale = (shape.scale * halfScale) / (shape.softCap ?? 1);
+  const scaled = Array.from({ length: shape.headWidth / 4 }, (_, index) =>
+    v128.store(at.get, f32x4.mul(v128.load(params.q.get, index * 16), factor.get), record.query + index * 16),
+  );
+  const rest = record.bytes - record.output;
+  const one = sequence(
+    ...scaled,
+    fillMemory(i32.add(at.get, i32.const(record.output)), i32.const(0), i32.const(rest)),
+    f32.store(at.get, f32.const(lowestScore), record.largest),
+  );
+  const { heads, headWidth } = shape;
+  return sequence(
+    factor.set(f32x4.splat(f32.const(scale))),
+    queries.set(i32.mul(params.rows.get, params.heads.get)),
+    forHeads(emitter, { pointer: params.q, head: headWidth * 4, row: heads * headWidth * 4 }, one),
+  );
+}
+
+/** Where the running maximum begins: not infinity, whose differences are not numbers. */
+const lowestScore = -1e30;
+
+function forBlocks(emitter: AttendEmitter): Code {
+  const { shape, scope, params, start, tokens, blockKeys, blockValues } = emitter;
+  const { first, end, rows, step, length, table } = params;
+  const last = scope.local("i32");
+  const highest = scope.local("i32");
+  const id = scope.local("i32");
+  const least = (a: Code, b: Code): Code => select(a, b, i32.ltS(a, b));
+  // Rows after the first see tokens further on.
+  const movedBy = i32.mul(step.get, last.get);
+  const block = sequence(
+    id.set(i32.load(i32.add(table.get, i32.shl(i32.shrU(start.get, i32.const(5)), i32.const(2))))),
+    blockKeys.set(i32.add(params.keys.get, i32.mul(id.get, i32.const(keyBlockBytes(shape.keyHeads, shape.headWidth))))),
+    blockValues.set(i32.add(params.values.get, i32.mul(id.get, i32.const(keyBlockBytes(shape.keyHeads, shape.valueWidth))))),
+    tokens.set(least(i32.sub(highest.get, start.get), i32.const(blockTokens))),
+    writeScores(emitter),
+    shape.softCap ? capScores(emitter) : [],
+    when(
+      i32.or(
+        i32.gtS(i32.add(first.get, movedBy), start.get),
+        i32.ltS(least(end.get, length.get), i32.add(start.get, i32.const(blockTokens))),
+      ),
+      maskScores(emitter),
+    ),
+    weighScores(emitter),
+    addValues(emitter),
+    advance([start], blockTokens),
+  );
+  return sequence(
+    last.set(i32.sub(rows.get, i32.const(1))),
+    highest.set(least(i32.add(end.get, movedBy), length.get)),
+    start.set(i32.and(select(first.get, i32.const(0), i32.gtS(first.get, i32.const(0))), i32.const(-blockTokens))),
+    when(i32.ltS(start.get, highest.get), loopWhile(block, i32.ltS(start.get, highest.get))),
+  );
+}
+
+/** Divides by the sum of the weights. */
+function writeOutputs(emitter: AttendEmitter): Code {
+  const { shape, record, scope, params, at } = emitter;
+  const { heads, valueWidth } = shape;
+  const sum = scope.local("v128");
+  const inverse = scope.local("v128");
+  const load = (half: number): Code => v128.load(at.get, record.sums + half * 16);
+  const weight = f32x4.extract(sum.get, 0);
+  // The largest weight is 2^96: a sum far below it is that of masked scores.
+  const factor = select(f32.div(f32.const(halfScale), weight), f32.const(0), f32.gt(weight, f32.const(2 ** 80)));
+  const one = sequence(
+    sum.set(f32x4.add(load(0), load(1))),
+    sum.set(acrossLanes(sum, f32x4.add)),
+    inverse.set(f32x4.splat(factor)),
+    ...Array.from({ length: valueWidth / 4 }, (_, index) =>
+      v128.store(params.out.get, f32x4.mul(v128.load(at.get, record.output + index * 16), inverse.get), index * 16),
+    ),
+  );
+  return forHeads(emitter, { pointer: params.out, head: valueWidth * 4, row: heads * valueWidth * 4 }, one);
+}
