@@ -9,6 +9,7 @@ import { createPeer } from "./peer.ts";
 import { compare, summarize, type BenchReport } from "./report.ts";
 import { createWorkload } from "./workload.ts";
 
+export { formatProfile, runProfile, type ProfileOptions, type ProfileReport } from "./profile.ts";
 export { formatReport, type BenchReport } from "./report.ts";
 
 export interface BenchOptions {
@@ -20,6 +21,8 @@ export interface BenchOptions {
   readonly runs?: number;
   readonly promptTokens?: number;
   readonly decodeTokens?: number;
+  /** Prompts a round for prefill and decode. Default 3. */
+  readonly prompts?: number;
   readonly clients?: readonly number[];
   readonly load?: LoadOptions;
   readonly signal?: AbortSignal;
@@ -27,7 +30,8 @@ export interface BenchOptions {
 }
 
 export async function runBench(options: BenchOptions): Promise<BenchReport> {
-  const { hearth, model, runs = 3, promptTokens = 512, decodeTokens = 128, clients = [1, 4, 8, 16] } = options;
+  const { hearth, model, runs = 3, promptTokens = 512, decodeTokens = 128, prompts = 3 } = options;
+  const { clients = [1, 4, 8, 16] } = options;
   const installed = await hearth.library.resolve(model);
   const plan = await hearth.runtime.plan(installed.name, options.load);
   const { contextTokens, parallel } = plan.load;
@@ -38,7 +42,10 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
     });
   }
   const before = loadavg()[0] ?? 0;
-  const contestants = createContestants(options, plan.load, installed.files[0]?.path ?? "");
+  // Left to itself, the peer may start more threads than there are cores, and then takes seconds for a token.
+  const load = { ...plan.load, threads: plan.load.threads ?? availableParallelism() };
+  const ours = createOurs(hearth, installed.name, load);
+  const contestants = [ours, ...createPeers(options, load, installed.files[0]?.path ?? "")];
   const results = new Map<string, Figures[]>(contestants.map(({ name }) => [name, []]));
   for (let round = 0; round < runs; round++) {
     options.signal?.throwIfAborted();
@@ -47,6 +54,7 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
       vocabularySize: plan.info.vocabularySize,
       promptTokens,
       decodeTokens,
+      prompts,
       clients: Math.max(...clients),
       seed: round + 1,
     });
@@ -58,32 +66,35 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
       if (row) results.get(name)?.push(row);
     });
   }
-  const ours = results.get("hearth") ?? [];
+  const rounds = results.get(ours.name) ?? [];
   const peer = options.vs ? results.get(options.vs) : undefined;
   return {
     model: installed.name,
-    engine: plan.choice.engine,
+    engine: ours.engine ?? plan.choice.engine,
     device: plan.choice.device,
     rounds: runs,
     promptTokens,
     decodeTokens,
     parallel,
     contextTokens,
+    threads: load.threads,
+    fileBytes: plan.info.weightBytes,
+    prompts,
     machineLoad: { before, after: loadavg()[0] ?? 0 },
-    ours: summarize(ours),
-    ...(peer && { peer: { name: options.vs ?? "", ...summarize(peer) }, ratio: compare(ours, peer) }),
+    ours: summarize(rounds),
+    ...(peer && { peer: { name: options.vs ?? "", ...summarize(peer) }, ratio: compare(rounds, peer) }),
   };
 }
 
-function createContestants(options: BenchOptions, load: LoadOptions, modelPath: string): Contestant[] {
-  const ours = createOurs(options.hearth, options.model, load);
-  if (!options.vs) return [ours];
-  if (!options.peerModule) {
+function createPeers({ vs, peerModule }: BenchOptions, load: PeerLoad, modelPath: string): Contestant[] {
+  if (!vs) return [];
+  if (!peerModule) {
     throw new HearthError("engine_missing", "The peer node-llama-cpp is not installed.", {
       hint: "Install it with `hearth engines add llama`.",
     });
   }
-  // Left to itself, the peer may start more threads than there are cores, and then takes seconds for a token.
-  const { contextTokens = 4096, parallel = 8, threads = availableParallelism() } = load;
-  return [ours, createPeer({ module: options.peerModule, modelPath, contextTokens, parallel, threads })];
+  const { contextTokens, parallel, threads } = load;
+  return [createPeer({ module: peerModule, modelPath, contextTokens, parallel, threads })];
 }
+
+type PeerLoad = Required<Pick<LoadOptions, "contextTokens" | "parallel" | "threads">>;

@@ -1,18 +1,18 @@
 import { median } from "./statistics.ts";
 import type { Workload } from "./workload.ts";
 
-const firstTokenPrompts = 7;
-
 /** One side of the comparison: hearth, or a peer. Both get the same prompts and generate greedily. */
 export interface Contestant {
   readonly name: string;
   load(): Promise<void>;
   /** Generates `tokens` tokens, never stopping early; calls `onToken` as each arrives. */
   generate(prompt: readonly number[], tokens: number, onToken: () => void): Promise<void>;
+  /** Of its process, as the system counts it after the last request; undefined: it does not say. */
+  residentBytes(): number | undefined;
   unload(): Promise<void>;
 }
 
-/** One round. Rates in tokens per second, times in milliseconds. */
+/** One round: medians over its prompts. Rates in tokens per second, times in milliseconds. */
 export interface Figures {
   readonly load: number;
   readonly firstToken: number;
@@ -20,6 +20,8 @@ export interface Figures {
   readonly decode: number;
   /** Number of clients → tokens per second of all together. */
   readonly clients: Readonly<Record<string, number>>;
+  /** At the end, with the caches of all its requests. */
+  readonly residentBytes?: number;
 }
 
 /**
@@ -33,8 +35,8 @@ export async function measureRound(
 ): Promise<Figures[]> {
   const loaded: Contestant[] = [];
   let turns = 0;
-  const inTurn = async <T>(measure: (contestant: Contestant) => Promise<T>): Promise<T[]> => {
-    const results: T[] = [];
+  const inTurn: InTurn = async (measure) => {
+    const results: number[] = [];
     const order = turns++ % 2 === 0 ? contestants : contestants.toReversed();
     for (const contestant of order) results[contestants.indexOf(contestant)] = await measure(contestant);
     return results;
@@ -46,45 +48,65 @@ export async function measureRound(
       loaded.push(contestant);
       return performance.now() - start;
     });
-    // The first step after a load pays for page faults and thread starts; it is part of no figure.
-    await inTurn(async (contestant) => {
-      await contestant.generate(workload.shortPrompt.toReversed(), 4, () => undefined);
-    });
-    const firstToken = await measureFirstTokens(inTurn, workload);
-    const decode = await inTurn(async (contestant) => await measureDecode(contestant, workload));
-    const prefill = await inTurn(async (contestant) => await measurePrefill(contestant, workload));
-    const byClients = new Map<string, number[]>();
-    for (const count of clients) {
-      byClients.set(
-        String(count),
-        await inTurn(async (contestant) => await measureClients(contestant, workload, count)),
-      );
-    }
-    return contestants.map((_, index) => {
-      const at = (values: readonly number[]): number => values[index] ?? Number.NaN;
-      const rates = [...byClients].map(([count, values]) => [count, at(values)] as const);
-      return {
-        load: at(load),
-        firstToken: at(firstToken),
-        prefill: at(prefill),
-        decode: at(decode),
-        clients: Object.fromEntries(rates),
-      };
-    });
+    return await measureLoaded(inTurn, contestants, { workload, clients, load });
   } finally {
     for (const contestant of loaded) await contestant.unload();
   }
 }
 
-type InTurn = <T>(measure: (contestant: Contestant) => Promise<T>) => Promise<T[]>;
+interface Round {
+  readonly workload: Workload;
+  readonly clients: readonly number[];
+  /** Milliseconds of each contestant. */
+  readonly load: readonly number[];
+}
 
-/** Median over several prompts, the contestants in turn for each: one alone says little about ten milliseconds. */
-async function measureFirstTokens(inTurn: InTurn, { shortPrompt }: Workload): Promise<number[]> {
-  const rows: number[][] = [];
-  for (let index = 1; index <= firstTokenPrompts; index++) {
-    const prompt = [...shortPrompt.slice(index), ...shortPrompt.slice(0, index)];
-    rows.push(await inTurn(async (contestant) => await measureFirstToken(contestant, prompt)));
+async function measureLoaded(
+  inTurn: InTurn,
+  contestants: readonly Contestant[],
+  { workload, clients, load }: Round,
+): Promise<Figures[]> {
+  const { shortPrompts, longPrompts, decodeTokens } = workload;
+  // The first step after a load pays for page faults and thread starts; it is part of no figure.
+  await inTurn(async (contestant) => {
+    await contestant.generate(shortPrompts[0]?.toReversed() ?? [], 4, () => undefined);
+    return 0;
+  });
+  const firstToken = await measurePrompts(inTurn, shortPrompts, measureFirstToken);
+  const decode = await measurePrompts(inTurn, shortPrompts.slice(0, longPrompts.length), (contestant, prompt) =>
+    measureDecode(contestant, prompt.toReversed(), decodeTokens),
+  );
+  const prefill = await measurePrompts(inTurn, longPrompts, measurePrefill);
+  const byClients = new Map<string, number[]>();
+  for (const count of clients) {
+    byClients.set(String(count), await inTurn((contestant) => measureClients(contestant, workload, count)));
   }
+  return contestants.map((contestant, index) => {
+    const at = (values: readonly number[]): number => values[index] ?? Number.NaN;
+    const rates = [...byClients].map(([count, values]) => [count, at(values)] as const);
+    const residentBytes = contestant.residentBytes();
+    return {
+      load: at(load),
+      firstToken: at(firstToken),
+      prefill: at(prefill),
+      decode: at(decode),
+      clients: Object.fromEntries(rates),
+      ...(residentBytes !== undefined && { residentBytes }),
+    };
+  });
+}
+
+/** One figure of each contestant, in the order of the contestants. */
+type InTurn = (measure: (contestant: Contestant) => Promise<number>) => Promise<number[]>;
+
+/** Median over the prompts, the contestants in turn for each. */
+async function measurePrompts(
+  inTurn: InTurn,
+  prompts: readonly (readonly number[])[],
+  measure: (contestant: Contestant, prompt: readonly number[]) => Promise<number>,
+): Promise<number[]> {
+  const rows: number[][] = [];
+  for (const prompt of prompts) rows.push(await inTurn((contestant) => measure(contestant, prompt)));
   return (rows[0] ?? []).map((_, contestant) => median(rows.map((row) => row[contestant] ?? Number.NaN)));
 }
 
@@ -97,21 +119,17 @@ async function measureFirstToken(contestant: Contestant, prompt: readonly number
   return first;
 }
 
-async function measureDecode(contestant: Contestant, workload: Workload): Promise<number> {
+/** Tokens per second from the first token on. */
+async function measureDecode(contestant: Contestant, prompt: readonly number[], tokens: number): Promise<number> {
   const times: number[] = [];
-  await contestant.generate(workload.shortPrompt, workload.decodeTokens, () => times.push(performance.now()));
+  await contestant.generate(prompt, tokens, () => times.push(performance.now()));
   const first = times[0] ?? Number.NaN;
   const last = times.at(-1) ?? Number.NaN;
   return ((times.length - 1) * 1000) / (last - first);
 }
 
-async function measurePrefill(contestant: Contestant, workload: Workload): Promise<number> {
-  const start = performance.now();
-  let end = start;
-  await contestant.generate(workload.longPrompt, 1, () => {
-    end = performance.now();
-  });
-  return (workload.longPrompt.length * 1000) / (end - start);
+async function measurePrefill(contestant: Contestant, prompt: readonly number[]): Promise<number> {
+  return (prompt.length * 1000) / (await measureFirstToken(contestant, prompt));
 }
 
 async function measureClients(contestant: Contestant, workload: Workload, count: number): Promise<number> {

@@ -16,7 +16,7 @@ export type PeerRequest =
 
 export type PeerReply =
   | { readonly type: "token"; readonly id: number }
-  | { readonly type: "done"; readonly id: number }
+  | { readonly type: "done"; readonly id: number; readonly residentBytes: number }
   | { readonly type: "failed"; readonly id: number; readonly message: string };
 
 let model: LlamaModel | undefined;
@@ -66,7 +66,7 @@ process.on("message", (request: PeerRequest) => {
   const { id } = request;
   const work = request.type === "load" ? load(request) : generate(request, () => reply({ type: "token", id }));
   work.then(
-    () => reply({ type: "done", id }),
+    () => reply({ type: "done", id, residentBytes: process.memoryUsage.rss() }),
     (error: unknown) => reply({ type: "failed", id, message: error instanceof Error ? error.message : String(error) }),
   );
 });

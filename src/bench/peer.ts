@@ -29,6 +29,7 @@ export function createPeer(options: PeerOptions): Contestant {
     async generate(prompt, tokens, onToken) {
       await connected().call({ type: "generate", id: nextId++, prompt: [...prompt], tokens }, onToken);
     },
+    residentBytes: () => connected().residentBytes,
     async unload() {
       await connected().close();
       connection = undefined;
@@ -37,6 +38,7 @@ export function createPeer(options: PeerOptions): Contestant {
 }
 
 interface Connection {
+  readonly residentBytes: number | undefined;
   call(request: PeerRequest, onToken?: () => void): Promise<void>;
   close(): Promise<void>;
 }
@@ -45,17 +47,23 @@ function connect(): Connection {
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
   const child = fork(new URL(`./peer-process.${extension}`, import.meta.url), { serialization: "advanced" });
   const pending = new Map<number, { done: Deferred<void>; onToken: (() => void) | undefined }>();
+  let residentBytes: number | undefined;
   const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   child.on("message", (reply: PeerReply) => {
     const call = pending.get(reply.id);
     if (reply.type === "token") call?.onToken?.();
-    else if (reply.type === "done") call?.done.resolve();
-    else call?.done.reject(new Error(`The peer failed: ${reply.message}`));
+    else if (reply.type === "done") {
+      ({ residentBytes } = reply);
+      call?.done.resolve();
+    } else call?.done.reject(new Error(`The peer failed: ${reply.message}`));
   });
   child.on("exit", (code, signal) => {
     for (const { done } of pending.values()) done.reject(new Error(`The peer ended with ${signal ?? `code ${code}`}.`));
   });
   return {
+    get residentBytes() {
+      return residentBytes;
+    },
     async call(request, onToken) {
       const done = createDeferred<void>();
       pending.set(request.id, { done, onToken });

@@ -6,6 +6,8 @@ export interface SideReport {
   readonly firstToken: number;
   readonly prefill: number;
   readonly decode: number;
+  /** Bytes of the process with the model and all caches; absent where the engine does not say. */
+  readonly memory?: number;
   readonly [clients: `clients${number}`]: number;
 }
 
@@ -19,6 +21,11 @@ export interface BenchReport {
   readonly decodeTokens: number;
   readonly parallel: number;
   readonly contextTokens: number;
+  readonly threads: number;
+  /** The weights in the file. */
+  readonly fileBytes: number;
+  /** Prompts a round that prefill and decode were measured with. */
+  readonly prompts: number;
   /** Load average of the machine over one minute, before and after; above 0.3 at the start, figures are noisy. */
   readonly machineLoad: { readonly before: number; readonly after: number };
   readonly ours: SideReport;
@@ -36,6 +43,8 @@ export function summarize(rounds: readonly Figures[]): SideReport {
   for (const count of Object.keys(rounds[0]?.clients ?? {})) {
     side[`clients${count}`] = median(rounds.map((round) => round.clients[count] ?? Number.NaN));
   }
+  const memory = median(rounds.map((round) => round.residentBytes ?? Number.NaN));
+  if (Number.isFinite(memory)) side["memory"] = memory;
   return side as unknown as SideReport;
 }
 
@@ -51,6 +60,8 @@ export function compare(ours: readonly Figures[], peer: readonly Figures[]): Sid
   for (const count of Object.keys(ours[0]?.clients ?? {})) {
     side[`clients${count}`] = median(pairs.map(([a, b]) => (a.clients[count] ?? 0) / (b.clients[count] ?? 0)));
   }
+  const memory = median(pairs.map(([a, b]) => (b.residentBytes ?? Number.NaN) / (a.residentBytes ?? Number.NaN)));
+  if (Number.isFinite(memory)) side["memory"] = memory;
   return side as unknown as SideReport;
 }
 
@@ -59,6 +70,7 @@ const labels: Readonly<Record<string, string>> = {
   firstToken: "first token, ms",
   prefill: "prefill, tok/s",
   decode: "decode, tok/s",
+  memory: "memory, MiB",
 };
 
 /** The report as a table for people. */
@@ -67,7 +79,9 @@ export function formatReport(report: BenchReport): string {
   const header = ["", "hearth", ...(peer ? [peer.name, "ratio"] : [])];
   const rows = Object.keys(ours).map((key) => {
     const name = key as keyof SideReport;
-    const cells = [ours[name], ...(peer && ratio ? [peer[name]] : [])].map((value) => format(value ?? Number.NaN));
+    const cells = [ours[name], ...(peer && ratio ? [peer[name]] : [])].map((value) =>
+      format((value ?? Number.NaN) / (key === "memory" ? 1024 ** 2 : 1)),
+    );
     const label = labels[key] ?? `${key.replace("clients", "")} clients, tok/s`;
     return [label, ...cells, ...(ratio ? [`${(ratio[name] ?? Number.NaN).toFixed(2)} x`] : [])];
   });
@@ -80,8 +94,8 @@ export function formatReport(report: BenchReport): string {
   );
   const { before, after } = report.machineLoad;
   return [
-    `${report.model}: engine ${report.engine} on ${report.device}, context ${report.contextTokens}, ${report.parallel} sequences`,
-    `medians of ${report.rounds} rounds in turn; prompt ${report.promptTokens}, decode ${report.decodeTokens} tokens; load average ${before.toFixed(2)} before, ${after.toFixed(2)} after`,
+    `${report.model}: engine ${report.engine} on ${report.device}, ${report.threads} threads, context ${report.contextTokens}, ${report.parallel} sequences; weights ${format(report.fileBytes / 1024 ** 2)} MiB`,
+    `medians of ${report.rounds} rounds of ${report.prompts} prompts in turn; prompt ${report.promptTokens}, decode ${report.decodeTokens} tokens; load average ${before.toFixed(2)} before, ${after.toFixed(2)} after`,
     "",
     ...lines,
     ...(ratio ? ["", "A ratio above 1 means that hearth is better."] : []),
@@ -89,5 +103,6 @@ export function formatReport(report: BenchReport): string {
 }
 
 function format(value: number): string {
+  if (!Number.isFinite(value)) return "-";
   return value >= 100 ? value.toFixed(0) : value.toFixed(1);
 }

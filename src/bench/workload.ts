@@ -1,9 +1,9 @@
 /** What is measured, the same for both sides: prompts as token ids, so that tokenizers play no part. */
 export interface Workload {
-  /** Prompt of the first-token and decode measurements. */
-  readonly shortPrompt: readonly number[];
-  /** Prompt of the prefill measurement. */
-  readonly longPrompt: readonly number[];
+  /** Prompts of the first-token measurement, and the first of them of the decode measurement. */
+  readonly shortPrompts: readonly (readonly number[])[];
+  /** Prompts of the prefill measurement. */
+  readonly longPrompts: readonly (readonly number[])[];
   readonly decodeTokens: number;
   /** One prompt per client, all different. */
   readonly clientPrompts: readonly (readonly number[])[];
@@ -15,10 +15,14 @@ export interface WorkloadOptions {
   readonly promptTokens: number;
   readonly decodeTokens: number;
   readonly clients: number;
+  /** Prompts that prefill and decode are measured with. */
+  readonly prompts: number;
   /** Another seed gives other prompts, so that no run finds the cache of the one before. */
   readonly seed: number;
 }
 
+/** One alone says little about ten milliseconds. */
+const shortPrompts = 7;
 const shortPromptTokens = 32;
 const clientPromptTokens = 64;
 const clientTokens = 64;
@@ -31,11 +35,12 @@ export function createWorkload(options: WorkloadOptions): Workload {
       const first = Math.min(300, Math.floor(options.vocabularySize / 2));
       return first + Math.floor(random() * (options.vocabularySize - first));
     });
+  const prompts = (count: number, length: number): number[][] => Array.from({ length: count }, () => prompt(length));
   return {
-    shortPrompt: prompt(shortPromptTokens),
-    longPrompt: prompt(options.promptTokens),
+    shortPrompts: prompts(Math.max(shortPrompts, options.prompts), shortPromptTokens),
+    longPrompts: prompts(options.prompts, options.promptTokens),
     decodeTokens: options.decodeTokens,
-    clientPrompts: Array.from({ length: options.clients }, () => prompt(clientPromptTokens)),
+    clientPrompts: prompts(options.clients, clientPromptTokens),
     clientTokens,
   };
 }

@@ -23,12 +23,25 @@ export const bench: Command = defineCommand({
     runs: count("rounds; the report has their medians; default 3"),
     "prompt-tokens": count("length of the prompts; default 512"),
     tokens: count("length of the answers; default 128"),
+    prompts: count("prompts a round for prefill and decode; default 3"),
+    profile: { kind: "switch", text: "say instead where each millisecond of a step goes" },
   },
   settings: [...loadSettingNames, ...pullSettingNames],
-  examples: ["hearth bench tinyllama", "hearth bench tinyllama --vs llama.cpp --clients 1,8 --json"],
+  examples: ["hearth bench tinyllama", "hearth bench tinyllama --vs llama.cpp --clients 1,8 --json", "hearth bench tinyllama --profile"],
   async run(context) {
     const { args, flags, json, services, settings, signal, status } = context;
     const model = await ensureModel(context, args[0] ?? "");
+    const lengths = {
+      ...(flags["prompt-tokens"] !== undefined && { promptTokens: flags["prompt-tokens"] }),
+      ...(flags.tokens !== undefined && { decodeTokens: flags.tokens }),
+    };
+    if (flags.profile) {
+      const hearth = await context.hearth();
+      const profile = await raceAbort(services.runProfile({ hearth, model: model.name, signal, ...lengths }), signal);
+      if (json) context.writeJson(profile);
+      else context.io.stdout.write(`${await services.formatProfile(profile)}\n`);
+      return;
+    }
     const peerModule = flags.vs === undefined ? undefined : await (await services.packs(settings)).peerModule();
     const running = services.runBench({
       hearth: await context.hearth(),
@@ -41,8 +54,8 @@ export const bench: Command = defineCommand({
       ...(peerModule !== undefined && { peerModule }),
       ...(flags.clients && { clients: flags.clients }),
       ...(flags.runs !== undefined && { runs: flags.runs }),
-      ...(flags["prompt-tokens"] !== undefined && { promptTokens: flags["prompt-tokens"] }),
-      ...(flags.tokens !== undefined && { decodeTokens: flags.tokens }),
+      ...(flags.prompts !== undefined && { prompts: flags.prompts }),
+      ...lengths,
     });
     const report = await raceAbort(running, signal);
     if (json) context.writeJson(report);

@@ -2,14 +2,25 @@ import { HearthError } from "../error.ts";
 import type { Output } from "../terminal/io.ts";
 import { plain, style } from "../terminal/style.ts";
 import { defineCommand, pullSettingNames, serverSettingNames, type Command } from "./command.ts";
+import { parseText } from "../config/values.ts";
 import { checks, type Finding } from "./doctor/checks.ts";
+import { runRoofline } from "./doctor/roofline.ts";
 
 export const doctor: Command = defineCommand({
   name: "doctor",
   text: "Looks for what is wrong with hearth on this machine, and says how to mend it. Exit code 1 when something is.",
   arguments: [],
-  settings: [...serverSettingNames, ...pullSettingNames, "apiKeyFile"],
+  flags: {
+    roofline: { kind: "switch", text: "measure instead how fast this machine reads memory and multiplies integers" },
+    model: { kind: "value", value: "MODEL", text: "with --roofline: what that bounds for a model", parse: parseText },
+  },
+  settings: [...serverSettingNames, ...pullSettingNames, "apiKeyFile", "threads"],
+  examples: ["hearth doctor", "hearth doctor --roofline --model tinyllama"],
   async run(context) {
+    if (context.flags.roofline) {
+      await runRoofline(context, context.flags.model);
+      return 0;
+    }
     const findings: Finding[] = [];
     for (const { name, check } of checks) {
       context.signal.throwIfAborted();

@@ -1,8 +1,10 @@
 /** What the commands use of the rows below. Each is loaded when a command asks for it; tests hand in their own. */
-import type { BenchOptions, BenchReport } from "../bench/index.ts";
+import type { BenchOptions, BenchReport, ProfileOptions, ProfileReport } from "../bench/index.ts";
 import type { ClientOptions } from "../client/http.ts";
 import type { Client } from "../client/types.ts";
 import type { Settings } from "../config/settings.ts";
+import type { PeakRates } from "../engines/flint/roofline/protocol.ts";
+import type { ModelWork } from "../engines/flint/roofline/work.ts";
 import type { Hardware } from "../hardware/contract.ts";
 import type { RunningServer, ServeOptions } from "../server/index.ts";
 import type { Hearth } from "../tasks/contract.ts";
@@ -39,6 +41,15 @@ export interface Packs {
   remove(name: string): Promise<boolean>;
 }
 
+/** What this machine reads and computes at most. */
+export interface Roofline {
+  readonly threads: number;
+  /** Bytes per second; undefined where they could not be measured. */
+  readonly read: { readonly oneThread: number | undefined; readonly allThreads: number | undefined };
+  /** Operations per second. */
+  readonly peak: PeakRates | undefined;
+}
+
 export interface Services {
   createHearth(options: HearthOptions): Promise<Hearth>;
   serve(options: ServeOptions): Promise<Pick<RunningServer, "url" | "shutdown" | "closed">>;
@@ -48,8 +59,13 @@ export interface Services {
   diskFreeBytes(folder: string): Promise<number | undefined>;
   /** Bytes that this machine reads from memory in a second; undefined where it was not measured. */
   readBandwidth(signal: AbortSignal): Promise<number | undefined>;
+  /** `threads`: default one for each physical core. */
+  roofline(options: { readonly threads: number | undefined; readonly signal: AbortSignal }): Promise<Roofline>;
+  modelWork(path: string, name: string): Promise<ModelWork>;
   runBench(options: BenchOptions): Promise<BenchReport>;
   formatReport(report: BenchReport): Promise<string>;
+  runProfile(options: ProfileOptions): Promise<ProfileReport>;
+  formatProfile(report: ProfileReport): Promise<string>;
   readonly fetch: typeof fetch;
 }
 
@@ -73,11 +89,14 @@ export const defaultServices: Services = {
     return await (await import("../hardware/disk.ts")).diskFreeBytes(folder);
   },
   async readBandwidth(signal) {
-    const { machine } = await import("../hardware/read.ts");
-    const { physicalCores, usableThreads } = await (await import("../hardware/cpu.ts")).probeCpu(machine);
     const { measureReadBandwidth } = await import("../hardware/bandwidth.ts");
-    const threads = Math.min(physicalCores ?? usableThreads, usableThreads);
-    return (await measureReadBandwidth({ threads, signal }))?.bytesPerSecond;
+    return (await measureReadBandwidth({ threads: await coreCount(), signal }))?.bytesPerSecond;
+  },
+  async roofline({ threads, signal }) {
+    return await (await import("./doctor/measure.ts")).measureRoofline(threads ?? (await coreCount()), signal);
+  },
+  async modelWork(path, name) {
+    return await (await import("../engines/flint/roofline/work.ts")).modelWork(path, name);
   },
   async runBench(options) {
     return await (await import("../bench/index.ts")).runBench(options);
@@ -85,5 +104,18 @@ export const defaultServices: Services = {
   async formatReport(report) {
     return (await import("../bench/index.ts")).formatReport(report);
   },
+  async runProfile(options) {
+    return await (await import("../bench/index.ts")).runProfile(options);
+  },
+  async formatProfile(report) {
+    return (await import("../bench/index.ts")).formatProfile(report);
+  },
   fetch: (...request) => fetch(...request),
 };
+
+/** Physical cores that may be used: more threads than that read and compute no more. */
+async function coreCount(): Promise<number> {
+  const { machine } = await import("../hardware/read.ts");
+  const { physicalCores, usableThreads } = await (await import("../hardware/cpu.ts")).probeCpu(machine);
+  return Math.min(physicalCores ?? usableThreads, usableThreads);
+}

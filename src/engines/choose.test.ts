@@ -65,7 +65,6 @@ describe("the choice of an engine", () => {
   it.each<[LoadOptions, string]>([
     [{ kvTypeK: "q8_0" }, "flint keeps its KV cache in f16, not q8_0"],
     [{ kvTypeV: "f32" }, "flint keeps its KV cache in f16, not f32"],
-    [{ adapters: [{ path: "/adapter.gguf" }] }, "flint loads no adapters yet"],
     [{ flashAttention: false }, "flint has one kind of attention, which no option changes"],
     [{ gpuLayers: 3 }, "flint computes on the CPU; 3 layers were asked for on a GPU"],
     [{ mmap: true }, "flint reads the weights into its own memory and does not map the file"],
@@ -79,8 +78,8 @@ describe("the choice of an engine", () => {
     expect(error.details).toEqual({ option: Object.keys(load)[0], engine: "flint" });
   });
 
-  it("is flint for load options that change nothing", async () => {
-    const load: LoadOptions = { kvTypeK: "f16", adapters: [], flashAttention: "auto", gpuLayers: 0, mmap: false };
+  it("is flint for load options that it honours", async () => {
+    const load: LoadOptions = { kvTypeK: "f16", adapters: [{ path: "/adapter.gguf" }], flashAttention: "auto", gpuLayers: 0, mmap: false };
     expect((await choose({ load })).engine).toBe("flint");
   });
 

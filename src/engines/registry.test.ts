@@ -46,9 +46,9 @@ describe("the engines of this version", () => {
     for (let turn = 0; turn < 2; turn++) {
       const choice = await engines.choose({ model, info, load: cpu });
       expect(choice.engine).toBe("llama");
-      expect(choice.reasons[1]).toMatch(/^not flint: tiny .*attn_q_norm/);
+      expect(choice.reasons[1]).toMatch(/^not flint: tiny: blk\.0\.attn_q_norm/);
     }
-    expect(notices).toEqual([expect.stringMatching(/^tiny runs on llama\.cpp, not on flint: tiny .*attn_q_norm/)]);
+    expect(notices).toEqual([expect.stringMatching(/^tiny runs on llama\.cpp, not on flint: tiny: blk\.0\.attn_q_norm/)]);
     await expect(engines.choose({ model, info, load: { ...cpu, engine: "flint" } })).rejects.toMatchObject({
       code: "model_malformed",
     });

@@ -5,7 +5,6 @@ import type { Engine, EngineFootprint } from "../spec/engine.ts";
 import { chooseEngine } from "./choose.ts";
 import type { EngineQuestion, Engines } from "./contract.ts";
 import { isRefusal, withFallback } from "./fallback.ts";
-import type { InspectOptions } from "./flint/inspect.ts";
 import { findLibrary, llamaLibraries } from "./libraries.ts";
 import type { LlamaEngine } from "./llama/engine.ts";
 import type { RunNpm } from "./npm.ts";
@@ -70,13 +69,12 @@ function createInspections({ onNotice = () => {} }: EnginesOptions): Inspections
       const path = model.files.find(({ role }) => role === "weights")?.path ?? "";
       const refusal = refused.get(path);
       if (refusal && !forced) throw refusal;
-      const key = `${model.id} ${load.contextTokens ?? ""}`;
-      const found = known.get(key) ?? inspect(path, { name: model.name, contextTokens: load.contextTokens });
-      known.set(key, found);
+      const found = known.get(model.id) ?? inspect(path, model.name);
+      known.set(model.id, found);
       try {
         return await found;
       } catch (error) {
-        if (!isRefusal(error)) known.delete(key);
+        if (!isRefusal(error)) known.delete(model.id);
         else if (!forced) say(path, model.name, error);
         throw error;
       }
@@ -88,8 +86,8 @@ function createInspections({ onNotice = () => {} }: EnginesOptions): Inspections
   };
 }
 
-async function inspect(path: string, options: InspectOptions): Promise<EngineFootprint> {
-  return await (await import("./flint/inspect.ts")).inspectFlint(path, options);
+async function inspect(path: string, name: string): Promise<EngineFootprint> {
+  return await (await import("./flint/inspect.ts")).inspectFlint(path, name);
 }
 
 async function openLlama({

@@ -48,6 +48,12 @@ export interface PromptPart {
   readonly special: boolean;
 }
 
+/** An adapter of `LoadOptions.adapters`, by its path or its place there; without a scale that of the load. */
+export interface AdapterChoice {
+  readonly adapter: string | number;
+  readonly scale?: number;
+}
+
 export interface GenerateRequest {
   readonly prompt: readonly PromptPart[] | readonly number[];
   readonly sampling: Sampling;
@@ -59,6 +65,8 @@ export interface GenerateRequest {
   readonly topLogprobs?: number;
   /** Go on past the model's end token. */
   readonly ignoreEos?: boolean;
+  /** The adapters that it wants of those that were loaded with the model. Absent: all of them; empty: none. */
+  readonly adapters?: readonly AdapterChoice[];
   /** KV cache entries are shared within one tenant only. */
   readonly tenant?: string;
 }

@@ -1,7 +1,7 @@
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import type { BenchOptions, BenchReport } from "../../src/bench/index.ts";
+import type { BenchOptions, BenchReport, ProfileOptions, ProfileReport } from "../../src/bench/index.ts";
 import type { Packs, Services } from "../../src/commands/services.ts";
 import { HearthError } from "../../src/error.ts";
 import type { Hardware } from "../../src/hardware/contract.ts";
@@ -114,6 +114,25 @@ describe("hearth bench", () => {
       promptTokens: 64,
       decodeTokens: 32,
     });
+  });
+
+  test("--profile says where the time goes instead", async () => {
+    const seen: ProfileOptions[] = [];
+    const services: Partial<Services> = {
+      formatProfile: async () => "where it goes",
+      async runProfile(options) {
+        seen.push(options);
+        return { model: "tiny:1b" } as ProfileReport;
+      },
+    };
+    const words = ["bench", "tiny", "--profile", "--tokens", "16", "--engine", "flint"];
+    const hearthOf = createFakeHearth();
+    const { stdout } = await hearth(words, { hearth: hearthOf, services });
+    expect(stdout).toBe("where it goes\n");
+    expect(seen[0]).toMatchObject({ model: "tiny:1b", decodeTokens: 16 });
+    expect(hearthOf.settings.engine).toBe("flint");
+    const json = await hearth([...words, "--json"], { hearth: createFakeHearth(), services });
+    expect(JSON.parse(json.stdout)).toEqual({ model: "tiny:1b" });
   });
 
   test("--json prints the report", async () => {

@@ -1,5 +1,6 @@
 /** The fake engine in a child process, to test `host/` without native code. Its setup says how it misbehaves. */
 import { serveEngine } from "../host/serve.ts";
+import type { EngineProfile } from "../../spec/engine.ts";
 import { createFakeEngine } from "./engine.ts";
 
 export interface FakeSetup {
@@ -8,13 +9,15 @@ export interface FakeSetup {
   readonly at?: number;
   readonly action?: "abort" | "exit" | "hang" | "wait";
   readonly failLoad?: "exit" | "throw";
+  readonly profile?: EngineProfile;
 }
 
 serveEngine((data, notice) => {
-  const { reply, at, action, failLoad } = data as FakeSetup;
+  const { reply, at, action, failLoad, profile } = data as FakeSetup;
   notice("fake engine started");
   return createFakeEngine({
     ...(reply !== undefined && { reply }),
+    ...(profile && { profile }),
     capabilities: ["generate", "embed", "rerank"],
     beforeLoad() {
       if (failLoad === "exit") process.exit(3);

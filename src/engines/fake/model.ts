@@ -54,6 +54,7 @@ const allSamplingOptions: ReadonlySet<keyof Sampling> = new Set<keyof Sampling>(
 
 export function createFakeModel(model: EngineModel, options: LoadOptions, fake: FakeOptions): FakeModel {
   const { info } = model;
+  const { profile } = fake;
   const parallel = fake.parallel ?? options.parallel ?? 8;
   const contextTokens = fake.contextTokens ?? options.contextTokens ?? Math.min(info.trainContextTokens || 4096, 4096);
   const capabilities = fake.capabilities ?? info.capabilities;
@@ -132,6 +133,7 @@ export function createFakeModel(model: EngineModel, options: LoadOptions, fake: 
           return { scores: documents.map((document) => overlap(query, document)), tokens };
         }, call?.signal),
     }),
+    ...(profile && { profile: async () => profile }),
     memory: () => memoryOf(model, options, fake, contextTokens * parallel),
     die(message = "The engine process was killed by SIGKILL.") {
       if (disposed || ended.signal.aborted) return;

@@ -1,4 +1,4 @@
-import type { Device, EngineMemory, EngineModel, GenerateRequest, LoadOptions } from "../../spec/engine.ts";
+import type { Device, EngineMemory, EngineModel, EngineProfile, GenerateRequest, LoadOptions } from "../../spec/engine.ts";
 import type { Capability, ModelInfo } from "../../spec/model.ts";
 import type { Sampling } from "../../spec/sampling.ts";
 
@@ -16,6 +16,8 @@ export interface FakeOptions {
   /** Components of an embedding. Default: the model's, at most 64. */
   readonly dimensions?: number;
   readonly memory?: EngineMemory | ((model: EngineModel, options: LoadOptions) => EngineMemory);
+  /** What every call of `profile` says; absent: the engine has none. */
+  readonly profile?: EngineProfile;
   readonly refuse?: (info: ModelInfo, device: Device) => string | undefined;
   readonly beforeLoad?: (model: EngineModel, options: LoadOptions) => void | Promise<void>;
   /** Before the prompt of a request is worked on. */

@@ -6,6 +6,8 @@ import type { Sampling } from "../../spec/sampling.ts";
 import { abortError } from "../../util/abort.ts";
 import { createChannel } from "../../util/channel.ts";
 import type { Slots } from "../../util/slots.ts";
+import type { LoadedAdapter } from "./adapters/choose.ts";
+import { cacheKey, chooseAdapters } from "./adapters/choose.ts";
 import type { FlintThreads } from "./threads/pool.ts";
 import type { Reply, TokenChoice } from "./threads/protocol.ts";
 import { createOutput } from "./output.ts";
@@ -19,6 +21,7 @@ export interface GenerateContext {
   readonly slots: Slots;
   readonly defaults: Sampling;
   readonly contextTokens: number;
+  readonly adapters: readonly LoadedAdapter[];
 }
 
 export async function* generate(
@@ -31,11 +34,13 @@ export async function* generate(
   const prompt = context.text.promptTokens(request.prompt);
   // The last place is for the answer: a prompt that fills the context leaves none.
   if (prompt.length >= contextTokens) throw tooLong(prompt.length, contextTokens);
-  const lease = await slots.acquire(request.tenant, prompt, signal).catch((error: unknown) => {
+  const adapters = chooseAdapters(request, context.adapters);
+  const key = cacheKey(request.tenant, adapters ?? context.adapters.map(({ scale }) => scale));
+  const lease = await slots.acquire(key, prompt, signal).catch((error: unknown) => {
     throw signal?.aborted ? abortError(signal) : error;
   });
   const { index: slot, cachedTokens: keep } = lease;
-  const run: Run = { request, prompt, history: [...prompt], slot, keep, signal, computed: 0 };
+  const run: Run = { request, prompt, history: [...prompt], adapters, slot, keep, signal, computed: 0 };
   try {
     yield* runGeneration(run, context);
   } finally {
@@ -48,6 +53,7 @@ interface Run {
   readonly prompt: readonly number[];
   /** Grows by the tokens of the answer. */
   readonly history: number[];
+  readonly adapters: readonly number[] | undefined;
   readonly slot: number;
   readonly keep: number;
   readonly signal: AbortSignal | undefined;
@@ -97,7 +103,7 @@ type RunReply = { readonly type: "token"; readonly choice: TokenChoice } | Extra
 
 /** What the leader says of one request. Leaving the loop cancels it and waits until its slot is free of it. */
 async function* replies(run: Run, context: GenerateContext, most: number): AsyncGenerator<RunReply> {
-  const { request, prompt, slot, keep, signal } = run;
+  const { request, prompt, adapters, slot, keep, signal } = run;
   const { threads, defaults } = context;
   const channel = createChannel<RunReply>();
   const set = Object.entries(request.sampling).filter(([, value]) => value !== undefined);
@@ -119,6 +125,7 @@ async function* replies(run: Run, context: GenerateContext, most: number): Async
     topLogprobs: request.topLogprobs,
     ignoreEos: request.ignoreEos ?? false,
     format: request.format,
+    adapters,
   });
   const onAbort = (): void => channel.fail(signal ? abortError(signal) : new HearthError("aborted", "Aborted."));
   signal?.addEventListener("abort", onAbort, { once: true });

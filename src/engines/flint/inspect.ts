@@ -8,12 +8,6 @@ import { blockTokens } from "./graph/plan.ts";
 import { matrixBytes } from "./weights/layout.ts";
 import { layoutOf } from "./weights/pack.ts";
 
-export interface InspectOptions {
-  /** What messages call the model. */
-  readonly name: string;
-  readonly contextTokens?: number | undefined;
-}
-
 const mebibyte = 1024 ** 2;
 /** Node with its threads, the tokenizers and the kernels. */
 const processBytes = 150 * mebibyte;
@@ -23,16 +17,16 @@ const liveWidths = 16;
 
 /**
  * Checks the header as a load would and adds up the weights in the packed layouts. Throws what `checkModel` throws, and
- * `model_unsupported` for a model in several files.
+ * `model_unsupported` for a model in several files. `name` is what messages call the model.
  */
-export async function inspectFlint(path: string, { name, contextTokens }: InspectOptions): Promise<EngineFootprint> {
+export async function inspectFlint(path: string, name: string): Promise<EngineFootprint> {
   const file = await readGguf(path, { name });
   if ((file.splitCount ?? 1) > 1) {
     throw new HearthError("model_unsupported", `${name} is in ${file.splitCount} files; flint reads models of one.`, {
       hint: "Use the llama engine for this model.",
     });
   }
-  const { hyperparameters } = checkModel(file, contextTokens);
+  const { hyperparameters } = checkModel(file);
   const { embedding, vocabularySize, encoder } = hyperparameters;
   const rowBytes = 4 * (embedding * liveWidths + (encoder ? 0 : vocabularySize));
   return { weightBytes: packedBytes(file), processBytes, rowBytes, batchTokens, blockTokens };

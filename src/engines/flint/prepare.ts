@@ -2,15 +2,20 @@
 import { HearthError } from "../../error.ts";
 import type { GgmlTypeName } from "../../formats/gguf/ggml.ts";
 import type { GgufFile } from "../../formats/gguf/types.ts";
+import type { Adapter } from "./adapters/read.ts";
+import { adapterType, checkUsed } from "./adapters/read.ts";
 import type { CheckedModel } from "./check.ts";
 import { kernelModule } from "./graph/kernels.ts";
 import { blockTokens, createPlan } from "./graph/plan.ts";
 import type { Plan } from "./graph/plan.ts";
+import type { Recording } from "./graph/program.ts";
 import { record } from "./graph/record.ts";
 import { writeConstants } from "./kernels/wasm/constants.ts";
+import type { SimdLevel } from "./kernels/wasm/simd.ts";
+import { detectLevel } from "./kernels/wasm/simd.ts";
 import { mostPages } from "./kernels/wasm/module.ts";
 import { Control } from "./threads/control.ts";
-import { loadPieces } from "./threads/load.ts";
+import { loadPieces, packModule } from "./threads/load.ts";
 import type { WorkerSetup } from "./threads/worker.ts";
 import { layoutOf } from "./weights/pack.ts";
 
@@ -21,6 +26,8 @@ export interface PrepareOptions {
   readonly workers: number;
   /** Rows of a step. */
   readonly batchTokens: number | undefined;
+  /** With the scale that they have where a request does not say. `prepare` makes room for their tensors, and loads none. */
+  readonly adapters?: readonly (Adapter & { readonly scale: number })[];
 }
 
 export interface Prepared {
@@ -35,14 +42,11 @@ const pageBytes = 65_536;
 const resultBytes = 64 * 1024 * 1024;
 
 export function prepare(file: GgufFile, checked: CheckedModel, options: PrepareOptions): Prepared {
+  const { contextTokens, parallel, workers, batchTokens, adapters = [] } = options;
   const types = new Map(file.tensors.map(({ name, typeName }) => [name, typeName]));
+  for (const { tensors } of adapters) for (const [name, tensor] of tensors) types.set(name, adapterType(tensor));
   const typeOf = (name: string): GgmlTypeName => types.get(name) ?? "F32";
-  const { architecture, hyperparameters } = checked;
-  const recording = record(
-    (graph) => architecture.build(graph, hyperparameters),
-    ({ name }) => layoutOf(typeOf(name)),
-  );
-  const { contextTokens, parallel, workers, batchTokens } = options;
+  const recording = recordModel(checked, { typeOf, adapters });
   const encoder = recording.result.kind === "hidden";
   const rows = encoder ? contextTokens : Math.min(batchTokens ?? defaultRows, contextTokens);
   const width = recording.values[recording.result.value]?.width ?? 1;
@@ -58,6 +62,7 @@ export function prepare(file: GgufFile, checked: CheckedModel, options: PrepareO
     contextTokens,
     cacheBlocks: sequences * Math.ceil(contextTokens / blockTokens),
     workers,
+    adapters: adapters.map(({ scale }) => scale),
   });
   const memory = allocate(plan, file.name);
   writeConstants(memory);
@@ -66,13 +71,45 @@ export function prepare(file: GgufFile, checked: CheckedModel, options: PrepareO
   const setup = {
     plan,
     memory,
-    module: new WebAssembly.Module(kernelModule(plan)),
+    module: new WebAssembly.Module(kernelModule(plan, requireLevel(file.name))),
     control: new SharedArrayBuffer(Control.bytes(plan.stages.length)),
     loading: new SharedArrayBuffer(16),
-    pieces: loadPieces(plan, offsets),
+    pieces: loadPieces({ ...plan, matrices: ownMatrices(plan, offsets) }, offsets),
+    packing: new WebAssembly.Module(packModule(plan)),
     workers,
   };
   return { setup, usedBytes: () => plan.weightBytes + plan.activationBytes + usedCache(plan, memory) };
+}
+
+interface RecordContext {
+  readonly typeOf: (name: string) => GgmlTypeName;
+  readonly adapters: readonly Adapter[];
+}
+
+function recordModel({ architecture, hyperparameters }: CheckedModel, { typeOf, adapters }: RecordContext): Recording {
+  const used = new Set<string>();
+  const recording = record((graph) => architecture.build(graph, hyperparameters), {
+    layoutOf: ({ name }) => layoutOf(typeOf(name)),
+    adaptersOf(name) {
+      used.add(name);
+      return adapters.flatMap(({ matrices }) => matrices.get(name) ?? []);
+    },
+  });
+  for (const adapter of adapters) checkUsed(adapter, used);
+  return recording;
+}
+
+/** Those of the model's file; adapters have files of their own. */
+function ownMatrices({ matrices }: Plan, offsets: Readonly<Record<string, number>>): Plan["matrices"] {
+  return Object.fromEntries(Object.entries(matrices).filter(([name]) => name in offsets));
+}
+
+function requireLevel(name: string): SimdLevel {
+  const level = detectLevel();
+  if (level) return level;
+  throw new HearthError("model_unsupported", `This platform has no SIMD in WebAssembly; flint cannot run ${name}.`, {
+    hint: "Use the llama engine (--engine llama).",
+  });
 }
 
 function allocate(plan: Plan, name: string): WebAssembly.Memory {

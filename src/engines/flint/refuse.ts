@@ -19,7 +19,6 @@ export function refuseFlintOptions(load: LoadOptions): { readonly option: string
     const type = load[option] ?? "f16";
     if (type !== "f16") return refuse(option, `flint keeps its KV cache in f16, not ${type}`);
   }
-  if (load.adapters !== undefined && load.adapters.length > 0) return refuse("adapters", "flint loads no adapters yet");
   if (typeof load.flashAttention === "boolean") {
     return refuse("flashAttention", "flint has one kind of attention, which no option changes");
   }

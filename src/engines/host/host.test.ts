@@ -107,6 +107,20 @@ describe("an engine in a child process", () => {
     expect(hosted.memory().ramBytes).toBe(4000 + 64 * 256 * 8);
   });
 
+  it("says what the system counts for its process, anew after each request", async () => {
+    const hosted = await load({ reply: "one" });
+    expect(hosted.memory().residentBytes).toBeGreaterThan(10 * 1024 ** 2);
+    const before = hosted.memory();
+    await collect(hosted.generate?.(request("hello")));
+    expect(hosted.memory()).not.toBe(before);
+  });
+
+  it("says where the time goes when it can, and has no such method when it cannot", async () => {
+    const profile = { steps: 3, rows: [{ what: "attend", ms: 1.5 }] };
+    expect(await (await load({ profile })).profile?.()).toEqual(profile);
+    expect(await load({})).not.toHaveProperty("profile");
+  });
+
   it("gives a typed error back as it was thrown", async () => {
     const hosted = await load({});
     const long = Array.from({ length: 300 }, () => "word").join(" ");

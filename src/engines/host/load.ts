@@ -56,7 +56,7 @@ function loadError(error: unknown, model: string): unknown {
 const generating: readonly Capability[] = ["generate", "chat", "tools", "thinking", "insert"];
 
 function hostedModel(engine: EngineName, host: Host, description: LoadedDescription): HostedModel {
-  const { capabilities, device, contextTokens, parallel, samplingOptions } = description;
+  const { capabilities, device, contextTokens, parallel, samplingOptions, profiles } = description;
   return {
     engine,
     pid: host.pid,
@@ -77,6 +77,7 @@ function hostedModel(engine: EngineName, host: Host, description: LoadedDescript
     ...(capabilities.includes("rerank") && {
       rerank: (request: RerankRequest, options?: CallOptions) => host.call("rerank", request, options),
     }),
+    ...(profiles && { profile: (options?: CallOptions) => host.call("profile", undefined, options) }),
     memory: () => host.memory() ?? description.memory,
     dispose: () => host.dispose(),
   };

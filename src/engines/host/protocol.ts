@@ -6,6 +6,7 @@ import type {
   EmbedResult,
   EngineMemory,
   EngineModel,
+  EngineProfile,
   GenerateRequest,
   LoadOptions,
   PromptPart,
@@ -24,6 +25,8 @@ export interface LoadedDescription {
   readonly parallel: number;
   readonly samplingOptions: readonly (keyof Sampling)[];
   readonly memory: EngineMemory;
+  /** Whether the engine can say where its time goes. */
+  readonly profiles: boolean;
 }
 
 /** Requests with one answer: kind → what goes out and what comes back. */
@@ -37,6 +40,7 @@ export interface HostCalls {
   readonly detokenize: { readonly params: readonly number[]; readonly result: string };
   readonly embed: { readonly params: EmbedRequest; readonly result: EmbedResult };
   readonly rerank: { readonly params: RerankRequest; readonly result: RerankResult };
+  readonly profile: { readonly params: undefined; readonly result: EngineProfile };
 }
 export type HostCallName = keyof HostCalls;
 

@@ -1,6 +1,6 @@
 /** The child's side: runs any engine behind the protocol. The entry of an engine's child process calls `serveEngine`. */
 import { HearthError, serializeError } from "../../error.ts";
-import type { CallOptions, Engine, GenerateRequest, LoadedModel } from "../../spec/engine.ts";
+import type { CallOptions, Engine, EngineMemory, GenerateRequest, LoadedModel } from "../../spec/engine.ts";
 import type { HostCalls, HostReply, HostRequest, LoadedDescription } from "./protocol.ts";
 
 type SetupEngine = (setup: unknown, notice: (text: string) => void) => Engine | Promise<Engine>;
@@ -48,6 +48,8 @@ export function serveEngine(createEngine: SetupEngine): void {
         return await loaded().embed?.(request.params, call);
       case "rerank":
         return await loaded().rerank?.(request.params, call);
+      case "profile":
+        return await loaded().profile?.(call);
       case "generate":
         await stream(request, call);
         return undefined;
@@ -61,6 +63,8 @@ export function serveEngine(createEngine: SetupEngine): void {
     running.set(id, controller);
     try {
       const value = await answer(request, { signal: controller.signal });
+      // What a request has made of the memory is known before its caller asks.
+      if (model) post({ type: "pong", memory: memoryOf(model) });
       post(type === "generate" ? { type: "end", id } : { type: "result", id, value });
     } catch (error) {
       post({ type: "error", id, error: serializeError(error) });
@@ -75,7 +79,7 @@ export function serveEngine(createEngine: SetupEngine): void {
         running.get(request.id)?.abort();
         break;
       case "ping":
-        post({ type: "pong", memory: model?.memory() });
+        post({ type: "pong", memory: model && memoryOf(model) });
         break;
       case "dispose":
         leave(running.size === 0);
@@ -103,6 +107,11 @@ function describe(model: LoadedModel): LoadedDescription {
     contextTokens,
     parallel,
     samplingOptions: [...samplingOptions],
-    memory: model.memory(),
+    memory: memoryOf(model),
+    profiles: model.profile !== undefined,
   };
+}
+
+function memoryOf(model: LoadedModel): EngineMemory {
+  return { ...model.memory(), residentBytes: process.memoryUsage.rss() };
 }

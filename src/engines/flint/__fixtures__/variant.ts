@@ -36,8 +36,10 @@ export function makeVariant(variant: Variant): Uint8Array<ArrayBuffer> {
 }
 
 function variantMetadata({ architecture, keys = {} }: Variant): GgufContent["metadata"] {
-  const metadata = Object.entries(keys).map(([key, value]) => [`${architecture}.${key}`, value] as const);
-  return tinyLlama({ architecture, metadata: Object.fromEntries(metadata) }).metadata;
+  const named = Object.entries(keys).map(([key, value]) => [`${architecture}.${key}`, value] as const);
+  // llama.cpp expects the special tokens of Phi 3 where a name says so.
+  const metadata = { ...Object.fromEntries(named), "general.name": { type: "string", value: "variant" } as const };
+  return tinyLlama({ architecture, metadata }).metadata;
 }
 
 function wish(wanted: Map<string, readonly number[]>, optional: RegExp): Tensors {

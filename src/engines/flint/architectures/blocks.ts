@@ -148,15 +148,17 @@ export function projectOutput(block: Block, x: Value, bias: Bias = "none"): Valu
 export interface FeedForward {
   readonly activation: Activation;
   readonly bias?: Bias;
+  /** Gate and up are one matrix, gate first. */
+  readonly fused?: boolean;
 }
 
-/** down(activation(gate(x)) · up(x)); gate and up may share one matrix, gate first. */
-export function gatedFeedForward(block: Block, x: Value, { activation, bias = "none" }: FeedForward): Value {
-  const { graph, model, layer } = block;
+/** down(activation(gate(x)) · up(x)) */
+export function gatedFeedForward(block: Block, x: Value, { activation, bias = "none", fused }: FeedForward): Value {
+  const { graph, model } = block;
   const width = parametersOf(block).feedForward;
-  const [gate, up] = model.tensors.has(`blk.${layer}.ffn_gate.weight`)
-    ? [linear(block, x, { name: "ffn_gate", width, bias }), linear(block, x, { name: "ffn_up", width, bias })]
-    : linearParts(block, x, { name: "ffn_up", widths: [width, width], bias });
+  const [gate, up] = fused
+    ? linearParts(block, x, { name: "ffn_up", widths: [width, width], bias })
+    : [linear(block, x, { name: "ffn_gate", width, bias }), linear(block, x, { name: "ffn_up", width, bias })];
   const inner = graph.gated(gate, up, activation);
   return linear(block, inner, { name: "ffn_down", width: model.embedding, bias });
 }
@@ -183,7 +185,6 @@ export function mixExperts(block: Block, x: Value, { scoring, normalize }: Exper
     activation: "silu",
     scoring,
     normalize,
-    ...(experts.scale !== undefined && { scale: experts.scale }),
   });
 }
 

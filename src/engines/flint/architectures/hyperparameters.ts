@@ -24,8 +24,6 @@ export interface ExpertParameters {
   readonly used: number;
   /** Width of the feed-forward part that every token passes; 0: there is none. */
   readonly sharedFeedForward: number;
-  /** The weights of the chosen experts are multiplied by this. */
-  readonly scale?: number;
 }
 
 export interface EncoderParameters {
@@ -153,9 +151,8 @@ function readExperts(file: GgufFile, key: Key): ExpertParameters | undefined {
   if (count === 0) return undefined;
   const used = integerOf(file, key("expert_used_count"), any) ?? 0;
   if (used < 1 || used > count) failKey(file, key("expert_used_count"), `is ${used} of ${count} experts`);
-  const scale = readNumber(file, key("expert_weights_scale"));
   const sharedFeedForward = integerOf(file, key("expert_shared_feed_forward_length"), any) ?? 0;
-  return { count, used, sharedFeedForward, ...(scale !== undefined && { scale }) };
+  return { count, used, sharedFeedForward };
 }
 
 function readEncoder(file: GgufFile, architecture: string): EncoderParameters {

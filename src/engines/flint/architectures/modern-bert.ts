@@ -48,7 +48,7 @@ function buildModernBert(graph: Graph, model: Hyperparameters): void {
   forEachLayer(graph, model, (block) => {
     const input = isNormed(block) ? norm(block, x, "attn_norm") : x;
     const middle = graph.add(projectOutput(block, attend(block, project(block, input))), x);
-    x = graph.add(gatedFeedForward(block, norm(block, middle, "ffn_norm"), { activation }), middle);
+    x = graph.add(gatedFeedForward(block, norm(block, middle, "ffn_norm"), { activation, fused: true }), middle);
   });
   x = norm({ graph, model }, x, "output_norm");
   if (model.pooling !== "rank") return hidden(graph, model, x);

@@ -32,7 +32,7 @@ function buildPhi3(graph: Graph, model: Hyperparameters): void {
     const heads = project(block, norm(block, x, "attn_norm"));
     const attended = wantedRows(block, projectOutput(block, attend(block, heads)));
     const middle = addResidual(block, attended, wantedRows(block, x));
-    const fed = gatedFeedForward(block, norm(block, middle, "ffn_norm"), { activation: "silu" });
+    const fed = gatedFeedForward(block, norm(block, middle, "ffn_norm"), { activation: "silu", fused: true });
     x = addResidual(block, fed, middle);
   });
   finish(graph, model, x, { tied: "maybe" });

@@ -1,15 +1,15 @@
 /** Runs attention: a piece is some tiles, each of them neighbouring rows of one sequence and the queries of one key head. */
 import type { AttendShape } from "../kernels/wasm/attention.ts";
 import { attend, attendName, attendScratchBytes } from "../kernels/wasm/attention.ts";
-import type { FunctionCode } from "../kernels/wasm/code.ts";
 import type { Counts } from "./counts.ts";
+import type { KernelWriters } from "./kernels.ts";
 import type { StageRunner } from "./matrices.ts";
 import type { PlacedAttention, Plan } from "./plan.ts";
 import type { AttendOp } from "./program.ts";
 import type { RowContext } from "./rows.ts";
 
-export function attendKernels({ attentions }: Plan): FunctionCode[] {
-  return attentions.map((attention) => attend(shapeOf(attention)));
+export function attendKernels({ attentions }: Plan): KernelWriters {
+  return attentions.map(shapeOf).map((shape) => [attendName(shape), () => attend(shape)]);
 }
 
 function shapeOf({ heads, keyHeads, headWidth, valueWidth, scale, softCap }: PlacedAttention): AttendShape {

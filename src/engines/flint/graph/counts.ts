@@ -64,6 +64,10 @@ export class Counts {
   expertStart(expert: number): number {
     return this.#word(this.#area.expertStarts, expert);
   }
+  /** Whether a row of the step uses the adapter. */
+  usesAdapter(adapter: number): boolean {
+    return this.#word(this.#area.adapterUses, adapter) !== 0;
+  }
 
   #word(base: number, index: number): number {
     return this.#words[base / 4 + index] ?? 0;

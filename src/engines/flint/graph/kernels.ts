@@ -1,45 +1,63 @@
 /** The kernels that a plan needs, compiled into one module that all workers share. */
 import { quantizeRow, quantizeSuperRow } from "../kernels/wasm/activations.ts";
 import type { FunctionCode } from "../kernels/wasm/code.ts";
-import { floatMatmul } from "../kernels/wasm/matmul-float.ts";
-import { matmul } from "../kernels/wasm/matmul.ts";
-import { superMatmul } from "../kernels/wasm/matmul-super.ts";
+import { floatMatmul, floatMatmulName } from "../kernels/wasm/matmul-float.ts";
+import { matmul, matmulName } from "../kernels/wasm/matmul.ts";
+import { superMatmul, superMatmulName } from "../kernels/wasm/matmul-super.ts";
 import { encodeModule } from "../kernels/wasm/module.ts";
+import type { SimdLevel } from "../kernels/wasm/simd.ts";
+import { atLevel } from "../kernels/wasm/simd.ts";
 import type { Layout } from "../weights/layout.ts";
+import { layoutKey } from "../weights/layout.ts";
 import type { Plan } from "./plan.ts";
 import { rowKernels } from "./rows.ts";
 import { attendKernels } from "./attend.ts";
 
-/** Row groups that are read side by side for a number of activation rows: what registers have room for. */
-export const streamsFor: Readonly<Record<number, number>> = { 1: 4, 2: 2, 3: 1, 4: 1 };
-
-/** Bytes of a WebAssembly module with all kernels. */
-export function kernelModule(plan: Plan): Uint8Array<ArrayBuffer> {
-  const functions = new Map<string, FunctionCode>();
-  const add = (code: FunctionCode): void => void functions.set(code.name, code);
-  add(quantizeRow());
-  add(quantizeSuperRow());
-  for (const stage of plan.stages) {
-    if (stage.kind === "matmul") {
-      for (const { weight } of stage.ops) {
-        const placed = plan.matrices[weight.name];
-        if (placed) for (const code of matmulKernels(placed.layout, placed.k)) add(code);
-      }
-    }
-  }
-  for (const code of rowKernels(plan)) add(code);
-  for (const code of attendKernels(plan)) add(code);
-  return encodeModule({ memories: 1, functions: [...functions.values()] });
+/**
+ * Row groups that are read side by side: as many as registers have room for. With one row of activations the weights of
+ * long rows come fastest as four streams; short rows, and layouts that need more registers, as one.
+ */
+export function streamsFor(layout: Layout, k: number, tokens: number): number {
+  if (tokens > 2 || layout.kind !== "coded") return 1;
+  if (tokens === 2) return 2;
+  return k >= 1024 ? 4 : 1;
 }
 
-function matmulKernels(layout: Layout, k: number): FunctionCode[] {
-  return [1, 2, 3, 4].flatMap((tokens) => {
-    if (layout.kind === "float") return [floatMatmul({ layout, k, tokens })];
-    const most = streamsFor[tokens] ?? 1;
-    return [...new Set([1, most])].map((streams) =>
-      layout.kind === "super"
-        ? superMatmul({ layout, k, tokens, streams })
-        : matmul({ layout, k, tokens, streams }),
-    );
-  });
+/** Bytes of a WebAssembly module with all kernels, written for a level of instructions. */
+export function kernelModule(plan: Plan, level: SimdLevel): Uint8Array<ArrayBuffer> {
+  return atLevel(level, () => encodeModule({ memories: 1, functions: kernelsOf(plan) }));
+}
+
+/** Each kernel once: layers are alike. */
+function kernelsOf(plan: Plan): FunctionCode[] {
+  const writers = new Map<string, () => FunctionCode>([
+    ["quantize", quantizeRow],
+    ["quantize-super", quantizeSuperRow],
+    ...matmulWriters(plan),
+    ...rowKernels(plan),
+    ...attendKernels(plan),
+  ]);
+  return [...writers.values()].map((write) => write());
+}
+
+/** Names of kernels and what writes them. */
+export type KernelWriters = readonly (readonly [name: string, write: () => FunctionCode])[];
+
+function matmulWriters({ stages, matrices }: Plan): KernelWriters {
+  const weights = stages.flatMap((stage) => (stage.kind === "matmul" ? stage.ops.map(({ weight }) => weight.name) : []));
+  const shapes = new Map<string, { readonly layout: Layout; readonly k: number }>();
+  for (const name of weights) {
+    const placed = matrices[name];
+    if (placed) shapes.set(`${layoutKey(placed.layout)} ${placed.k}`, placed);
+  }
+  return [...shapes.values()].flatMap(({ layout, k }) => [1, 2, 3, 4].flatMap((tokens) => writersOf(layout, k, tokens)));
+}
+
+function writersOf(layout: Layout, k: number, tokens: number): KernelWriters {
+  if (layout.kind === "float") return [[floatMatmulName({ layout, k, tokens }), () => floatMatmul({ layout, k, tokens })]];
+  return [...new Set([1, streamsFor(layout, k, tokens)])].map((streams) =>
+    layout.kind === "super"
+      ? [superMatmulName({ layout, k, tokens, streams }), () => superMatmul({ layout, k, tokens, streams })]
+      : [matmulName({ layout, k, tokens, streams }), () => matmul({ layout, k, tokens, streams })],
+  );
 }

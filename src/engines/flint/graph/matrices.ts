@@ -28,20 +28,22 @@ interface Job {
   readonly step: number;
   readonly pieces: number;
   readonly experts: number;
+  readonly adapter: number | undefined;
   readonly kernels: readonly (readonly [streams: number, kernel: Kernel, rest: Kernel])[];
 }
 
 /** A piece should take some tens of microseconds: at least this many weights … */
 const leastWeights = 64 * 1024;
 /** … and a stage has at most this many pieces for each worker. */
-const piecesPerWorker = 16;
+const piecesPerWorker = 32;
 
 export function matmulRunner(
   ops: readonly MatmulOp[],
   plan: Plan,
   { kernels, workers }: { readonly kernels: Kernels; readonly workers: number },
 ): StageRunner {
-  const jobs = ops.map((op) => createJob(op, plan, { kernels, workers, matrices: ops.length }));
+  const matrices = ops.filter(({ adapter }) => adapter === undefined).length || 1;
+  const jobs = ops.map((op) => createJob(op, plan, { kernels, workers, matrices }));
   const dense = jobs.reduce((sum, { pieces, experts }) => sum + pieces * experts, 0);
   return {
     pieces: () => dense,
@@ -84,6 +86,7 @@ function createJob(op: MatmulOp, plan: Plan, { kernels, workers, matrices }: Job
     step,
     pieces: Math.ceil(groups / step),
     experts,
+    adapter: op.adapter,
     kernels: [1, 2, 3, 4].map((tokens) => kernelsFor(matrix, tokens, kernels)),
   };
 }
@@ -98,7 +101,7 @@ function kernelsFor({ layout, k }: PlacedMatrix, tokens: number, kernels: Kernel
     const kernel = find(floatMatmulName({ layout, k, tokens }));
     return [1, kernel, kernel];
   }
-  const streams = streamsFor[tokens] ?? 1;
+  const streams = streamsFor(layout, k, tokens);
   const name = (count: number): string =>
     layout.kind === "super"
       ? superMatmulName({ layout, k, tokens, streams: count })
@@ -107,7 +110,8 @@ function kernelsFor({ layout, k }: PlacedMatrix, tokens: number, kernels: Kernel
 }
 
 function runPiece(job: Job, piece: number, counts: Counts): void {
-  const { matrix, x, y, firstGroup, groups, step, pieces, experts } = job;
+  const { matrix, x, y, firstGroup, groups, step, pieces, experts, adapter } = job;
+  if (adapter !== undefined && !counts.usesAdapter(adapter)) return;
   const first = (piece % pieces) * step;
   const count = Math.min(step, groups - first);
   const expert = Math.floor(piece / pieces);

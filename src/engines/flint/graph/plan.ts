@@ -4,6 +4,7 @@ import { constantsEnd } from "../kernels/wasm/constants.ts";
 import type { Layout } from "../weights/layout.ts";
 import { matrixBytes } from "../weights/layout.ts";
 import { layoutOf } from "../weights/pack.ts";
+import { leastStagingBytes } from "../weights/staging.ts";
 import type { RowCapacity } from "./buffers.ts";
 import { planBuffers, rowBytes } from "./buffers.ts";
 import type { Matrix, RopeOptions, Vector } from "./graph.ts";
@@ -71,6 +72,10 @@ export interface StepArea {
   readonly slotWeights: number;
   readonly slotOf: number;
   readonly expertStarts: number;
+  /** Float32: the scales of the adapters for each row; 0: the row does without. */
+  readonly adapterScales: number;
+  /** For each adapter whether a row of the step uses it. */
+  readonly adapterUses: number;
 }
 
 export interface Plan {
@@ -82,14 +87,17 @@ export interface Plan {
   readonly ropes: readonly PlacedRope[];
   readonly result: Recording["result"];
   readonly expertsUsed: number;
+  /** Scale of each loaded adapter where a request does not say. */
+  readonly adapters: readonly number[];
   readonly step: StepArea;
   readonly capacity: RowCapacity;
   /** Block tables: one of `tableBlocks` int32 for each sequence. */
   readonly blockTables: number;
+  readonly sequences: number;
   readonly tableBlocks: number;
   readonly cacheBlocks: number;
   readonly cacheBlockBytes: number;
-  /** Scratch of each worker. */
+  /** Scratch of each worker; while a model is loaded, rows of the file. */
   readonly scratch: number;
   readonly scratchBytes: number;
   readonly weightBytes: number;
@@ -108,22 +116,30 @@ export interface PlanOptions {
   readonly contextTokens: number;
   readonly cacheBlocks: number;
   readonly workers: number;
+  readonly adapters?: readonly number[];
 }
 
-const scratchBytes = 256 * 1024;
+const leastScratchBytes = 256 * 1024;
+
+/** Rows of the file wait there while a model is loaded. */
+function scratchFor(matrices: Iterable<PlacedMatrix>): number {
+  const staging = Array.from(matrices, ({ type, k }) => leastStagingBytes(type, k));
+  return Math.ceil(Math.max(leastScratchBytes, ...staging) / 64) * 64;
+}
 
 export function createPlan(options: PlanOptions): Plan {
-  const { recording, rows, outputs, sequences, contextTokens, workers } = options;
+  const { recording, rows, outputs, sequences, contextTokens, workers, adapters = [] } = options;
   const used = Math.max(1, recording.expertsUsed);
   const capacity: RowCapacity = { all: rows, outputs, slots: rows * used, outputSlots: outputs * used };
   const stages = toStages(recording.ops, recording.values);
   const place = createPlacer(constantsEnd);
   const { matrices, vectors } = placeTensors(stages, options, place);
   const weightBytes = place(0) - constantsEnd;
-  const step = placeStep(place, capacity);
+  const step = placeStep(place, capacity, adapters.length);
   const ropes = recording.ropes.map((rope) => ({ ...rope, table: place(rows * rope.dimensions * 4) }));
   const tableBlocks = Math.ceil(contextTokens / blockTokens);
   const blockTables = place(sequences * tableBlocks * 4);
+  const scratchBytes = scratchFor(Object.values(matrices));
   const scratch = place(workers * scratchBytes);
   const buffers = planBuffers(stages, recording.values, { capacity, result: recording.result.value });
   const base = place(buffers.totalBytes);
@@ -142,9 +158,11 @@ export function createPlan(options: PlanOptions): Plan {
     ropes,
     result: recording.result,
     expertsUsed: recording.expertsUsed,
+    adapters,
     step,
     capacity,
     blockTables,
+    sequences,
     tableBlocks,
     cacheBlocks: options.cacheBlocks,
     cacheBlockBytes: attentions.reduce((sum, one) => sum + one.keyBlockBytes + one.valueBlockBytes, 0),
@@ -188,6 +206,7 @@ function placeTensors(
   for (const op of stages.flatMap(opsOf)) {
     if ("table" in op) addMatrix(op.table);
     if (op.kind === "matmul") addMatrix(op.weight);
+    if (op.kind === "adapt") for (const { b } of op.parts) addMatrix(b);
     if (op.kind === "bias") addVector(op.bias);
     if (op.kind === "norm") for (const vector of [op.weight, op.bias]) if (vector) addVector(vector);
   }
@@ -203,7 +222,7 @@ function placeTensors(
   return { matrices, vectors };
 }
 
-function placeStep(place: Place, { all, outputs, slots }: RowCapacity): StepArea {
+function placeStep(place: Place, { all, outputs, slots }: RowCapacity, adapters: number): StepArea {
   return {
     counts: place(64),
     tokens: place(all * 4),
@@ -216,6 +235,8 @@ function placeStep(place: Place, { all, outputs, slots }: RowCapacity): StepArea
     slotWeights: place(slots * 4),
     slotOf: place(slots * 4),
     expertStarts: place(4096),
+    adapterScales: place(all * adapters * 4),
+    adapterUses: place(adapters * 4),
   };
 }
 

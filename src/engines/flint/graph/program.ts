@@ -29,7 +29,8 @@ export type RowOp =
   | { readonly kind: "take-outputs"; readonly x: number; readonly out: number }
   | { readonly kind: "rotate-store"; readonly q: number; readonly k: number; readonly v: number; readonly out: number; readonly attention: number }
   | { readonly kind: "take-slots"; readonly x: number; readonly out: number }
-  | { readonly kind: "mix-slots"; readonly x: number; readonly used: number; readonly out: number };
+  | { readonly kind: "mix-slots"; readonly x: number; readonly used: number; readonly out: number }
+  | { readonly kind: "adapt"; readonly x: number; readonly parts: readonly AdaptPart[]; readonly out: number };
 
 export type NormSpec = Omit<NormOptions, "kind"> & { readonly norm: NormOptions["kind"] };
 
@@ -38,6 +39,23 @@ export interface MatmulOp {
   readonly x: number;
   readonly weight: Matrix;
   readonly out: number;
+  /** Only for steps in which a row uses this adapter. */
+  readonly adapter?: number;
+}
+
+/** What an adapter adds to the product of a matrix: scale · factor · B (A x), the scale being the row's (LoRA, arXiv 2106.09685). */
+export interface MatrixAdapter {
+  /** Place among the loaded adapters. */
+  readonly adapter: number;
+  /** [k, rank] and [rank, n] */
+  readonly a: Matrix;
+  readonly b: Matrix;
+  readonly factor: number;
+}
+
+export interface AdaptPart extends Omit<MatrixAdapter, "a"> {
+  /** The value A x. */
+  readonly low: number;
 }
 
 /** Attention over the cache; `q` is rotated already. */

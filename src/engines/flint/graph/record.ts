@@ -11,17 +11,24 @@ import type {
   RopeOptions,
   Value,
 } from "./graph.ts";
-import type { AttentionInfo, Op, Recording, RowSpace, ValueInfo } from "./program.ts";
+import type { AttentionInfo, MatrixAdapter, Op, Recording, RowSpace, ValueInfo } from "./program.ts";
 
-/** Records what `build` does. `layoutOf` tells how a matrix will be packed: coded ones want quantized activations. */
-export function record(build: (graph: Graph) => void, layoutOf: (matrix: Matrix) => Layout): Recording {
-  const recorder = new Recorder(layoutOf);
+export interface RecordOptions {
+  /** How a matrix will be packed: coded ones want quantized activations. */
+  readonly layoutOf: (matrix: Matrix) => Layout;
+  /** What adapters add to the matrix of this name. */
+  readonly adaptersOf?: (name: string) => readonly MatrixAdapter[];
+}
+
+/** Records what `build` does. */
+export function record(build: (graph: Graph) => void, options: RecordOptions): Recording {
+  const recorder = new Recorder(options);
   build(recorder);
   return recorder.recording();
 }
 
 class Recorder implements Graph {
-  readonly #layoutOf: (matrix: Matrix) => Layout;
+  readonly #options: RecordOptions;
   readonly #ops: Op[] = [];
   readonly #values: ValueInfo[] = [];
   readonly #attentions: AttentionInfo[] = [];
@@ -30,8 +37,8 @@ class Recorder implements Graph {
   #result: Recording["result"] | undefined;
   #expertsUsed = 0;
 
-  constructor(layoutOf: (matrix: Matrix) => Layout) {
-    this.#layoutOf = layoutOf;
+  constructor(options: RecordOptions) {
+    this.#options = options;
   }
 
   recording(): Recording {
@@ -163,12 +170,27 @@ class Recorder implements Graph {
   #matmul(x: Value, weight: Matrix): Value {
     const out = this.#value(weight.n, this.#rowsOf(x));
     this.#ops.push({ kind: "matmul", x: this.#operand(x, weight), weight, out: out.id });
+    return this.#adapt(x, weight, out);
+  }
+
+  /** A is multiplied beside the matrix itself; B, which waits for it, row by row. */
+  #adapt(x: Value, weight: Matrix, product: Value): Value {
+    const adapters = this.#options.adaptersOf?.(weight.name) ?? [];
+    if (adapters.length === 0) return product;
+    const parts = adapters.map(({ adapter, a, b, factor }) => {
+      const low = this.#value(a.n, this.#rowsOf(x));
+      this.#ops.push({ kind: "matmul", x: this.#operand(x, a), weight: a, out: low.id, adapter });
+      const used = weight.row === undefined ? b : { ...b, row: weight.row, n: weight.n };
+      return { adapter, low: low.id, b: used, factor };
+    });
+    const out = this.#like(product);
+    this.#ops.push({ kind: "adapt", x: product.id, parts, out: out.id });
     return out;
   }
 
   /** What the matrix multiplies: the value, or its quantized form, made once. */
   #operand(x: Value, weight: Matrix): number {
-    const form = this.#layoutOf(weight).kind;
+    const form = this.#options.layoutOf(weight).kind;
     if (form === "float") return x.id;
     const key = `${form} ${x.id}`;
     const known = this.#quantized.get(key);

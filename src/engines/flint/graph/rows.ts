@@ -1,6 +1,5 @@
 /** Runs stages that treat every row by itself: a piece is some rows, taken through all operations of the stage. */
 import { activate, gated } from "../kernels/wasm/activation.ts";
-import type { FunctionCode } from "../kernels/wasm/code.ts";
 import { add, addBias, addScaled, copy, scale, softCap } from "../kernels/wasm/elementwise.ts";
 import type { NormShape } from "../kernels/wasm/norm.ts";
 import { norm, normName } from "../kernels/wasm/norm.ts";
@@ -9,8 +8,10 @@ import { rotate, rotateName } from "../kernels/wasm/rope.ts";
 import { storeKeys, storeKeysName, storeValues, storeValuesName } from "../kernels/wasm/store.ts";
 import { readRow } from "../weights/unpack.ts";
 import type { PackedView } from "../weights/unpack.ts";
+import { adaptRow, adaptWriters } from "./adapt.ts";
 import type { Counts } from "./counts.ts";
 import type { Matrix, Vector } from "./graph.ts";
+import type { KernelWriters } from "./kernels.ts";
 import type { Kernel, Kernels, StageRunner } from "./matrices.ts";
 import { blockTokens } from "./plan.ts";
 import type { PlacedAttention, PlacedValue, Plan } from "./plan.ts";
@@ -18,36 +19,48 @@ import type { RowOp, RowSpace } from "./program.ts";
 
 type NormOp = Extract<RowOp, { kind: "norm" }>;
 
-export function rowKernels(plan: Plan): FunctionCode[] {
-  return plan.stages.flatMap((stage) => (stage.kind === "rows" ? stage.ops.flatMap((op) => kernelsOf(op, plan)) : []));
+export function rowKernels(plan: Plan): KernelWriters {
+  return plan.stages.flatMap((stage) => (stage.kind === "rows" ? stage.ops.flatMap((op) => writersOf(op, plan)) : []));
 }
 
-function kernelsOf(op: RowOp, plan: Plan): FunctionCode[] {
+function writersOf(op: RowOp, plan: Plan): KernelWriters {
   switch (op.kind) {
-    case "norm":
-      return [norm(normShape(op, valueOf(plan, op.x)))];
+    case "norm": {
+      const shape = normShape(op, valueOf(plan, op.x));
+      return [[normName(shape), () => norm(shape)]];
+    }
     case "bias":
-      return [addBias()];
+      return [["add-bias", addBias]];
     case "add":
-      return [add()];
+      return [["add", add]];
     case "embed":
     case "scale":
-      return [scale()];
+      return [["scale", scale]];
     case "soft-cap":
-      return [softCap()];
+      return [["soft-cap", softCap]];
     case "gated":
-      return [gated(op.activation), activate(op.activation), scale()];
+      return [
+        [`gated-${op.activation}`, () => gated(op.activation)],
+        [`activate-${op.activation}`, () => activate(op.activation)],
+        ["scale", scale],
+      ];
     case "activate":
-      return [activate(op.activation)];
+      return [[`activate-${op.activation}`, () => activate(op.activation)]];
     case "mix-slots":
     case "mean-rows":
-      return [addScaled()];
+      return [["add-scaled", addScaled]];
+    case "adapt":
+      return adaptWriters(op, plan);
     case "rotate-store": {
       const { keys, queries, values } = cacheShapes(attentionOf(plan, op.attention), plan);
-      return [rotate(queries), storeKeys(keys), storeValues(values)];
+      return [
+        [rotateName(queries), () => rotate(queries)],
+        [storeKeysName(keys), () => storeKeys(keys)],
+        [storeValuesName(values), () => storeValues(values)],
+      ];
     }
     default:
-      return [copy()];
+      return [["copy", copy]];
   }
 }
 
@@ -93,7 +106,7 @@ export interface RowContext {
 }
 
 /** Runs one operation on one row. */
-type RunRow = (row: number, counts: Counts) => void;
+export type RunRow = (row: number, counts: Counts) => void;
 
 const piecesPerWorker = 4;
 
@@ -186,6 +199,8 @@ function rowOperation(op: RowOp, context: RowContext): RunRow {
       const { width } = out;
       return (slot, counts) => run(x(counts.slotRow(slot)), to(slot), width);
     }
+    case "adapt":
+      return adaptRow(op, context);
     case "mix-slots":
       return mixRow(op, { context, kernel, x: at(op.x), to });
     case "mean-rows":

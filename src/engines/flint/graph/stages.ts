@@ -69,6 +69,8 @@ export function inputsOf(op: Op): number[] {
       return [op.q];
     case "route":
       return [op.scores];
+    case "adapt":
+      return [op.x, ...op.parts.map(({ low }) => low)];
     default:
       return [op.x];
   }

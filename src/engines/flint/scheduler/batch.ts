@@ -12,6 +12,8 @@ export interface BatchPart {
   readonly table: BlockTable;
   /** Which of them give an output: all, the last one, or those from an index on. */
   readonly outputsFrom: number;
+  /** Scale of each loaded adapter; absent: those of the load. */
+  readonly adapters?: readonly number[] | undefined;
 }
 
 export interface Batch {
@@ -49,6 +51,7 @@ export class BatchWriter {
     this.#set(step.counts, 0, row);
     this.#set(step.counts, 1, output);
     this.#set(step.counts, 2, parts.length);
+    this.#writeAdapters(parts);
     return { rows: row, outputs: output };
   }
 
@@ -62,6 +65,17 @@ export class BatchWriter {
       const frequencies = this.#frequencies[index];
       if (frequencies) writeAngles(this.#floats, rope.table / 4 + row * rope.dimensions, frequencies, position);
     });
+  }
+
+  #writeAdapters(parts: readonly BatchPart[]): void {
+    const { step, adapters: loaded } = this.#plan;
+    if (loaded.length === 0) return;
+    let to = step.adapterScales / 4;
+    for (const { tokens, adapters = loaded } of parts) {
+      for (let row = 0; row < tokens.length; row++, to += loaded.length) this.#floats.set(adapters, to);
+    }
+    const uses = (index: number): boolean => parts.some(({ adapters = loaded }) => adapters[index] !== 0);
+    loaded.forEach((_, index) => this.#set(step.adapterUses, index, uses(index) ? 1 : 0));
   }
 
   #set(base: number, index: number, value: number): void {

@@ -11,6 +11,8 @@ export interface SequenceOptions {
   readonly keep: number;
   readonly most: number;
   readonly ignoreEos: boolean;
+  /** Scale of each loaded adapter; absent: those of the load. */
+  readonly adapters?: readonly number[] | undefined;
   readonly sampler: Sampler;
   readonly mask: GrammarMask | undefined;
 }

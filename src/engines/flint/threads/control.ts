@@ -28,9 +28,20 @@ export class Control {
     return (header + stages * 2) * 4;
   }
 
-  /** The leader begins a step: everything of the one before is done. */
+  /**
+   * Ends the step before: from here on nobody can take a piece. The leader may then change what stages look at to tell
+   * how many pieces they have; without this, a worker that was late would take the number for that of the old step.
+   */
+  close(): void {
+    const step = this.#nextStep();
+    for (let stage = 0; stage < this.#stages; stage++) {
+      Atomics.store(this.#cells, header + stage * 2, (step << countBits) | countMask);
+    }
+  }
+
+  /** The leader begins a step, after `close`. */
   begin(): number {
-    const step = (Atomics.load(this.#cells, cells.step) + 1) & 0x7ffff;
+    const step = this.#nextStep();
     for (let stage = 0; stage < this.#stages; stage++) {
       Atomics.store(this.#cells, header + stage * 2 + 1, 0);
       Atomics.store(this.#cells, header + stage * 2, step << countBits);
@@ -38,6 +49,10 @@ export class Control {
     Atomics.store(this.#cells, cells.step, step);
     Atomics.notify(this.#cells, cells.step);
     return step;
+  }
+
+  #nextStep(): number {
+    return (Atomics.load(this.#cells, cells.step) + 1) & 0x7ffff;
   }
 
   stop(): void {

@@ -2,9 +2,12 @@
 import type { GgmlTypeName } from "../../../formats/gguf/ggml.ts";
 import { ggmlType, tensorBytes } from "../../../formats/gguf/ggml.ts";
 import type { Plan } from "../graph/plan.ts";
+import { encodeModule } from "../kernels/wasm/module.ts";
+import { packKernel, packName, packTable } from "../kernels/wasm/pack.ts";
 import { toFloat32 } from "../weights/codecs/float.ts";
 import { rowGroup, rowGroupBytes } from "../weights/layout.ts";
-import { packRows } from "../weights/pack.ts";
+import { layoutOf, packRows } from "../weights/pack.ts";
+import { groupBytes, tableBytes } from "../weights/staging.ts";
 
 /** Where a tensor stands in the file, bytes from its start. */
 export type TensorOffsets = Readonly<Record<string, number>>;
@@ -52,15 +55,65 @@ export function loadPieces({ matrices, vectors }: Plan, offsets: TensorOffsets):
   return pieces;
 }
 
-export function loadPiece(piece: LoadPiece, memory: WebAssembly.Memory, read: ReadFile): void {
-  const source = new Uint8Array(piece.bytes);
-  read(piece.offset, source);
-  if (piece.vector) {
-    const values = new Float32Array(piece.k);
-    toFloat32(piece.type, source, values);
-    new Float32Array(memory.buffer, piece.address, piece.k).set(values);
-    return;
-  }
-  const target = new Uint8Array(memory.buffer, piece.address);
-  packRows({ type: piece.type, k: piece.k, rows: piece.rows, source, target });
+/** The kernels that pack the matrices of a plan, as a module. */
+export function packModule({ matrices }: Plan): Uint8Array<ArrayBuffer> {
+  const types = new Set(Object.values(matrices).map(({ type }) => type));
+  return encodeModule({ memories: 1, functions: [...types].flatMap((type) => packKernel(type) ?? []) });
+}
+
+export interface LoaderOptions {
+  readonly memory: WebAssembly.Memory;
+  /** What `packModule` says. */
+  readonly module: WebAssembly.Module;
+  /** Memory for rows of the file. */
+  readonly address: number;
+  readonly bytes: number;
+  readonly read: ReadFile;
+}
+
+type Kernel = (...parameters: number[]) => void;
+
+/** Loads pieces, one after the other. */
+export function createLoader({ memory, module, address, bytes, read }: LoaderOptions): (piece: LoadPiece) => void {
+  const kernels = new WebAssembly.Instance(module, { memory: { "0": memory } }).exports as Readonly<Record<string, Kernel>>;
+  const source = address + tableBytes;
+  const staging = new Uint8Array(memory.buffer, source, bytes - tableBytes);
+  let written: GgmlTypeName | undefined;
+
+  const pack = ({ type, k }: LoadPiece, groups: number, target: number): void => {
+    const table = packTable(type, k);
+    const kernel = table && kernels[packName(type)];
+    if (!table || !kernel) {
+      packRows({ type, k, rows: groups * rowGroup, source: staging, target: new Uint8Array(memory.buffer, target) });
+      return;
+    }
+    if (written !== type) new Uint8Array(memory.buffer, address).set(table);
+    written = type;
+    kernel(source, target, k, groups, address);
+  };
+
+  return (piece) => {
+    if (piece.vector) return loadVector(piece, memory, read);
+    const { type, k, rows, offset } = piece;
+    const inBytes = groupBytes(type, k);
+    const outBytes = rowGroupBytes(layoutOf(type), k);
+    const groups = Math.ceil(rows / rowGroup);
+    const most = Math.floor(staging.length / inBytes);
+    for (let group = 0; group < groups; group += most) {
+      const count = Math.min(most, groups - group);
+      const known = Math.min(count * inBytes, piece.bytes - group * inBytes);
+      read(offset + group * inBytes, staging.subarray(0, known));
+      // Rows that a group lacks are zeros.
+      staging.fill(0, known, count * inBytes);
+      pack(piece, count, piece.address + group * outBytes);
+    }
+  };
+}
+
+function loadVector({ type, k, bytes, offset, address }: LoadPiece, memory: WebAssembly.Memory, read: ReadFile): void {
+  const source = new Uint8Array(bytes);
+  read(offset, source);
+  const values = new Float32Array(k);
+  toFloat32(type, source, values);
+  new Float32Array(memory.buffer, address, k).set(values);
 }

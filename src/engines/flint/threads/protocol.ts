@@ -1,4 +1,5 @@
 /** What the engine's thread for requests and the leader of the compute workers say to each other. */
+import type { SerializedError } from "../../../error.ts";
 import type { OutputFormat, Sampling } from "../../../spec/sampling.ts";
 import type { WorkerSetup } from "./worker.ts";
 
@@ -22,7 +23,8 @@ export interface GenerateCommand {
   readonly topLogprobs: number | undefined;
   readonly ignoreEos: boolean;
   readonly format: OutputFormat | undefined;
-  readonly adapter?: string;
+  /** Scale of each loaded adapter; absent: those of the load. */
+  readonly adapters?: readonly number[] | undefined;
 }
 
 /** Hidden states or class scores of whole texts, one sequence each. */
@@ -57,14 +59,16 @@ export interface TokenChoice {
 
 export type Reply =
   | { readonly type: "loaded" }
-  | { readonly type: "load-failed"; readonly message: string }
+  | { readonly type: "load-failed"; readonly error: SerializedError }
+  /** A generation was accepted: its format and its options are such that it can run. */
+  | { readonly type: "begun"; readonly id: number }
   | { readonly type: "token"; readonly id: number; readonly choice: TokenChoice }
   /** `ended`: the model's end token came; else the most tokens or the context. `computed`: tokens in the cache. */
   | { readonly type: "end"; readonly id: number; readonly ended: boolean; readonly computed: number }
   | { readonly type: "vectors"; readonly id: number; readonly vectors: readonly Float32Array[] }
   | { readonly type: "logprobs"; readonly id: number; readonly logprobs: Float32Array }
   | { readonly type: "profile"; readonly id: number; readonly steps: number; readonly rows: readonly ProfileRow[] }
-  | { readonly type: "error"; readonly id: number; readonly error: unknown };
+  | { readonly type: "error"; readonly id: number; readonly error: SerializedError };
 
 export interface ProfileRow {
   readonly what: string;

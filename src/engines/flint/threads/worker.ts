@@ -4,7 +4,7 @@ import type { StageRunner } from "../graph/matrices.ts";
 import { createRunners } from "../graph/runners.ts";
 import { Control } from "./control.ts";
 import type { LoadPiece, ReadFile } from "./load.ts";
-import { loadPiece } from "./load.ts";
+import { createLoader } from "./load.ts";
 import { Counts } from "../graph/counts.ts";
 
 /** What every worker is handed; it travels between threads. */
@@ -16,6 +16,8 @@ export interface WorkerSetup {
   /** Int32: next piece to load, bytes loaded so far in KiB, pieces done. */
   readonly loading: SharedArrayBuffer;
   readonly pieces: readonly LoadPiece[];
+  /** The kernels that pack them. */
+  readonly packing: WebAssembly.Module;
   readonly index: number;
   readonly workers: number;
 }
@@ -43,12 +45,14 @@ export class Compute {
 
   /** Loads pieces until none is left, or somebody stopped the load. */
   load(read: ReadFile): void {
-    const { loading, pieces, memory } = this.#setup;
+    const { loading, pieces, memory, packing, plan, index } = this.#setup;
+    const bytes = plan.scratchBytes;
+    const load = createLoader({ memory, module: packing, address: plan.scratch + index * bytes, bytes, read });
     const cells = new Int32Array(loading);
     for (;;) {
       const piece = pieces[Atomics.add(cells, loadCells.next, 1)];
       if (!piece || Atomics.load(cells, loadCells.stop) !== 0) return;
-      loadPiece(piece, memory, read);
+      load(piece);
       Atomics.add(cells, loadCells.kibibytes, Math.round(piece.bytes / 1024));
       Atomics.add(cells, loadCells.done, 1);
     }

@@ -1,3 +1,4 @@
+import { pushAll } from "./model.ts";
 import { Trie } from "./trie.ts";
 import { characterBytes } from "./utf8.ts";
 
@@ -25,6 +26,14 @@ export function createUnigram(options: UnigramOptions): Unigram {
   const { tokens, scores, unknown, unknownScore, byteTokens } = options;
   const trie = new Trie();
   for (const { id, bytes } of tokens) trie.insert(bytes, id);
+  /** A text that is a token after all, or its bytes, or the unknown token. */
+  const pushUnknown = (text: Uint8Array, output: number[]): void => {
+    const whole = trie.valueAt(trie.walk(text));
+    const bytes = Array.from(text, (byte) => byteTokens?.[byte] ?? -1);
+    if (whole >= 0) output.push(whole);
+    else if (bytes.includes(-1)) output.push(unknown);
+    else pushAll(output, bytes);
+  };
   return (text, length, output) => {
     const best = new Float64Array(length + 1).fill(-Infinity);
     const token = new Int32Array(length + 1).fill(unknown);
@@ -56,8 +65,7 @@ export function createUnigram(options: UnigramOptions): Unigram {
     for (let index = path.length - 1; index > 0; index--) {
       const [start, end] = [path[index] ?? 0, path[index - 1] ?? 0];
       const id = token[end] ?? unknown;
-      const bytes = id === unknown && byteTokens ? bytesOf(text.subarray(start, end), byteTokens) : undefined;
-      if (bytes) output.push(...bytes);
+      if (id === unknown && byteTokens) pushUnknown(text.subarray(start, end), output);
       else output.push(id);
     }
   };
@@ -79,9 +87,4 @@ function trace({ token, from }: Best, length: number, unknown: number): number[]
     at = start;
   }
   return ends;
-}
-
-function bytesOf(text: Uint8Array, byteTokens: Int32Array): number[] | undefined {
-  const tokens = Array.from(text, (byte) => byteTokens[byte] ?? -1);
-  return tokens.includes(-1) ? undefined : tokens;
 }

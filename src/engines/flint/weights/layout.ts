@@ -20,6 +20,8 @@ export interface CodedLayout {
   readonly hasMin: boolean;
   /** 16 values that stand for the codes, each 0 to 127, or two tables of nibbles where values need 8 bits. */
   readonly table?: readonly number[];
+  /** How a code is read that is not its own value: see `recode.ts`. */
+  readonly planes?: "grid2";
 }
 
 /** Elements [k][8 rows] as they are. */
@@ -102,8 +104,8 @@ export function layoutKey(layout: Layout): string {
   if (layout.kind === "float") return layout.type;
   const { bits, group, offset, hasMin } = layout;
   if (layout.kind === "super") return `s${bits}g${group}o${offset}${hasMin ? "m" : ""}`;
-  const { table } = layout;
-  return `q${bits}g${group}o${offset}${hasMin ? "m" : ""}${table ? `t${table.join("_")}` : ""}`;
+  const { table, planes = "" } = layout;
+  return `q${bits}g${group}o${offset}${hasMin ? "m" : ""}${planes}${table ? `t${table.join("_")}` : ""}`;
 }
 
 /**

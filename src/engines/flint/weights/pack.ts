@@ -5,6 +5,8 @@ import { toFloat32 } from "./codecs/float.ts";
 import { floatToHalf } from "./codecs/half.ts";
 import type { CodeFormat, Codec } from "./codecs/contract.ts";
 import { codecOf } from "./codecs/table.ts";
+import type { Recoding } from "./recode.ts";
+import { recode } from "./recode.ts";
 import type { CodedLayout, Layout, SuperLayout } from "./layout.ts";
 import { blockWidth, recordBytes, rowGroup, rowGroupBytes, superRecord, superWidth } from "./layout.ts";
 
@@ -28,6 +30,11 @@ const superTypes: ReadonlySet<GgmlTypeName> = new Set(["Q2_K", "Q3_K", "Q4_K", "
 function codedLayout({ bits, group, table, offset = 0, hasMin }: CodeFormat): CodedLayout {
   if (bits === 8) return { kind: "coded", bits, group, offset: 128, hasMin };
   if (!table) return { kind: "coded", bits: bits === 4 ? 4 : 6, group, offset, hasMin };
+  const recoding = recode(table);
+  if (recoding) {
+    const { offset: zero, planes } = recoding;
+    return { kind: "coded", bits: 4, group, offset: zero, hasMin, ...(planes && { planes }) };
+  }
   const shift = -Math.min(...table);
   return { kind: "coded", bits: 4, group, offset: shift, hasMin, table: [...table].map((value) => value + shift) };
 }
@@ -37,11 +44,12 @@ export interface PackJob {
   readonly k: number;
   /** Whole rows of the tensor, the bytes of the file. */
   readonly source: Uint8Array;
-  /** How many; a multiple of 8, or the last rows of a matrix. */
+  /** How many, a multiple of 8. */
   readonly rows: number;
   readonly target: Uint8Array;
 }
 
+/** What the kernels of `kernels/wasm/pack.ts` do, for every type. */
 export function packRows(job: PackJob): void {
   const layout = layoutOf(job.type);
   if (layout.kind === "float") return packFloats(job, layout.type);
@@ -53,7 +61,7 @@ export function packRows(job: PackJob): void {
 
 function packFloats({ type, k, source, rows, target }: PackJob, kind: "f16" | "bf16" | "f32"): void {
   const values = floatView(source, type, rows * k);
-  const elements = Math.ceil(rows / rowGroup) * rowGroup * k;
+  const elements = rows * k;
   const out =
     kind === "f32"
       ? new Float32Array(target.buffer, target.byteOffset, elements)
@@ -90,18 +98,24 @@ function packCodes(job: PackJob, layout: CodedLayout, codec: Codec): void {
     mins: new Float32Array(rowGroup * groups),
   };
   const bytes = new Uint8Array(decoded.codes.buffer);
+  const recoding = codec.format.table && recode(codec.format.table);
   const groupBytes = (k / blockWidth) * recordBytes(layout);
   for (let first = 0; first < rows; first += rowGroup) {
-    const count = Math.min(rowGroup, rows - first);
-    if (count < rowGroup) for (const part of [bytes, decoded.scales, decoded.mins]) part.fill(0);
-    codec.decode(source.subarray(first * rowBytes, (first + count) * rowBytes), count * k, {
+    codec.decode(source.subarray(first * rowBytes, (first + rowGroup) * rowBytes), rowGroup * k, {
       codes: bytes,
       scales: decoded.scales,
       ...(layout.hasMin && { mins: decoded.mins }),
     });
+    if (recoding) rename(bytes, decoded.scales, recoding);
     const group = target.subarray((first / rowGroup) * groupBytes, (first / rowGroup + 1) * groupBytes);
     writeGroup(decoded, layout, k, group);
   }
+}
+
+function rename(codes: Uint8Array, scales: Float32Array, recoding: Recoding): void {
+  const names = Uint8Array.from(recoding.codes);
+  for (let index = 0; index < codes.length; index++) codes[index] = names[codes[index]!]!;
+  if (recoding.factor !== 1) for (let index = 0; index < scales.length; index++) scales[index]! *= recoding.factor;
 }
 
 function writeGroup(decoded: Decoded, layout: CodedLayout, k: number, target: Uint8Array): void {
@@ -135,9 +149,7 @@ function packSuper(job: PackJob, layout: SuperLayout, codec: Codec): void {
   };
   const groupBytes = rowGroupBytes(layout, k);
   for (let first = 0; first < rows; first += rowGroup) {
-    const count = Math.min(rowGroup, rows - first);
-    if (count < rowGroup) for (const part of Object.values(decoded)) part.fill(0);
-    codec.decodeSuper?.(source.subarray(first * rowBytes, (first + count) * rowBytes), count * k, decoded);
+    codec.decodeSuper?.(source.subarray(first * rowBytes, (first + rowGroup) * rowBytes), rowGroup * k, decoded);
     const at = (first / rowGroup) * groupBytes;
     writeSuper({ ...decoded, words, records }, layout, target.subarray(at, at + groupBytes));
   }

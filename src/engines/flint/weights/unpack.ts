@@ -1,5 +1,6 @@
 /** Reads rows of a packed matrix back as float32, e.g. of the token embedding. */
 import { halves } from "./codecs/half.ts";
+import { grid2Value } from "./recode.ts";
 import type { CodedLayout, FloatLayout, Layout, SuperLayout } from "./layout.ts";
 import { blockWidth, recordBytes, rowGroup, rowGroupBytes, superRecord, superWidth } from "./layout.ts";
 
@@ -64,10 +65,10 @@ function readCodes(view: PackedView, { layout, start, lane, k }: Lane<CodedLayou
     for (let i = 0; i < blockWidth; i++) {
       const group = groups === 1 ? 0 : i >> 4;
       const at = (base + codeBytes) / 2 + group * rowGroup + lane;
-      const scale = halves[shorts[at] ?? 0] ?? 0;
+      const scale = (halves[shorts[at] ?? 0] ?? 0) / (layout.planes ? 8 : 1);
       const min = layout.hasMin ? (halves[shorts[at + groups * rowGroup] ?? 0] ?? 0) : 0;
       const code = codeOf(bytes, { base, lane, i }, layout);
-      target[block * blockWidth + i] = scale * ((layout.table?.[code] ?? code) - layout.offset) - min;
+      target[block * blockWidth + i] = scale * ((layout.planes ? grid2Value(code) : (layout.table?.[code] ?? code)) - layout.offset) - min;
     }
   }
 }

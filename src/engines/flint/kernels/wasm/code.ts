@@ -53,7 +53,14 @@ function variable(index: number): Local {
 }
 
 export function sequence(...parts: readonly (Code | readonly Code[])[]): Code {
-  return parts.flat(2) as number[];
+  const bytes: number[] = [];
+  for (const part of parts) {
+    for (const item of part) {
+      if (typeof item === "number") bytes.push(item);
+      else for (const byte of item) bytes.push(byte);
+    }
+  }
+  return bytes;
 }
 
 /** Runs the body, and again while the condition at its end is not 0. */

@@ -15,9 +15,16 @@ const patterns = {
   /** Pairs of 16 bits. */
   ones: 0x00010001,
   sixteens: 0x00100010,
+  /** 8 · 17. */
+  seventeens: 0x00880088,
+  /** Parts of codes of the planes `grid2`. */
+  low3: 0x07070707,
+  bit3: 0x08080808,
   /** f16 moved up by 13 bits, its sign spread: what to keep, and what to multiply with. */
   halfSign: 0x8fffffff,
   halfScale: 0x77800000,
+  /** An eighth of it. */
+  halfScale8: 0x76000000,
   /** The lower of two 16-bit numbers. */
   lowHalf: 0x0000ffff,
   /** Rounding to f16; see `half.ts`. */

@@ -1,6 +1,7 @@
 /** The instructions that the kernels use. Numbers: https://webassembly.github.io/spec/core/appendix/index-instructions.html */
 import type { Code } from "./code.ts";
 import { float32, signed, unsigned } from "./leb.ts";
+import { currentLevel } from "./simd.ts";
 
 type Unary = (a: Code) => Code;
 type Binary = (a: Code, b: Code) => Code;
@@ -159,8 +160,9 @@ export const i8x16 = {
   shuffle: (a: Code, b: Code, lanes: readonly number[]): Code => [...a, ...b, ...simd(13), ...lanes],
   swizzle: binary(...simd(14)),
   /** The indices must be below 16; others give what the platform likes. */
-  relaxedSwizzle: binary(...simd(256)),
+  relaxedSwizzle: (a: Code, b: Code): Code => binary(...simd(currentLevel() === "plain" ? 14 : 256))(a, b),
   splat: unary(...simd(15)),
+  eq: binary(...simd(35)),
   narrow16s: binary(...simd(101)),
   narrow16u: binary(...simd(102)),
   shrU: binary(...simd(109)),
@@ -187,7 +189,8 @@ export const i16x8 = {
   extmulHighS: binary(...simd(157)),
   extaddPairwiseS: unary(...simd(124)),
   /** Sums of two neighbouring products; `b` must lie within 0 to 127. */
-  relaxedDot: binary(...simd(274)),
+  relaxedDot: (a: Code, b: Code): Code =>
+    currentLevel() === "plain" ? plainDot(a, b) : binary(...simd(274))(a, b),
 } as const;
 
 export const i32x4 = {
@@ -208,8 +211,6 @@ export const i32x4 = {
   gtS: binary(...simd(59)),
   maxU: binary(...simd(185)),
   truncSat: unary(...simd(248)),
-  /** `a` signed, `b` within 0 to 127; four products added to a lane. */
-  relaxedDotAdd: ternary(...simd(275)),
 } as const;
 
 export const f32x4 = {
@@ -231,6 +232,19 @@ export const f32x4 = {
   pmin: binary(...simd(234)),
   pmax: binary(...simd(235)),
   convert: unary(...simd(250)),
-  relaxedMadd: ternary(...simd(261)),
-  relaxedNmadd: ternary(...simd(262)),
+  /** a · b + c, and c - a · b; one rounding at the relaxed level, two at the plain one. */
+  relaxedMadd: (a: Code, b: Code, c: Code): Code =>
+    currentLevel() === "plain" ? binary(...simd(228))(c, binary(...simd(230))(a, b)) : ternary(...simd(261))(a, b, c),
+  relaxedNmadd: (a: Code, b: Code, c: Code): Code =>
+    currentLevel() === "plain" ? binary(...simd(229))(c, binary(...simd(230))(a, b)) : ternary(...simd(262))(a, b, c),
 } as const;
+
+/** Products of 8 bits fit into 16; those of neighbours are told apart by a shuffle and added. */
+function plainDot(a: Code, b: Code): Code {
+  const even = [0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29];
+  const odd = even.map((lane) => lane + 2);
+  const low = binary(...simd(156))(a, b);
+  const high = binary(...simd(157))(a, b);
+  const pick = (lanes: readonly number[]): Code => [...low, ...high, ...simd(13), ...lanes];
+  return binary(...simd(142))(pick(even), pick(odd));
+}

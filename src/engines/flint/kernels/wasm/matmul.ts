@@ -63,7 +63,7 @@ class Emitter {
     this.#record = scope.local("i32");
     this.#block = scope.local("i32");
     this.#weights = scope.local("i32");
-    const names = ["nibble", "ones", "sixteens", "halfSign", "halfScale", "crumb"] as const;
+    const names = ["nibble", "ones", "sixteens", "seventeens", "halfSign", "halfScale", "halfScale8", "crumb", "low3", "bit3"] as const;
     this.#constants = new Map(names.map((name) => [name, scope.local("v128")]));
     this.#sums = this.#perToken(() => this.#perStream(() => scope.locals("v128", 2)));
   }
@@ -184,7 +184,7 @@ class Emitter {
             i32x4.shl(v128.load16x4s(this.#weights.get, offset + h * 8), i32.const(13)),
             this.#constant("halfSign"),
           ),
-          this.#constant("halfScale"),
+          this.#constant(this.#shape.layout.planes ? "halfScale8" : "halfScale"),
         ),
       ),
     );

@@ -1,5 +1,5 @@
 /** Writes a WebAssembly module: functions over imported shared memories. https://webassembly.github.io/spec/core/binary/modules.html */
-import type { Code, FunctionCode, ValueType } from "./code.ts";
+import type { FunctionCode, ValueType } from "./code.ts";
 import { unsigned } from "./leb.ts";
 
 const valueTypes: Readonly<Record<ValueType, number>> = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };
@@ -25,17 +25,27 @@ export function encodeModule({ memories, functions }: ModuleCode): Uint8Array<Ar
     ...unsigned(mostPages),
   ]);
   const exports = functions.map(({ name }, index) => [...text(name), 0x00, ...unsigned(index)]);
-  return Uint8Array.from([
-    ...[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
-    ...section(1, types),
-    ...section(2, imports),
-    ...section(
+  return concatenate([
+    [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
+    section(1, types),
+    section(2, imports),
+    section(
       3,
       functions.map((_, index) => unsigned(index)),
     ),
-    ...section(7, exports),
-    ...section(10, functions.map(functionBody)),
+    section(7, exports),
+    section(10, functions.map(functionBody)),
   ]);
+}
+
+function concatenate(parts: readonly ArrayLike<number>[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
 }
 
 function typeList(types: readonly ValueType[]): number[] {
@@ -47,13 +57,13 @@ function text(value: string): number[] {
   return [...unsigned(bytes.length), ...bytes];
 }
 
-function section(id: number, items: readonly Code[]): number[] {
-  const content = [...unsigned(items.length), ...items.flat()];
-  return [id, ...unsigned(content.length), ...content];
+function section(id: number, items: readonly ArrayLike<number>[]): Uint8Array {
+  const content = concatenate([unsigned(items.length), ...items]);
+  return concatenate([[id], unsigned(content.length), content]);
 }
 
-function functionBody({ locals, body }: FunctionCode): number[] {
+function functionBody({ locals, body }: FunctionCode): Uint8Array {
   const declared = locals.flatMap((type) => [1, valueTypes[type]]);
-  const content = [...unsigned(locals.length), ...declared, ...body, 0x0b];
-  return [...unsigned(content.length), ...content];
+  const content = concatenate([unsigned(locals.length), declared, body, [0x0b]]);
+  return concatenate([unsigned(content.length), content]);
 }

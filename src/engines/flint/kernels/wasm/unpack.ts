@@ -3,7 +3,7 @@ import type { CodedLayout } from "../../weights/layout.ts";
 import type { Code } from "./code.ts";
 import { i8x16, i16x8, i32, v128 } from "./instructions.ts";
 
-type Constants = (name: "nibble" | "crumb" | "ones" | "sixteens") => Code;
+type Constants = (name: "nibble" | "crumb" | "ones" | "sixteens" | "low3" | "bit3") => Code;
 
 /** Codes of 4 neighbouring k of 8 rows. */
 export interface Plane {
@@ -27,7 +27,7 @@ export interface Step {
 export interface Section {
   readonly steps: readonly Step[];
   /** What each accumulator's sum counts for: constants of pairs of 16 bits. */
-  readonly planes: readonly { readonly factor: "ones" | "sixteens" }[];
+  readonly planes: readonly { readonly factor: "ones" | "sixteens" | "seventeens" }[];
   readonly start: boolean;
   readonly scaleAt: number;
   readonly minAt?: number;
@@ -42,7 +42,7 @@ export function blockCodes(layout: CodedLayout): { readonly sections: readonly S
   const free = layout.group === 32 && !layout.table && ((layout.bits === 4 && layout.offset === 8) || (layout.bits === 8 && layout.offset === 128));
   const sections = Array.from({ length: groups }, (_, index): Section => ({
     steps: stepsOf(layout, groups === 1 ? undefined : index, free),
-    planes: layout.bits === 8 || wideTable(layout) ? [{ factor: "ones" }, { factor: "sixteens" }] : [{ factor: "ones" }],
+    planes: factorsOf(layout),
     start: free,
     scaleAt: codeBytes + index * 16,
     ...(layout.hasMin && { minAt: codeBytes + groups * 16 + index * 16 }),
@@ -50,6 +50,12 @@ export function blockCodes(layout: CodedLayout): { readonly sections: readonly S
     sum: groups === 1 ? "sum" : index === 0 ? "firstHalf" : "lastHalf",
   }));
   return { sections };
+}
+
+function factorsOf(layout: CodedLayout): Section["planes"] {
+  if (layout.planes === "grid2") return [{ factor: "seventeens" }, { factor: "ones" }];
+  if (layout.bits === 8 || wideTable(layout)) return [{ factor: "ones" }, { factor: "sixteens" }];
+  return [{ factor: "ones" }];
 }
 
 /** Values above 127 need two tables of nibbles. */
@@ -95,7 +101,16 @@ function nibble(raw: Code, high: 0 | 1, constants: Constants): Code {
 
 function fourBits(layout: CodedLayout, q: number, high: 0 | 1, free: boolean): Plane[] {
   const base = { k: high * 16 + q * 4, startsWithSum: free };
-  const { table } = layout;
+  const { table, planes } = layout;
+  if (planes === "grid2") {
+    const part = (name: "low3" | "bit3", accumulator: number, most: number): Plane => ({
+      ...base,
+      accumulator,
+      limit: limitOf(most),
+      extract: ([raw = []], constants) => v128.and(high === 0 ? raw : i16x8.shrU(raw, i32.const(4)), constants(name)),
+    });
+    return [part("low3", 0, 7), part("bit3", 1, 8)];
+  }
   if (!table) {
     return [{ ...base, accumulator: 0, limit: limitOf(15), extract: ([raw = []], constants) => nibble(raw, high, constants) }];
   }

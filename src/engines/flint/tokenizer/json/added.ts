@@ -38,10 +38,11 @@ export function createAddedCut(tokens: readonly AddedToken[], texts: readonly st
         continue;
       }
       const end = at + (texts[index] ?? "").length;
-      if (at >= done && (special || !token.special) && isAlone(token, text, at, end)) {
+      if ((special || !token.special) && isAlone(token, text, at, end)) {
         const from = token.stripLeft ? spaceBefore(text, done, at) : at;
         if (from > done) fragments.push(text.slice(done, from));
         fragments.push(token.id);
+        // A token of spaces that another one had taken counts once more: so it does in the library that made the file.
         done = token.stripRight ? spaceBehind(text, end) : end;
       }
       at = end;

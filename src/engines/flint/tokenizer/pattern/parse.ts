@@ -112,8 +112,11 @@ function parseRepeat(reader: Reader, item: PatternNode): PatternNode {
   const open = sign === "?" ? 1 : Infinity;
   const most = low === undefined ? open : high === undefined ? (comma ? Infinity : least) : Number(high);
   if (most < least) reader.refuse("repeats less often than it must");
-  const mode = reader.accept("+") ? "possessive" : reader.accept("?") ? "lazy" : "greedy";
-  return { kind: "repeat", item, least, most, mode };
+  // As in Ruby, `{1,3}+` repeats the repetition.
+  const again = low !== undefined && reader.accept("+");
+  const mode = again ? "greedy" : reader.accept("+") ? "possessive" : reader.accept("?") ? "lazy" : "greedy";
+  const node: RepeatNode = { kind: "repeat", item, least, most, mode };
+  return again ? { kind: "repeat", item: node, least: 1, most: Infinity, mode } : node;
 }
 
 function parseItem(reader: Reader, context: Context): PatternNode {

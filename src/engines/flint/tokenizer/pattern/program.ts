@@ -104,7 +104,12 @@ class Builder {
 
   private repeat(item: PatternNode, times: number, next: number): number {
     let at = next;
-    for (let count = 0; count < times; count++) at = this.build(item, at);
+    for (let count = 0; count < times; count++) {
+      const start = this.build(item, at);
+      // An item that takes nothing is the same however often it stands there.
+      if (start === at) break;
+      at = start;
+    }
     return at;
   }
 

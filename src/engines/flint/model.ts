@@ -1,0 +1,172 @@
+/** Loads a model and answers for it; the same under Node and in a browser. */
+import { HearthError, isAbort } from "../../error.ts";
+import { modelSampling } from "../../formats/gguf/sampling.ts";
+import type { GgufFile } from "../../formats/gguf/types.ts";
+import type { EngineLoadOptions, LoadedModel, LoadOptions } from "../../spec/engine.ts";
+import type { ModelInfo } from "../../spec/model.ts";
+import { createSlots } from "../../util/slots.ts";
+import type { LoadedAdapter } from "./adapters/choose.ts";
+import { checkScale } from "./adapters/choose.ts";
+import type { ReadBytes } from "./adapters/load.ts";
+import { loadAdapter } from "./adapters/load.ts";
+import type { Adapter } from "./adapters/read.ts";
+import { readAdapter } from "./adapters/read.ts";
+import { checkModel } from "./check.ts";
+import { embed, rerank } from "./embed.ts";
+import { generate } from "./generate.ts";
+import { prepare } from "./prepare.ts";
+import { flintSamplingOptions } from "./sampling-options.ts";
+import { createModelText } from "./text.ts";
+import { startThreads } from "./threads/pool.ts";
+import type { FlintThreads, StartThread } from "./threads/pool.ts";
+import type { FileSource } from "./threads/protocol.ts";
+import { createGgufTokenizer } from "./tokenizer/gguf.ts";
+
+const defaultContextTokens = 4096;
+const defaultParallel = 8;
+
+/** What a platform brings: how it reads a header, hands a file to its threads, and starts them. */
+export interface Platform {
+  readonly readHeader: () => Promise<GgufFile>;
+  readonly file: FileSource;
+  readonly start: StartThread;
+  /** Threads where the options name no number. */
+  readonly cores: number;
+  /** Opens the file of an adapter; absent where a path says nothing. */
+  readonly openAdapter?: (path: string) => Promise<AdapterFile>;
+}
+
+export interface AdapterFile {
+  readonly header: GgufFile;
+  readonly read: ReadBytes;
+  close(): Promise<void>;
+}
+
+export interface LoadJob {
+  readonly model: { readonly name: string; readonly info: ModelInfo };
+  readonly options: LoadOptions;
+  readonly call: EngineLoadOptions;
+}
+
+/** Throws `engine_load_failed` for whatever has no code of its own. */
+export async function loadModel(job: LoadJob, platform: Platform): Promise<LoadedModel> {
+  const { model, call } = job;
+  try {
+    return await load(job, platform);
+  } catch (error) {
+    if (call.signal?.aborted || isAbort(error) || error instanceof HearthError) throw error;
+    throw new HearthError("engine_load_failed", `Model "${model.name}" could not be loaded: ${String(error)}`, {
+      hint: "The file may be damaged (`hearth verify`), or the load options may not fit the model.",
+      cause: error,
+    });
+  }
+}
+
+async function load(job: LoadJob, platform: Platform): Promise<LoadedModel> {
+  const { model, options, call } = job;
+  const { readHeader, file, start, cores } = platform;
+  const { name, info } = model;
+  const header = await readHeader();
+  const tokenizer = createGgufTokenizer(header.metadata);
+  const contextTokens = options.contextTokens ?? Math.min(info.trainContextTokens || Infinity, defaultContextTokens);
+  const parallel = options.parallel ?? defaultParallel;
+  const checked = checkModel(header, contextTokens);
+  const workers = Math.max(1, options.threads ?? cores);
+  await using adapters = await openAdapters(options, header, platform);
+  const { setup, usedBytes } = prepare(header, checked, {
+    adapters: adapters.all,
+    contextTokens,
+    parallel,
+    workers,
+    batchTokens: options.batchTokens,
+  });
+  const totalBytes = info.weightBytes;
+  const onProgress = (bytes: number): void =>
+    call.onProgress?.({ phase: "load", label: name, completedBytes: Math.min(bytes, totalBytes), totalBytes });
+  await adapters.load(setup, call.signal);
+  const threads = await startThreads({ setup, file, start, signal: call.signal, onProgress });
+  onProgress(totalBytes);
+  return {
+    engine: "flint",
+    device: "cpu",
+    contextTokens,
+    capabilities: info.capabilities,
+    samplingOptions: flintSamplingOptions,
+    // Under Node the parent notices when this process dies; here nobody would be left to tell.
+    died: new Promise<void>(() => {}),
+    memory: () => ({ ramBytes: usedBytes(), vramBytes: 0 }),
+    dispose: () => threads.dispose(),
+    ...methods({
+      info,
+      threads,
+      contextTokens,
+      parallel,
+      adapters: adapters.all.map(({ path, scale }) => ({ path, scale })),
+      text: createModelText(tokenizer, info),
+      rows: setup.plan.capacity.all,
+    }),
+  };
+}
+
+interface OpenAdapters extends AsyncDisposable {
+  readonly all: readonly (Adapter & LoadedAdapter)[];
+  load(setup: Parameters<typeof loadAdapter>[1], signal: AbortSignal | undefined): Promise<void>;
+}
+
+/** Reads and checks the headers; the files stay open until the adapters are loaded. */
+async function openAdapters({ adapters = [] }: LoadOptions, model: GgufFile, platform: Platform): Promise<OpenAdapters> {
+  const files: AdapterFile[] = [];
+  const close = async (): Promise<void> => void (await Promise.all(files.map((file) => file.close())));
+  try {
+    for (const { path } of adapters) {
+      if (!platform.openAdapter) throw new HearthError("unsupported_option", "Adapters cannot be loaded here.");
+      files.push(await platform.openAdapter(path));
+    }
+    const all = files.map(({ header }, index) => {
+      const { path = "", scale = 1 } = adapters[index] ?? {};
+      return { path, scale: checkScale(scale), ...readAdapter(header, model, index) };
+    });
+    return {
+      all,
+      async load(setup, signal) {
+        for (const [index, { read }] of files.entries()) {
+          signal?.throwIfAborted();
+          const adapter = all[index];
+          if (adapter) await loadAdapter(adapter, setup, read);
+        }
+      },
+      [Symbol.asyncDispose]: close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+interface MethodsContext {
+  readonly info: ModelInfo;
+  readonly threads: FlintThreads;
+  readonly contextTokens: number;
+  readonly parallel: number;
+  readonly adapters: readonly LoadedAdapter[];
+  readonly text: ReturnType<typeof createModelText>;
+  readonly rows: number;
+}
+
+type Methods = Pick<LoadedModel, "parallel" | "tokenize" | "detokenize" | "generate" | "embed" | "rerank">;
+
+function methods({ info, threads, contextTokens, parallel, adapters, text, rows }: MethodsContext): Methods {
+  const shared = {
+    tokenize: async (parts: Parameters<LoadedModel["tokenize"]>[0]) => text.promptTokens(parts),
+    detokenize: async (tokens: readonly number[]) => text.detokenize(tokens),
+  };
+  const encoder = { threads, text, contextTokens: Math.min(contextTokens, rows), pooling: info.pooling ?? "mean" };
+  if (info.capabilities.includes("rerank")) {
+    return { ...shared, parallel: 1, rerank: (request, { signal } = {}) => rerank(request, encoder, signal) };
+  }
+  if (info.capabilities.includes("embed")) {
+    return { ...shared, parallel: 1, embed: (request, { signal } = {}) => embed(request, encoder, signal) };
+  }
+  const context = { threads, text, contextTokens, adapters, slots: createSlots(parallel), defaults: modelSampling(info) };
+  return { ...shared, parallel, generate: (request, { signal } = {}) => generate(request, context, signal) };
+}
