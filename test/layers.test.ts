@@ -74,7 +74,7 @@ function judgeEngine(file: string, target: string): string | undefined {
 }
 
 const files = globSync("**/*.ts", { cwd: source }).map((path) => path.replaceAll("\\", "/"));
-const modules = files.filter((path) => !path.endsWith(".test.ts"));
+const modules = files.filter((path) => !path.endsWith(".test.ts") && !path.includes("/__fixtures__/"));
 
 describe("the rows of src/", () => {
   test("a module imports only from its own folder or from a lower row", () => {

@@ -44,6 +44,8 @@ export interface Packs {
 /** What this machine reads and computes at most. */
 export interface Roofline {
   readonly threads: number;
+  /** Load average over one minute before it was measured. */
+  readonly machineLoad: number;
   /** Bytes per second; undefined where they could not be measured. */
   readonly read: { readonly oneThread: number | undefined; readonly allThreads: number | undefined };
   /** Operations per second. */

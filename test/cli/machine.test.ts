@@ -200,6 +200,29 @@ describe("hearth doctor", () => {
     ...own,
   });
 
+  test("--roofline says what the machine can do, and what that bounds for a model", async () => {
+    const peak = { oneThread: 100e9, allThreads: 200e9 };
+    const own: Partial<Services> = {
+      roofline: async ({ threads }) => ({
+        threads: threads ?? 2,
+        machineLoad: 3,
+        read: { oneThread: 12e9, allThreads: 25e9 },
+        peak: { pairs: peak, quads: { oneThread: 50e9, allThreads: 90e9 } },
+      }),
+      modelWork: async () => ({ decodeBytes: 500e6, prefillOperations: 2e9 }),
+    };
+    const words = ["doctor", "--roofline", "--model", "tiny"];
+    const { stdout, stderr } = await hearth(words, { hearth: createFakeHearth(), services: own });
+    expect(stdout).toMatch(/1 thread +2 threads/);
+    expect(stdout).toMatch(/memory read +12\.0 GB\/s +25\.0 GB\/s/);
+    expect(stdout).toMatch(/pairs in 16 bit +100\.0 GOP\/s +200\.0 GOP\/s/);
+    expect(stdout).toContain("tiny:1b on flint, at most");
+    expect(stdout).toMatch(/decode +50\.0 tokens\/s.*\nprefill +100\.0 tokens\/s/);
+    expect(stderr).toContain("load average 3.0");
+    const json = await hearth(["doctor", "--roofline", "--threads", "1", "--json"], { services: own });
+    expect(JSON.parse(json.stdout)).toMatchObject({ threads: 1, peak: { pairs: peak } });
+  });
+
   test("a healthy machine is exit code 0, with versions, hardware, disk, packs and hub", async () => {
     const { code, stdout } = await hearth(["doctor"], { hearth: createFakeHearth(), services: services() });
     expect(code).toBe(0);

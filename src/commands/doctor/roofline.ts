@@ -12,6 +12,9 @@ export interface ModelBounds extends ModelWork {
   readonly prefillTokensPerSecond: number | undefined;
 }
 
+/** Load average above which figures are noisy. */
+const busyLoad = 0.5;
+
 export async function runRoofline(context: Context, name: string | undefined): Promise<void> {
   const { services, settings, signal } = context;
   const model = name === undefined ? undefined : await (await context.hearth()).library.resolve(name);
@@ -21,6 +24,10 @@ export async function runRoofline(context: Context, name: string | undefined): P
   const bounds = model && work ? boundsOf(model.name, work, roofline) : undefined;
   if (context.json) context.writeJson({ ...roofline, ...(bounds && { bounds }) });
   else context.io.stdout.write(`${formatRoofline(roofline, bounds)}\n`);
+  if (roofline.machineLoad > busyLoad) {
+    const load = roofline.machineLoad.toFixed(1);
+    context.status.note(`The machine was busy (load average ${load}): a quiet one reaches more.`);
+  }
 }
 
 function boundsOf(model: string, work: ModelWork, { read, peak }: Roofline): ModelBounds {

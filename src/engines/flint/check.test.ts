@@ -82,7 +82,11 @@ describe("a good model", () => {
 
 describe("tensors", () => {
   it("that are missing are named with the shape they would have", () => {
-    expectMalformed(without(llama, "blk.1.ffn_up.weight"), "blk.1.ffn_up.weight", /is missing; its shape would be 64 × 128/);
+    expectMalformed(
+      without(llama, "blk.1.ffn_up.weight"),
+      "blk.1.ffn_up.weight",
+      /is missing; its shape would be 64 × 128/,
+    );
     expectMalformed(without(llama, "output_norm.weight"), "output_norm.weight", /is missing/);
   });
 

@@ -1,5 +1,21 @@
 /** The process that flint runs in. */
+import type { Engine } from "../../spec/engine.ts";
 import { serveEngine } from "../host/serve.ts";
 import { createLocalFlint } from "./local.ts";
 
-serveEngine((_setup, notice) => createLocalFlint(notice));
+/** Time for the errors of the requests to reach the parent. */
+const farewellMs = 100;
+
+serveEngine((_setup, notice) => endingWithModel(createLocalFlint(notice)));
+
+/** Without its threads the process is of no use: it ends, so that its parent notices and loads the model again. */
+function endingWithModel(engine: Engine): Engine {
+  return {
+    ...engine,
+    async load(model, options, call) {
+      const loaded = await engine.load(model, options, call);
+      void loaded.died.then(() => setTimeout(() => process.exit(1), farewellMs));
+      return loaded;
+    },
+  };
+}

@@ -1,5 +1,4 @@
 /** Generations of one loaded model: a request takes a slot, the leader computes, tokens become events. */
-import { HearthError } from "../../error.ts";
 import type { GenerateRequest } from "../../spec/engine.ts";
 import type { GenerateEvent } from "../../spec/event.ts";
 import type { Sampling } from "../../spec/sampling.ts";
@@ -8,11 +7,11 @@ import { createChannel } from "../../util/channel.ts";
 import type { Slots } from "../../util/slots.ts";
 import type { LoadedAdapter } from "./adapters/choose.ts";
 import { cacheKey, chooseAdapters } from "./adapters/choose.ts";
-import type { FlintThreads } from "./threads/pool.ts";
-import type { Reply, TokenChoice } from "./threads/protocol.ts";
 import { createOutput } from "./output.ts";
 import type { ModelText } from "./text.ts";
 import { tooLong } from "./text.ts";
+import type { CallReply, FlintThreads } from "./threads/pool.ts";
+import type { GenerateCommand } from "./threads/protocol.ts";
 
 /** What all generations of one loaded model share. */
 export interface GenerateContext {
@@ -62,32 +61,36 @@ interface Run {
 }
 
 async function* runGeneration(run: Run, context: GenerateContext): AsyncGenerator<GenerateEvent> {
-  const { request, prompt, history, keep } = run;
-  yield { type: "prompt-start", promptTokens: prompt.length };
+  const { request, prompt, history, keep, signal } = run;
   const started = performance.now();
-  const most = Math.min(request.maxTokens ?? Infinity, context.contextTokens - prompt.length);
-  const { tokenizer } = context.text;
-  const output = createOutput({ tokenizer, stop: request.stop ?? [], topLogprobs: request.topLogprobs, prompt });
+  const output = createOutput({
+    tokenizer: context.text.tokenizer,
+    stop: request.stop ?? [],
+    topLogprobs: request.topLogprobs,
+  });
   let promptMs: number | undefined;
   let ended = false;
   const promptEnd = (): GenerateEvent => {
     promptMs = performance.now() - started;
     return { type: "prompt-end", promptTokens: prompt.length, cachedTokens: keep, promptMs };
   };
-  if (most > 0) {
-    for await (const reply of replies(run, context, most)) {
-      if (promptMs === undefined) yield promptEnd();
-      if (reply.type === "token") {
-        history.push(reply.choice.token);
-        yield output.take(reply.choice);
-        if (output.stopped !== undefined) break;
-      } else ended = reply.ended;
+  for await (const reply of replies(run, context)) {
+    if (signal?.aborted) throw abortError(signal);
+    if (reply.type === "begun") {
+      yield { type: "prompt-start", promptTokens: prompt.length };
+      continue;
+    }
+    if (promptMs === undefined) yield promptEnd();
+    if (reply.type === "end") ended = reply.ended;
+    else {
+      history.push(reply.choice.token);
+      yield output.take(reply.choice);
+      if (output.stopped !== undefined) break;
     }
   }
-  if (promptMs === undefined) yield promptEnd();
   const rest = output.flush();
   if (rest) yield rest;
-  const stopped = output.stopped;
+  const { stopped } = output;
   const usage = { promptTokens: prompt.length, cachedTokens: keep, completionTokens: history.length - prompt.length };
   yield {
     type: "finish",
@@ -99,40 +102,45 @@ async function* runGeneration(run: Run, context: GenerateContext): AsyncGenerato
   };
 }
 
-type RunReply = { readonly type: "token"; readonly choice: TokenChoice } | Extract<Reply, { type: "end" }>;
+type RunReply = Extract<CallReply, { type: "begun" | "token" | "end" }>;
 
 /** What the leader says of one request. Leaving the loop cancels it and waits until its slot is free of it. */
-async function* replies(run: Run, context: GenerateContext, most: number): AsyncGenerator<RunReply> {
-  const { request, prompt, adapters, slot, keep, signal } = run;
-  const { threads, defaults } = context;
+async function* replies(run: Run, context: GenerateContext): AsyncGenerator<RunReply> {
+  const { signal } = run;
   const channel = createChannel<RunReply>();
-  const set = Object.entries(request.sampling).filter(([, value]) => value !== undefined);
-  const call = threads.open((reply) => {
-    if (reply.type === "token" || reply.type === "end") channel.push(reply);
-    if (reply.type === "end") {
-      run.computed = reply.computed;
-      channel.end();
-    }
+  const call = context.threads.open((reply) => {
     if (reply.type === "error") channel.fail(reply.error);
+    else if (reply.type === "begun" || reply.type === "token" || reply.type === "end") channel.push(reply);
+    if (reply.type !== "end") return;
+    run.computed = reply.computed;
+    channel.end();
   });
-  call.send({
+  const onAbort = (): void => channel.fail(signal && abortError(signal));
+  signal?.addEventListener("abort", onAbort, { once: true });
+  try {
+    call.send(commandOf(run, context));
+    yield* channel;
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
+    await call.close();
+  }
+}
+
+function commandOf(
+  { request, prompt, adapters, slot, keep }: Run,
+  { contextTokens, defaults }: GenerateContext,
+): Omit<GenerateCommand, "id"> {
+  const set = Object.entries(request.sampling).filter(([, value]) => value !== undefined);
+  return {
     type: "generate",
     slot,
     keep,
     prompt,
-    most,
+    most: Math.min(request.maxTokens ?? Infinity, contextTokens - prompt.length),
     sampling: { ...defaults, ...Object.fromEntries(set) },
     topLogprobs: request.topLogprobs,
     ignoreEos: request.ignoreEos ?? false,
     format: request.format,
     adapters,
-  });
-  const onAbort = (): void => channel.fail(signal ? abortError(signal) : new HearthError("aborted", "Aborted."));
-  signal?.addEventListener("abort", onAbort, { once: true });
-  try {
-    for await (const reply of channel) yield reply;
-  } finally {
-    signal?.removeEventListener("abort", onAbort);
-    await call.close();
-  }
+  };
 }

@@ -9,8 +9,8 @@ import { matrixBytes } from "./weights/layout.ts";
 import { layoutOf } from "./weights/pack.ts";
 
 const mebibyte = 1024 ** 2;
-/** Node with its threads, the tokenizers and the kernels. */
-const processBytes = 150 * mebibyte;
+/** Node with two threads, the tokenizers and the kernels: resident memory less what the engine counts, two models. */
+const processBytes = 180 * mebibyte;
 const batchTokens = 256;
 /** Float32 values of a row that are alive at once, in embedding widths: an upper bound of what `graph/buffers.ts` finds. */
 const liveWidths = 16;

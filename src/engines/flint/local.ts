@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 import { HearthError } from "../../error.ts";
 import { readGguf } from "../../formats/gguf/read.ts";
 import type { Engine } from "../../spec/engine.ts";
-import type { AdapterFile } from "./model.ts";
+import type { AdapterFile } from "./adapters/open.ts";
 import { loadModel } from "./model.ts";
 import { startNodeThread } from "./threads/node-thread.ts";
 

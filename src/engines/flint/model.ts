@@ -6,11 +6,8 @@ import type { EngineLoadOptions, LoadedModel, LoadOptions } from "../../spec/eng
 import type { ModelInfo } from "../../spec/model.ts";
 import { createSlots } from "../../util/slots.ts";
 import type { LoadedAdapter } from "./adapters/choose.ts";
-import { checkScale } from "./adapters/choose.ts";
-import type { ReadBytes } from "./adapters/load.ts";
-import { loadAdapter } from "./adapters/load.ts";
-import type { Adapter } from "./adapters/read.ts";
-import { readAdapter } from "./adapters/read.ts";
+import type { OpenAdapter } from "./adapters/open.ts";
+import { prepareAdapters } from "./adapters/open.ts";
 import { checkModel } from "./check.ts";
 import { embed, rerank } from "./embed.ts";
 import { generate } from "./generate.ts";
@@ -32,14 +29,7 @@ export interface Platform {
   readonly start: StartThread;
   /** Threads where the options name no number. */
   readonly cores: number;
-  /** Opens the file of an adapter; absent where a path says nothing. */
-  readonly openAdapter?: (path: string) => Promise<AdapterFile>;
-}
-
-export interface AdapterFile {
-  readonly header: GgufFile;
-  readonly read: ReadBytes;
-  close(): Promise<void>;
+  readonly openAdapter?: OpenAdapter;
 }
 
 export interface LoadJob {
@@ -68,22 +58,20 @@ async function load(job: LoadJob, platform: Platform): Promise<LoadedModel> {
   const { name, info } = model;
   const header = await readHeader();
   const tokenizer = createGgufTokenizer(header.metadata);
-  const contextTokens = options.contextTokens ?? Math.min(info.trainContextTokens || Infinity, defaultContextTokens);
+  const wanted = options.contextTokens ?? Math.min(info.trainContextTokens || Infinity, defaultContextTokens);
+  const checked = checkModel(header, wanted);
+  const { encoder, trainContextTokens } = checked.hyperparameters;
+  // Encoders know no positions beyond those of their training.
+  const contextTokens = encoder ? Math.min(wanted, trainContextTokens) : wanted;
   const parallel = options.parallel ?? defaultParallel;
-  const checked = checkModel(header, contextTokens);
   const workers = Math.max(1, options.threads ?? cores);
-  await using adapters = await openAdapters(options, header, platform);
-  const { setup, usedBytes } = prepare(header, checked, {
-    adapters: adapters.all,
-    contextTokens,
-    parallel,
-    workers,
-    batchTokens: options.batchTokens,
-  });
+  const adapting = { adapters: options.adapters, model: header, open: platform.openAdapter, signal: call.signal };
+  const { setup, usedBytes, adapters } = await prepareAdapters(adapting, (opened) =>
+    prepare(header, checked, { contextTokens, parallel, workers, batchTokens: options.batchTokens, adapters: opened }),
+  );
   const totalBytes = info.weightBytes;
   const onProgress = (bytes: number): void =>
     call.onProgress?.({ phase: "load", label: name, completedBytes: Math.min(bytes, totalBytes), totalBytes });
-  await adapters.load(setup, call.signal);
   const threads = await startThreads({ setup, file, start, signal: call.signal, onProgress });
   onProgress(totalBytes);
   return {
@@ -95,52 +83,21 @@ async function load(job: LoadJob, platform: Platform): Promise<LoadedModel> {
     // Under Node the parent notices when this process dies; here nobody would be left to tell.
     died: new Promise<void>(() => {}),
     memory: () => ({ ramBytes: usedBytes(), vramBytes: 0 }),
+    async profile({ signal } = {}) {
+      const { steps, rows } = await threads.ask({ type: "profile" }, "profile", signal);
+      return { steps, rows };
+    },
     dispose: () => threads.dispose(),
     ...methods({
       info,
       threads,
       contextTokens,
       parallel,
-      adapters: adapters.all.map(({ path, scale }) => ({ path, scale })),
+      adapters,
       text: createModelText(tokenizer, info),
       rows: setup.plan.capacity.all,
     }),
   };
-}
-
-interface OpenAdapters extends AsyncDisposable {
-  readonly all: readonly (Adapter & LoadedAdapter)[];
-  load(setup: Parameters<typeof loadAdapter>[1], signal: AbortSignal | undefined): Promise<void>;
-}
-
-/** Reads and checks the headers; the files stay open until the adapters are loaded. */
-async function openAdapters({ adapters = [] }: LoadOptions, model: GgufFile, platform: Platform): Promise<OpenAdapters> {
-  const files: AdapterFile[] = [];
-  const close = async (): Promise<void> => void (await Promise.all(files.map((file) => file.close())));
-  try {
-    for (const { path } of adapters) {
-      if (!platform.openAdapter) throw new HearthError("unsupported_option", "Adapters cannot be loaded here.");
-      files.push(await platform.openAdapter(path));
-    }
-    const all = files.map(({ header }, index) => {
-      const { path = "", scale = 1 } = adapters[index] ?? {};
-      return { path, scale: checkScale(scale), ...readAdapter(header, model, index) };
-    });
-    return {
-      all,
-      async load(setup, signal) {
-        for (const [index, { read }] of files.entries()) {
-          signal?.throwIfAborted();
-          const adapter = all[index];
-          if (adapter) await loadAdapter(adapter, setup, read);
-        }
-      },
-      [Symbol.asyncDispose]: close,
-    };
-  } catch (error) {
-    await close();
-    throw error;
-  }
 }
 
 interface MethodsContext {

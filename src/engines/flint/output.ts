@@ -1,6 +1,7 @@
 /** From generated tokens to shown text: whole characters, and nothing of a stop string. */
 import type { GenerateEvent, LogprobEntry, TokenLogprob } from "../../spec/event.ts";
-import { createStopMatcher } from "../../util/stop.ts";
+import { createTextStream } from "./sampling/stop.ts";
+import type { StopStep } from "../../util/stop.ts";
 import type { TokenChoice } from "./threads/protocol.ts";
 import type { Tokenizer } from "./tokenizer/contract.ts";
 
@@ -8,8 +9,6 @@ export interface OutputOptions {
   readonly tokenizer: Tokenizer;
   readonly stop: readonly string[];
   readonly topLogprobs: number | undefined;
-  /** The answer begins a text: the space that some vocabularies put there is not shown. */
-  readonly prompt: readonly number[];
 }
 
 export interface Output {
@@ -21,12 +20,10 @@ export interface Output {
 }
 
 export function createOutput({ tokenizer, stop, topLogprobs }: OutputOptions): Output {
-  const decoder = new TextDecoder();
-  const stops = createStopMatcher(stop);
+  const stream = createTextStream(stop);
   let stopped: string | undefined;
-  const show = (text: string): string => {
-    const step = stops.push(text);
-    if (step.stop !== undefined) stopped = step.stop;
+  const show = (step: StopStep): string => {
+    stopped = step.stop;
     return step.text;
   };
   return {
@@ -35,15 +32,14 @@ export function createOutput({ tokenizer, stop, topLogprobs }: OutputOptions): O
     },
     take(choice) {
       const { token } = choice;
-      const bytes = tokenizer.endTokens.has(token) ? new Uint8Array(0) : tokenizer.tokenBytes(token);
-      const text = show(decoder.decode(bytes, { stream: true }));
+      // A token that ends a text says nothing, where the caller wants to go on behind it.
+      const text = show(stream.push(tokenizer.endTokens.has(token) ? undefined : tokenizer.tokenBytes(token)));
       const logprobs = topLogprobs === undefined ? {} : { logprobs: [toEntry(choice, tokenizer)] };
       return { type: "token-delta", text, tokens: [token], ...logprobs };
     },
     flush() {
       if (stopped !== undefined) return undefined;
-      const last = decoder.decode();
-      const text = (last === "" ? "" : show(last)) + stops.flush();
+      const text = show(stream.flush());
       return text === "" ? undefined : { type: "token-delta", text, tokens: [] };
     },
   };

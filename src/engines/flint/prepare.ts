@@ -47,7 +47,8 @@ export function prepare(file: GgufFile, checked: CheckedModel, options: PrepareO
   for (const { tensors } of adapters) for (const [name, tensor] of tensors) types.set(name, adapterType(tensor));
   const typeOf = (name: string): GgmlTypeName => types.get(name) ?? "F32";
   const recording = recordModel(checked, { typeOf, adapters });
-  const encoder = recording.result.kind === "hidden";
+  // Each of their texts is one step.
+  const encoder = recording.result.kind === "hidden" || checked.hyperparameters.encoder !== undefined;
   const rows = encoder ? contextTokens : Math.min(batchTokens ?? defaultRows, contextTokens);
   const width = recording.values[recording.result.value]?.width ?? 1;
   const outputs = encoder ? rows : Math.min(rows, Math.max(parallel, Math.floor(resultBytes / (width * 4))));

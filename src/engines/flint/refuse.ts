@@ -13,8 +13,13 @@ export function refuseFlint(info: ModelInfo, device: Device): string | undefined
 }
 
 /** The first load option that flint cannot honour, and why; undefined: it takes them all. */
-export function refuseFlintOptions(load: LoadOptions): { readonly option: string; readonly reason: string } | undefined {
-  const refuse = (option: keyof LoadOptions, reason: string): { option: string; reason: string } => ({ option, reason });
+export function refuseFlintOptions(
+  load: LoadOptions,
+): { readonly option: string; readonly reason: string } | undefined {
+  const refuse = (option: keyof LoadOptions, reason: string): { option: string; reason: string } => ({
+    option,
+    reason,
+  });
   for (const option of ["kvTypeK", "kvTypeV"] as const) {
     const type = load[option] ?? "f16";
     if (type !== "f16") return refuse(option, `flint keeps its KV cache in f16, not ${type}`);
@@ -25,7 +30,8 @@ export function refuseFlintOptions(load: LoadOptions): { readonly option: string
   if (load.gpuLayers !== undefined && load.gpuLayers !== "auto" && load.gpuLayers !== 0) {
     return refuse("gpuLayers", `flint computes on the CPU; ${load.gpuLayers} layers were asked for on a GPU`);
   }
-  if (load.mmap === true) return refuse("mmap", "flint reads the weights into its own memory and does not map the file");
+  if (load.mmap === true)
+    return refuse("mmap", "flint reads the weights into its own memory and does not map the file");
   if (load.mlock === true) return refuse("mlock", "flint cannot lock its memory");
   return undefined;
 }

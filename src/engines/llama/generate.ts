@@ -1,4 +1,5 @@
 import type { LlamaContextSequence, SequenceEvaluateOptions, Token } from "node-llama-cpp";
+import { HearthError } from "../../error.ts";
 import type { GenerateRequest } from "../../spec/engine.ts";
 import type { GenerateEvent } from "../../spec/event.ts";
 import type { Sampling } from "../../spec/sampling.ts";
@@ -35,6 +36,7 @@ export async function* generate(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<GenerateEvent> {
   const { slots, sequences, contextTokens } = context;
+  if (request.adapters) throw refuseAdapters();
   const prompt = context.text.promptTokens(request.prompt);
   // The last place is for the answer: a prompt that fills the context leaves none.
   if (prompt.length >= contextTokens) throw tooLong(prompt.length, contextTokens);
@@ -49,6 +51,14 @@ export async function* generate(
     watch?.stop();
     lease.release(sequence.contextTokens);
   }
+}
+
+/** A context of llama.cpp has its adapters for all sequences. */
+function refuseAdapters(): HearthError {
+  return new HearthError("unsupported_option", "llama.cpp uses the adapters that the model was loaded with.", {
+    hint: "Leave `adapters` out of the request, or load the model with the flint engine.",
+    details: { option: "adapters", engine: "llama" },
+  });
 }
 
 async function acquire(

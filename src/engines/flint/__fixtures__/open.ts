@@ -3,7 +3,7 @@ import { parseGguf } from "../../../formats/gguf/parse.ts";
 import type { GgufFile } from "../../../formats/gguf/types.ts";
 import type { CheckedModel } from "../check.ts";
 import { checkModel } from "../check.ts";
-import type { Reference } from "../graph/reference.ts";
+import type { Reference, ReferenceOptions } from "../graph/reference.ts";
 import { createReference } from "../graph/reference.ts";
 
 export interface OpenModel {
@@ -27,9 +27,13 @@ export interface OpenReference extends CheckedModel {
   readonly reference: Reference;
 }
 
-/** Checks the model and builds its forward pass with the reference graph. */
-export function openReference({ file, weights }: OpenModel, contextTokens?: number): OpenReference {
+/** Checks the model and builds its forward pass with the reference graph. `keep`: see `ReferenceOptions`. */
+export function openReference(
+  { file, weights }: OpenModel,
+  contextTokens?: number,
+  keep?: ReferenceOptions["keep"],
+): OpenReference {
   const checked = checkModel(file, contextTokens);
   const { architecture, hyperparameters } = checked;
-  return { ...checked, reference: createReference((graph) => architecture.build(graph, hyperparameters), weights) };
+  return { ...checked, reference: createReference((graph) => architecture.build(graph, hyperparameters), { weights, keep }) };
 }

@@ -22,6 +22,10 @@ export interface Variant {
 
 /** The bytes of a GGUF file. */
 export function makeVariant(variant: Variant): Uint8Array<ArrayBuffer> {
+  return modelBytes(variantContent(variant));
+}
+
+export function variantContent(variant: Variant): GgufContent {
   const metadata = variant.metadata ?? variantMetadata(variant);
   const vectors = Object.entries(variant.vectors ?? {}).map(([name, values]) => floats(name, [values.length], values));
   const header = parseGguf(encodeHeader({ metadata, tensors: [] }).bytes);
@@ -32,7 +36,7 @@ export function makeVariant(variant: Variant): Uint8Array<ArrayBuffer> {
   architecture.build(createShapes(), { ...hyperparameters, tensors: wish(wanted, variant.optional ?? /^$/) });
   const normal = randomNormal(1);
   const tensors = [...wanted].map(([name, shape]) => random(name, shape, normal));
-  return modelBytes({ metadata, tensors: [...tensors, ...vectors] });
+  return { metadata, tensors: [...tensors, ...vectors] };
 }
 
 function variantMetadata({ architecture, keys = {} }: Variant): GgufContent["metadata"] {

@@ -56,10 +56,12 @@ async function loadPiece({ tensor, matrix, piece, memory, start }: PieceJob, rea
   const { k, n, layout, address, expertBytes } = matrix;
   const { expert, row, rows } = piece;
   const rowBytes = tensorBytes(ggmlType(tensor.typeName), [k]);
-  const bytes = new Uint8Array(rows * rowBytes);
-  await read(start + tensor.offset + (expert * n + row) * rowBytes, bytes);
+  // Rows that a group lacks are zeros.
+  const whole = Math.ceil(rows / rowGroup) * rowGroup;
+  const bytes = new Uint8Array(whole * rowBytes);
+  await read(start + tensor.offset + (expert * n + row) * rowBytes, bytes.subarray(0, rows * rowBytes));
   const to = address + expert * expertBytes + (row / rowGroup) * rowGroupBytes(layout, k);
-  packRows({ ...inMemory(tensor, bytes, rows * k), k, rows, target: new Uint8Array(memory.buffer, to) });
+  packRows({ ...inMemory(tensor, bytes, whole * k), k, rows: whole, target: new Uint8Array(memory.buffer, to) });
 }
 
 function inMemory(tensor: GgufTensor, source: Uint8Array, elements: number): Pick<Parameters<typeof packRows>[0], "type" | "source"> {

@@ -30,7 +30,12 @@ export function parametersOf({ model, layer }: Block): LayerParameters {
 }
 
 /** Norm of whole rows by `blk.<layer>.<name>`, or by `<name>` where there is no layer. */
-export function norm(block: Omit<Block, "layer"> & { layer?: number }, x: Value, name: string, bias: Bias = "none"): Value {
+export function norm(
+  block: Omit<Block, "layer"> & { layer?: number },
+  x: Value,
+  name: string,
+  bias: Bias = "none",
+): Value {
   const path = block.layer === undefined ? name : `blk.${block.layer}.${name}`;
   return block.graph.norm(x, {
     ...block.model.norm,

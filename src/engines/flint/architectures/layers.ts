@@ -62,7 +62,9 @@ export function readLayers(
   const local = own && global ? readLocalRope({ file, architecture, global, base: own.base }) : global;
   const window = options.window && readWindow(file, architecture, options.window);
   const dense = perLayer(file, `${architecture}.feed_forward_length`, heads.heads.length);
-  const expert = hasExperts ? perLayer(file, `${architecture}.expert_feed_forward_length`, heads.heads.length) : undefined;
+  const expert = hasExperts
+    ? perLayer(file, `${architecture}.expert_feed_forward_length`, heads.heads.length)
+    : undefined;
   return heads.heads.map((count, layer) => {
     const isLocal = window?.isLocal(layer) ?? false;
     const rope = options.withoutRope?.(layer) ? undefined : isLocal ? local : global;

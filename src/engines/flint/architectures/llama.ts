@@ -19,12 +19,20 @@ import { readHyperparameters } from "./hyperparameters.ts";
 
 /**
  * Llama (arXiv 2302.13971, 2307.09288, 2407.21783), Mistral (2310.06825) without its window, as llama.cpp, and Mixtral
- * (2401.04088). Biases where the file has them.
+ * (2401.04088), and families whose models have the same graph. Biases where the file has them.
  */
 export const llama: Architecture = {
-  names: ["llama"],
+  names: ["llama", "internlm2", "xverse", "ernie4_5"],
   hyperparameters: (file, contextTokens) =>
     readHyperparameters(file, { contextTokens, norm: "rms", rope: "interleaved", ropeFactors: true }),
+  build: buildLlama,
+};
+
+/** EXAONE 3 (arXiv 2408.03541): llama with rotation of halves. */
+export const exaone: Architecture = {
+  names: ["exaone"],
+  hyperparameters: (file, contextTokens) =>
+    readHyperparameters(file, { contextTokens, norm: "rms", rope: "halves", ropeFactors: true }),
   build: buildLlama,
 };
 
@@ -41,7 +49,7 @@ export const smollm3: Architecture = {
   build: buildLlama,
 };
 
-export function buildLlama(graph: Graph, model: Hyperparameters): void {
+function buildLlama(graph: Graph, model: Hyperparameters): void {
   let x = embedTokens(graph, model);
   forEachLayer(graph, model, (block) => {
     const q = project(block, norm(block, x, "attn_norm"), "optional");

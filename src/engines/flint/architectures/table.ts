@@ -1,9 +1,10 @@
 import type { Architecture } from "./architecture.ts";
 import { bert } from "./bert.ts";
+import { gemma } from "./gemma.ts";
 import { gemma2 } from "./gemma2.ts";
 import { gemma3 } from "./gemma3.ts";
 import { granite, granitemoe } from "./granite.ts";
-import { llama, smollm3 } from "./llama.ts";
+import { exaone, llama, smollm3 } from "./llama.ts";
 import { modernBert } from "./modern-bert.ts";
 import { nomicBert } from "./nomic-bert.ts";
 import { olmo2 } from "./olmo2.ts";
@@ -17,10 +18,12 @@ export const architectures: ReadonlyMap<string, Architecture> = new Map(
   [
     llama,
     smollm3,
+    exaone,
     qwen2,
     qwen2moe,
     qwen3,
     qwen3moe,
+    gemma,
     gemma2,
     gemma3,
     phi3,

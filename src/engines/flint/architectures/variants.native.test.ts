@@ -2,7 +2,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Llama, LlamaModel, Token } from "node-llama-cpp";
+import type { Llama, LlamaModel } from "node-llama-cpp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openSession, startLlama } from "../../../../scripts/golden/llama.ts";
 import type { GgufTypedValue } from "../../../formats/gguf/encode.ts";
@@ -40,6 +40,11 @@ const variants: [string, Variant][] = [
       vectors: longrope,
     },
   ],
+  ["internlm2", { architecture: "internlm2", optional: /^output/ }],
+  ["xverse", { architecture: "xverse", optional: /^output/ }],
+  ["ernie4_5", { architecture: "ernie4_5" }],
+  ["exaone with factors", { architecture: "exaone", vectors: { "rope_freqs.weight": factors.long } }],
+  ["gemma", { architecture: "gemma", keys: wideHeads() }],
   ["qwen2 with YaRN", { architecture: "qwen2", keys: yarn }],
   [
     "qwen2moe with the width of all experts used",
@@ -50,10 +55,26 @@ const variants: [string, Variant][] = [
   ["gemma2 of 46 layers", { architecture: "gemma2", keys: { block_count: integer(46), ...wideHeads() } }],
   ["gemma3 without a window", { architecture: "gemma3", keys: wideHeads() }],
   ["gemma3 of 62 layers", { architecture: "gemma3", keys: { block_count: integer(62), ...wideHeads() } }],
-  ["phi3 with a window", { architecture: "phi3", keys: { "attention.sliding_window": integer(4) }, optional: /attn_qkv/ }],
-  ["granite without positions", { architecture: "granite", keys: { ...granite, "rope.scaling.finetuned": { type: "bool", value: false } }, optional: /bias/ }],
-  ["granitemoe with a shared expert", { architecture: "granitemoe", keys: { ...granite, ...experts, expert_shared_feed_forward_length: integer(48) } }],
-  ["olmo2 with windows and YaRN, which is OLMo 3", { architecture: "olmo2", keys: { ...yarn, block_count: integer(5), "attention.sliding_window": integer(6) } }],
+  [
+    "phi3 with a window",
+    { architecture: "phi3", keys: { "attention.sliding_window": integer(4) }, optional: /attn_qkv/ },
+  ],
+  [
+    "granite without positions",
+    {
+      architecture: "granite",
+      keys: { ...granite, "rope.scaling.finetuned": { type: "bool", value: false } },
+      optional: /bias/,
+    },
+  ],
+  [
+    "granitemoe with a shared expert",
+    { architecture: "granitemoe", keys: { ...granite, ...experts, expert_shared_feed_forward_length: integer(48) } },
+  ],
+  [
+    "olmo2 with windows and YaRN, which is OLMo 3",
+    { architecture: "olmo2", keys: { ...yarn, block_count: integer(5), "attention.sliding_window": integer(6) } },
+  ],
   ["stablelm without biases", { architecture: "stablelm", keys: layerNorm(8), optional: /ffn_norm/ }],
   ["smollm3 of six layers", { architecture: "smollm3", keys: { block_count: integer(6) }, optional: /^output/ }],
 ];
@@ -97,7 +118,7 @@ describe("a variant has the logits of llama.cpp", () => {
     validateForEngine(model.file);
     const theirs = await llama.loadModel({ modelPath: path, gpuLayers: 0, defaultContextFlashAttention: false });
     try {
-      expect(await difference(model, theirs)).toBeLessThan(variant.architecture.startsWith("gemma") ? 0.02 : 1e-4);
+      expect(await difference(model, theirs)).toBeLessThan(variant.architecture.startsWith("gemma") ? 2e-3 : 1e-4);
     } finally {
       await theirs.dispose();
     }
@@ -111,7 +132,11 @@ async function difference(model: OpenModel, theirs: LlamaModel): Promise<number>
   const logits = openReference(model, contextTokens).reference.step(rows);
   const session = await openSession(theirs, { contextTokens });
   let largest = 0;
-  for (const [start, end] of [[0, 1], [1, 9], [9, tokens.length]] as const) {
+  for (const [start, end] of [
+    [0, 1],
+    [1, 9],
+    [9, tokens.length],
+  ] as const) {
     const wanted = await session.read(tokens.slice(start, end));
     const scale = Math.max(...wanted.map(Math.abs));
     const apart = wanted.map((logit, at) => Math.abs(logit - (logits[end - 1]?.[at] ?? NaN)) / scale);
@@ -120,4 +145,3 @@ async function difference(model: OpenModel, theirs: LlamaModel): Promise<number>
   await session.dispose();
   return largest;
 }
-void (0 as unknown as Token);

@@ -3,6 +3,7 @@ import type { AttendShape } from "../kernels/wasm/attention.ts";
 import { attend, attendName, attendScratchBytes } from "../kernels/wasm/attention.ts";
 import type { Counts } from "./counts.ts";
 import type { KernelWriters } from "./kernels.ts";
+import { asideRows } from "./matrices.ts";
 import type { StageRunner } from "./matrices.ts";
 import type { PlacedAttention, Plan } from "./plan.ts";
 import type { AttendOp } from "./program.ts";
@@ -20,7 +21,7 @@ function shapeOf({ heads, keyHeads, headWidth, valueWidth, scale, softCap }: Pla
 const tileQueries = 32;
 const mostPieces = 1024;
 
-export function attendRunner(op: AttendOp, { plan, kernels, scratch }: RowContext): StageRunner {
+export function attendRunner(op: AttendOp, { plan, kernels, memory, scratch }: RowContext): StageRunner {
   const attention = plan.attentions[op.attention];
   const q = plan.values[op.q];
   const out = plan.values[op.out];
@@ -35,7 +36,11 @@ export function attendRunner(op: AttendOp, { plan, kernels, scratch }: RowContex
   const tileRows = whole ? Math.max(1, Math.floor(Math.min(tileQueries, fits) / group)) : 1;
   const groupQueries = Math.min(group, fits);
 
-  const runTile = (tile: Tile, counts: Counts): void => {
+  const rowBytes = heads * valueWidth * 4;
+  const own = scratch + Math.ceil(attendScratchBytes(shape, groupQueries * tileRows) / 64) * 64;
+  const bytes = new Uint8Array(memory.buffer);
+
+  const runTile = (tile: Tile, counts: Counts, aside: boolean): void => {
     const { row, rows, keyHead } = tile;
     const { first, end, step } = rangeOf(attention, row, counts);
     const keys = attention.keys + (keyHead * keyBlockBytes) / keyHeads;
@@ -43,7 +48,7 @@ export function attendRunner(op: AttendOp, { plan, kernels, scratch }: RowContex
     for (let head = keyHead * group; head < (keyHead + 1) * group; head += groupQueries) {
       const count = Math.min(groupQueries, (keyHead + 1) * group - head);
       const from = q.address + row * q.stride + head * headWidth * 4;
-      const to = out.address + row * out.stride + head * valueWidth * 4;
+      const to = (aside ? own : out.address + row * out.stride) + head * valueWidth * 4;
       const table = counts.table(row);
       kernel(from, to, rows, count, keys, values, table, first, end, step, counts.length(row), scratch);
     }
@@ -55,9 +60,22 @@ export function attendRunner(op: AttendOp, { plan, kernels, scratch }: RowContex
       const pieces = Math.min(mostPieces, tiles);
       const end = Math.floor((tiles * (piece + 1)) / pieces);
       for (let index = Math.floor((tiles * piece) / pieces); index < end; index++) {
-        runTile(tileAt(index, { counts, tileRows, keyHeads }), counts);
+        runTile(tileAt(index, { counts, tileRows, keyHeads }), counts, false);
       }
     },
+    ...(own + asideRows * rowBytes <= scratch + plan.scratchBytes && {
+      aside(piece, counts) {
+        runTile(tileAt(piece, { counts, tileRows, keyHeads }), counts, true);
+      },
+      publish(piece, counts) {
+        const { row, rows, keyHead } = tileAt(piece, { counts, tileRows, keyHeads });
+        const start = keyHead * group * valueWidth * 4;
+        for (let index = 0; index < rows; index++) {
+          const from = own + index * rowBytes + start;
+          bytes.copyWithin(out.address + (row + index) * out.stride + start, from, from + group * valueWidth * 4);
+        }
+      },
+    }),
   };
 }
 

@@ -7,6 +7,7 @@ import { streamsFor } from "./kernels.ts";
 import type { PlacedMatrix, PlacedValue, Plan } from "./plan.ts";
 import type { MatmulOp } from "./program.ts";
 import type { Counts } from "./counts.ts";
+import type { RowContext } from "./rows.ts";
 
 export type Kernel = (...parameters: number[]) => void;
 export type Kernels = Readonly<Record<string, Kernel>>;
@@ -15,6 +16,11 @@ export type Kernels = Readonly<Record<string, Kernel>>;
 export interface StageRunner {
   pieces(counts: Counts): number;
   run(piece: number, counts: Counts): void;
+  /** Computes a piece into memory of the worker's own; `publish` then copies it to its place. */
+  aside?(piece: number, counts: Counts): void;
+  publish?(piece: number, counts: Counts): void;
+  /** Too little to share. */
+  readonly alone?: boolean;
 }
 
 interface Job {
@@ -40,26 +46,50 @@ const piecesPerWorker = 32;
 export function matmulRunner(
   ops: readonly MatmulOp[],
   plan: Plan,
-  { kernels, workers }: { readonly kernels: Kernels; readonly workers: number },
+  { kernels, workers, memory, scratch }: Pick<RowContext, "kernels" | "workers" | "memory" | "scratch">,
 ): StageRunner {
   const matrices = ops.filter(({ adapter }) => adapter === undefined).length || 1;
   const jobs = ops.map((op) => createJob(op, plan, { kernels, workers, matrices }));
   const dense = jobs.reduce((sum, { pieces, experts }) => sum + pieces * experts, 0);
+  const find = (piece: number): readonly [Job, number] => {
+    let rest = piece;
+    for (const job of jobs) {
+      const pieces = job.pieces * job.experts;
+      if (rest < pieces) return [job, rest];
+      rest -= pieces;
+    }
+    throw new RangeError(`no piece ${piece}`);
+  };
+  const bytes = new Uint8Array(memory.buffer);
+  const widest = Math.max(...jobs.map(({ step }) => step * rowGroup * 4));
+  const fits = jobs.every(({ experts }) => experts === 1) && widest * asideRows <= plan.scratchBytes;
   return {
     pieces: () => dense,
     run(piece, counts) {
-      let rest = piece;
-      for (const job of jobs) {
-        const pieces = job.pieces * job.experts;
-        if (rest < pieces) {
-          runPiece(job, rest, counts);
-          return;
-        }
-        rest -= pieces;
-      }
+      const [job, rest] = find(piece);
+      runPiece(job, rest, counts);
     },
+    ...(fits && {
+      aside(piece, counts) {
+        const [job, rest] = find(piece);
+        runPiece(job, rest, counts, { address: scratch, stride: job.step * rowGroup * 4 });
+      },
+      publish(piece, counts) {
+        const [{ y, step, groups, pieces }, rest] = find(piece);
+        const first = (rest % pieces) * step;
+        const length = Math.min(step, groups - first) * rowGroup * 4;
+        const rows = counts.rows(y.rows);
+        for (let row = 0; row < rows; row++) {
+          const from = scratch + row * step * rowGroup * 4;
+          bytes.copyWithin(y.address + row * y.stride + first * rowGroup * 4, from, from + length);
+        }
+      },
+    }),
   };
 }
+
+/** Rows of a step up to which pieces are computed aside: stages then take less time than a time slice of the system. */
+export const asideRows = 2;
 
 interface JobContext {
   readonly kernels: Kernels;
@@ -109,7 +139,13 @@ function kernelsFor({ layout, k }: PlacedMatrix, tokens: number, kernels: Kernel
   return [streams, find(name(streams)), find(name(1))];
 }
 
-function runPiece(job: Job, piece: number, counts: Counts): void {
+interface Target {
+  readonly address: number;
+  readonly stride: number;
+}
+
+/** Writes to the place of the results, or to another one, where the piece stands alone. */
+function runPiece(job: Job, piece: number, counts: Counts, aside?: Target): void {
   const { matrix, x, y, firstGroup, groups, step, pieces, experts, adapter } = job;
   if (adapter !== undefined && !counts.usesAdapter(adapter)) return;
   const first = (piece % pieces) * step;
@@ -126,9 +162,10 @@ function runPiece(job: Job, piece: number, counts: Counts): void {
     const [streams, kernel, rest] = chosen;
     const sets = Math.floor(count / streams);
     const xAt = x.address + row * x.stride;
-    const yAt = y.address + row * y.stride + first * rowGroup * 4;
-    if (sets > 0) kernel(w, xAt, yAt, y.stride, sets);
+    const stride = aside?.stride ?? y.stride;
+    const yAt = aside ? aside.address + row * stride : y.address + row * stride + first * rowGroup * 4;
+    if (sets > 0) kernel(w, xAt, yAt, stride, sets);
     const done = sets * streams;
-    if (done < count) rest(w + done * bytes, xAt, yAt + done * rowGroup * 4, y.stride, count - done);
+    if (done < count) rest(w + done * bytes, xAt, yAt + done * rowGroup * 4, stride, count - done);
   }
 }

@@ -140,7 +140,8 @@ export function attendRow(query: Float64Array, { position, entries, options }: R
     for (const [index, { values }] of seen.entries()) {
       for (let at = 0; at < valueWidth; at++) {
         const share = (shares[index] ?? 0) / total;
-        out[head * valueWidth + at] = (out[head * valueWidth + at] ?? 0) + share * (values[keyHead * valueWidth + at] ?? 0);
+        out[head * valueWidth + at] =
+          (out[head * valueWidth + at] ?? 0) + share * (values[keyHead * valueWidth + at] ?? 0);
       }
     }
   }

@@ -28,17 +28,20 @@ interface Step {
   readonly values: Rows[];
 }
 
-/** `weights` gives all elements of a tensor, as floats, in the order of the file. */
-export function createReference(
-  build: (graph: Graph) => void,
-  weights: (name: string) => ArrayLike<number>,
-): Reference {
+export interface ReferenceOptions {
+  /** All elements of a tensor, as floats, in the order of the file. */
+  readonly weights: (name: string) => ArrayLike<number>;
+  /** What the cache keeps of an element of a key or value, e.g. the nearest half float. Default: all of it. */
+  readonly keep?: ((element: number) => number) | undefined;
+}
+
+export function createReference(build: (graph: Graph) => void, options: ReferenceOptions): Reference {
   const ops: ((step: Step) => Rows)[] = [];
   const value = (width: number, run: (step: Step) => Rows): Value => {
     ops.push(run);
     return { id: ops.length - 1, width };
   };
-  build(createGraph(value, weights));
+  build(createGraph(value, options));
   return {
     step(rows) {
       const step: Step = { rows, values: [] };
@@ -51,7 +54,7 @@ export function createReference(
 type Define = (width: number, run: (step: Step) => Rows) => Value;
 type Weights = (name: string) => ArrayLike<number>;
 
-function createGraph(value: Define, weights: Weights): Graph {
+function createGraph(value: Define, { weights, keep = (element) => element }: ReferenceOptions): Graph {
   /** A value whose rows are made from those of another, one by one. */
   const map = (x: Value, width: number, run: (row: Float64Array) => Float64Array): Value =>
     value(width, ({ values }) => rowsOf(values, x).map(run));
@@ -82,14 +85,16 @@ function createGraph(value: Define, weights: Weights): Graph {
         }),
       ),
     activate: (x, activation) => map(x, x.width, (row) => row.map((element) => activate(element, activation))),
-    attention: (q, k, v, options) => value(options.heads * options.valueWidth, attention({ q, k, v }, options, vector)),
+    attention: (q, k, v, options) =>
+      value(options.heads * options.valueWidth, attention({ q, k, v }, options, { vector, keep })),
     experts: (x, options) => map(x, x.width, (row) => mixExperts(row, options, weights)),
     outputRows: (x) =>
       value(x.width, ({ rows, values }) => rowsOf(values, x).filter((_, index) => rows[index]?.output ?? false)),
     meanRows: (x) => value(x.width, (step) => meanRows(step, x)),
     logits(x, weight, { bias, scale = 1, softCap } = {}) {
       const scores = graph.scale(linear(x, weight, bias), scale);
-      if (softCap !== undefined) map(scores, weight.n, (row) => row.map((score) => softCap * Math.tanh(score / softCap)));
+      if (softCap !== undefined)
+        map(scores, weight.n, (row) => row.map((score) => softCap * Math.tanh(score / softCap)));
     },
     hidden: (x) => void graph.scale(x, 1),
   };
@@ -115,11 +120,16 @@ function resolve(
   return { weights: vector(weight), biases: vector(bias) };
 }
 
+interface AttentionSource {
+  readonly vector: (of: Vector | undefined) => ArrayLike<number> | undefined;
+  readonly keep: (element: number) => number;
+}
+
 /** Keeps what it has seen of each sequence. */
 function attention(
   { q, k, v }: { readonly q: Value; readonly k: Value; readonly v: Value },
   options: AttentionOptions,
-  vector: (of: Vector | undefined) => ArrayLike<number> | undefined,
+  { vector, keep }: AttentionSource,
 ): (step: Step) => Rows {
   const cache = new Map<number, CacheEntry[]>();
   const { rope, headWidth } = options;
@@ -129,8 +139,8 @@ function attention(
   return ({ rows, values }) => {
     for (const [index, { sequence, position }] of rows.entries()) {
       const entries = cache.get(sequence) ?? [];
-      const keys = rotated(rowsOf(values, k)[index] ?? new Float64Array(), position);
-      entries[position] = { position, keys, values: rowsOf(values, v)[index] ?? new Float64Array() };
+      const keys = rotated(rowsOf(values, k)[index] ?? new Float64Array(), position).map(keep);
+      entries[position] = { position, keys, values: (rowsOf(values, v)[index] ?? new Float64Array()).map(keep) };
       cache.set(sequence, entries);
     }
     return rows.map(({ sequence, position }, index) => {

@@ -16,6 +16,7 @@ export function routeRunner(
   const { slotRows, slotWeights, slotOf, expertStarts } = plan.step;
   return {
     pieces: () => 1,
+    alone: true,
     run(_, counts) {
       const total = counts.rows(rows);
       const chosen = new Int32Array(total * used);

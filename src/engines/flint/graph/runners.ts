@@ -25,7 +25,7 @@ export function createRunners({ plan, memory, module, index, workers }: RunnerOp
       case "rows":
         return rowRunner(stage, context);
       case "matmul":
-        return matmulRunner(stage.ops, plan, { kernels, workers });
+        return matmulRunner(stage.ops, plan, context);
       case "attend":
         return attendRunner(stage.op, context);
       case "route":

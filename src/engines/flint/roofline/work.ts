@@ -1,8 +1,7 @@
 import { readGguf } from "../../../formats/gguf/read.ts";
 import { checkModel } from "../check.ts";
-import type { Matrix } from "../graph/graph.ts";
-import { record } from "../graph/record.ts";
-import type { Layout } from "../weights/layout.ts";
+import type { Graph, Matrix } from "../graph/graph.ts";
+import { createShapes } from "../graph/shapes.ts";
 import { matrixBytes } from "../weights/layout.ts";
 import { layoutOf } from "../weights/pack.ts";
 
@@ -14,22 +13,45 @@ export interface ModelWork {
   readonly prefillOperations: number;
 }
 
-/** Adds up the recorded forward pass. Throws what `checkModel` throws. */
+/** Adds up the matrices of the forward pass. Throws what `checkModel` throws. */
 export async function modelWork(path: string, name: string): Promise<ModelWork> {
   const file = await readGguf(path, { name });
   const { architecture, hyperparameters } = checkModel(file);
   const types = new Map(file.tensors.map((tensor) => [tensor.name, tensor.typeName]));
-  const layout = (matrix: Matrix): Layout => layoutOf(types.get(matrix.name) ?? "F32");
-  const { ops, values, expertsUsed } = record((graph) => architecture.build(graph, hyperparameters), layout);
-  let decodeBytes = 0;
-  let prefillOperations = 0;
-  for (const op of ops) {
-    if (op.kind !== "matmul") continue;
-    const { weight } = op;
-    const times = weight.experts === undefined ? 1 : expertsUsed;
-    decodeBytes += matrixBytes(layout(weight), weight) * times;
-    const rows = values[op.out]?.rows;
-    if (rows === "all" || rows === "slots") prefillOperations += 2 * weight.k * weight.n * times;
-  }
-  return { decodeBytes, prefillOperations };
+  const work = { decodeBytes: 0, prefillOperations: 0 };
+  const count: CountMatrix = (weight, { times, outputOnly }) => {
+    work.decodeBytes += matrixBytes(layoutOf(types.get(weight.name) ?? "F32"), weight) * times;
+    if (!outputOnly) work.prefillOperations += 2 * weight.k * weight.n * times;
+  };
+  architecture.build(counting(count), hyperparameters);
+  return work;
+}
+
+type CountMatrix = (weight: Matrix, how: { readonly times: number; readonly outputOnly: boolean }) => void;
+
+/** A graph that tells of each matrix that a row passes. */
+function counting(count: CountMatrix): Graph {
+  const shapes = createShapes();
+  let outputOnly = false;
+  return {
+    ...shapes,
+    linear(x, weight, options) {
+      count(weight, { times: 1, outputOnly });
+      return shapes.linear(x, weight, options);
+    },
+    experts(x, options) {
+      const { router, gate, up, down, used } = options;
+      count(router, { times: 1, outputOnly });
+      for (const matrix of gate ? [gate, up, down] : [up, down]) count(matrix, { times: used, outputOnly });
+      return shapes.experts(x, options);
+    },
+    outputRows(x) {
+      outputOnly = true;
+      return shapes.outputRows(x);
+    },
+    logits(x, weight, options) {
+      count(weight, { times: 1, outputOnly });
+      shapes.logits(x, weight, options);
+    },
+  };
 }

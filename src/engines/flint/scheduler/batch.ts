@@ -10,8 +10,9 @@ export interface BatchPart {
   /** Position of the first. */
   readonly position: number;
   readonly table: BlockTable;
-  /** Which of them give an output: all, the last one, or those from an index on. */
+  /** Which of them give an output: those from this index on, up to but without another one. Default: to the last. */
   readonly outputsFrom: number;
+  readonly outputsTo?: number | undefined;
   /** Scale of each loaded adapter; absent: those of the load. */
   readonly adapters?: readonly number[] | undefined;
 }
@@ -44,7 +45,7 @@ export class BatchWriter {
       this.#set(step.runs, index * 2 + 1, part.tokens.length);
       part.tokens.forEach((token, offset) => {
         this.#row(row, token, part.position + offset, part);
-        if (offset >= part.outputsFrom) this.#set(step.outputs, output++, row);
+        if (offset >= part.outputsFrom && offset < (part.outputsTo ?? Infinity)) this.#set(step.outputs, output++, row);
         row++;
       });
     });

@@ -11,9 +11,17 @@ const countBits = 12;
 /** Pieces that a stage can have. */
 export const mostPieces = 2 ** countBits - 1;
 const countMask = mostPieces;
+/** Steps are counted round. */
+const stepMask = 0x7ffff;
 
 /** Turns of the waiting loop before a worker lets the system run something else. */
 const spins = 20_000;
+
+/** Pieces of a stage that can be computed aside, see `commit`. */
+const asidePieces = 256;
+
+/** What came of waiting for a stage: all pieces are done, some are late, or the step is over. */
+export type Waited = "done" | "late" | "over";
 
 export class Control {
   readonly #cells: Int32Array<SharedArrayBuffer>;
@@ -25,7 +33,12 @@ export class Control {
   }
 
   static bytes(stages: number): number {
-    return (header + stages * 2) * 4;
+    return (header + stages * (2 + asidePieces)) * 4;
+  }
+
+  /** Whether the pieces of a stage can be computed aside. */
+  static allowsAside(pieces: number): boolean {
+    return pieces <= asidePieces;
   }
 
   /**
@@ -52,7 +65,7 @@ export class Control {
   }
 
   #nextStep(): number {
-    return (Atomics.load(this.#cells, cells.step) + 1) & 0x7ffff;
+    return (Atomics.load(this.#cells, cells.step) + 1) & stepMask;
   }
 
   stop(): void {
@@ -102,14 +115,44 @@ export class Control {
     Atomics.add(this.#cells, header + stage * 2 + 1, 1);
   }
 
-  /** Waits until all pieces of the stage are done; false when the step is over. */
-  awaitStage(stage: number, step: number, pieces: number): boolean {
+  /**
+   * Takes the right to publish a piece that was computed aside. Only one worker gets it, however many have computed the
+   * piece: so a piece whose worker was put to sleep can be computed by another, and what the sleeper made is discarded.
+   */
+  commit(stage: number, step: number, piece: number): boolean {
+    const cell = this.#asideCell(stage, piece);
+    const seen = Atomics.load(this.#cells, cell);
+    // A sleeper of an earlier step must not take back what a later one has published.
+    const ahead = (step - seen) & stepMask;
+    if (ahead === 0 || ahead > stepMask / 2) return false;
+    return Atomics.compareExchange(this.#cells, cell, seen, step) === seen && this.#isOpen(stage, step);
+  }
+
+  isCommitted(stage: number, step: number, piece: number): boolean {
+    return Atomics.load(this.#cells, this.#asideCell(stage, piece)) === step;
+  }
+
+  #asideCell(stage: number, piece: number): number {
+    return header + this.#stages * 2 + stage * asidePieces + piece;
+  }
+
+  #isOpen(stage: number, step: number): boolean {
+    return Atomics.load(this.#cells, header + stage * 2) >> countBits === step;
+  }
+
+  /** Waits until all pieces of the stage are done, or for a short time. */
+  awaitStage(stage: number, step: number, pieces: number): Waited {
     const done = header + stage * 2 + 1;
-    const ticket = header + stage * 2;
     for (let turn = 1; Atomics.load(this.#cells, done) < pieces; turn++) {
-      if ((turn & 63) === 0 && Atomics.load(this.#cells, ticket) >> countBits !== step) return false;
-      if (turn % spins === 0) Atomics.wait(this.#cells, done, Atomics.load(this.#cells, done), 0.05);
+      if ((turn & 63) === 0 && !this.#isOpen(stage, step)) return "over";
+      if (turn % spins === 0) return "late";
     }
-    return Atomics.load(this.#cells, ticket) >> countBits === step;
+    return this.#isOpen(stage, step) ? "done" : "over";
+  }
+
+  /** Lets the system run something else. */
+  rest(stage: number): void {
+    const done = header + stage * 2 + 1;
+    Atomics.wait(this.#cells, done, Atomics.load(this.#cells, done), 0.05);
   }
 }

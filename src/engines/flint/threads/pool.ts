@@ -1,6 +1,6 @@
 /** The threads of one loaded model, as the thread that takes requests sees them. */
 import { deserializeError, HearthError } from "../../../error.ts";
-import type { SerializedError } from "../../../error.ts";
+import { abortError, raceAbort } from "../../../util/abort.ts";
 import { createDeferred } from "../../../util/deferred.ts";
 import type { Command, FileSource, Reply, StartMessage } from "./protocol.ts";
 import { loadCells } from "./worker.ts";
@@ -16,19 +16,28 @@ export interface Thread {
 
 export type StartThread = (start: StartMessage) => Thread;
 
-type IdReply = Extract<Reply, { id: number }>;
+/** What the leader says of one command; errors are errors again. */
+export type CallReply = Exclude<Extract<Reply, { id: number }>, { type: "error" }> | { readonly type: "error"; readonly error: Error };
 type Without<T> = T extends unknown ? Omit<T, "id"> : never;
+type CallCommand = Without<Exclude<Extract<Command, { id: number }>, { type: "cancel" }>>;
 
 export interface OpenCall {
-  send(command: Without<Extract<Command, { id: number }>>): void;
+  send(command: CallCommand): void;
   /** Cancels what still runs, and resolves when the leader has let go of it. */
   close(): Promise<void>;
 }
 
 export interface FlintThreads {
-  open(onReply: (reply: IdReply) => void): OpenCall;
+  /** Resolves with the reason when a thread has ended by itself: nothing can be computed any more. */
+  readonly died: Promise<Error>;
+  open(onReply: (reply: CallReply) => void): OpenCall;
   /** Sends one command and waits for its answer. */
-  ask<T extends IdReply["type"]>(command: Without<Extract<Command, { id: number }>>, type: T, signal?: AbortSignal): Promise<Extract<IdReply, { type: T }>>;
+  ask<T extends CallReply["type"]>(
+    command: CallCommand,
+    type: T,
+    signal?: AbortSignal,
+  ): Promise<Extract<CallReply, { type: T }>>;
+  /** Ends all threads; what still runs fails with `engine_failed`. Idempotent. */
   dispose(): Promise<void>;
 }
 
@@ -68,7 +77,7 @@ function loaded(thread: Thread): Promise<void> {
   const { promise, resolve, reject } = createDeferred<void>();
   thread.onMessage((reply) => {
     if (reply.type === "loaded") resolve();
-    if (reply.type === "load-failed") reject(new HearthError("engine_load_failed", reply.message));
+    if (reply.type === "load-failed") reject(deserializeError(reply.error));
   });
   thread.onFailure(reject);
   return promise;
@@ -77,38 +86,44 @@ function loaded(thread: Thread): Promise<void> {
 function createCalls(threads: readonly Thread[]): FlintThreads {
   const leader = threads[0];
   if (!leader) throw new RangeError("at least one thread is needed");
-  const calls = new Map<number, (reply: IdReply) => void>();
+  const calls = new Map<number, (reply: CallReply) => void>();
+  const died = createDeferred<Error>();
   let nextId = 1;
   let failed: Error | undefined;
   const failAll = (error: Error): void => {
-    failed = error;
-    for (const [id, take] of calls) take({ type: "error", id, error });
+    failed ??= error;
+    for (const take of calls.values()) take({ type: "error", error });
   };
   leader.onMessage((reply) => {
     if (!("id" in reply)) return;
-    const ready = reply.type === "error" ? { ...reply, error: deserializeError(reply.error as SerializedError) } : reply;
-    calls.get(reply.id)?.(ready);
+    calls.get(reply.id)?.(reply.type === "error" ? { ...reply, error: deserializeError(reply.error) } : reply);
   });
-  for (const thread of threads) thread.onFailure(failAll);
+  for (const thread of threads) {
+    thread.onFailure((cause) => {
+      failAll(new HearthError("engine_failed", `A thread of flint failed: ${cause.message}`, { cause }));
+      died.resolve(cause);
+    });
+  }
 
-  const open = (onReply: (reply: IdReply) => void): OpenCall => {
+  const open = (onReply: (reply: CallReply) => void): OpenCall => {
+    if (failed) throw failed;
     const id = nextId++;
     const over = createDeferred<void>();
-    let ended = false;
+    let state: "new" | "running" | "over" = "new";
     calls.set(id, (reply) => {
-      if (reply.type !== "token") {
-        ended = true;
+      if (reply.type !== "token" && reply.type !== "begun") {
+        state = "over";
         over.resolve();
       }
       onReply(reply);
     });
     return {
       send(command) {
-        if (failed) throw failed;
-        leader.post({ ...command, id });
+        state = "running";
+        leader.post({ ...command, id } as Command);
       },
       async close() {
-        if (!ended && !failed) {
+        if (state === "running") {
           leader.post({ type: "cancel", id } satisfies Command);
           await over.promise;
         }
@@ -117,24 +132,38 @@ function createCalls(threads: readonly Thread[]): FlintThreads {
     };
   };
   return {
+    died: died.promise,
     open,
-    async ask(command, type, signal) {
-      const { promise, resolve, reject } = createDeferred<IdReply>();
-      const call = open((reply) => (reply.type === "error" ? reject(reply.error) : resolve(reply)));
-      const onAbort = (): void => reject(signal?.reason);
-      signal?.addEventListener("abort", onAbort, { once: true });
-      try {
-        call.send(command);
-        // The leader answers each command with the reply of its kind.
-        return (await promise) as Extract<IdReply, { type: typeof type }>;
-      } finally {
-        signal?.removeEventListener("abort", onAbort);
-        void call.close();
-      }
-    },
+    ask: (command, type, signal) => ask({ open, command, type }, signal),
     async dispose() {
+      failAll(new HearthError("engine_failed", "The model was unloaded."));
       leader.post({ type: "stop" } satisfies Command);
       await Promise.all(threads.map((thread) => thread.end()));
     },
   };
+}
+
+interface Question<T> {
+  readonly open: FlintThreads["open"];
+  readonly command: CallCommand;
+  readonly type: T;
+}
+
+async function ask<T extends CallReply["type"]>(
+  { open, command, type }: Question<T>,
+  signal: AbortSignal | undefined,
+): Promise<Extract<CallReply, { type: T }>> {
+  const { promise, resolve, reject } = createDeferred<Extract<CallReply, { type: T }>>();
+  const call = open((reply) => {
+    if (reply.type === "error") reject(reply.error);
+    else if (reply.type === type) resolve(reply as Extract<CallReply, { type: T }>);
+  });
+  call.send(command);
+  try {
+    return await raceAbort(promise, signal);
+  } catch (error) {
+    throw signal?.aborted ? abortError(signal) : error;
+  } finally {
+    void call.close();
+  }
 }

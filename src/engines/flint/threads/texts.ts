@@ -3,12 +3,16 @@ import type { BlockTable } from "../cache/blocks.ts";
 import { logprobsOf } from "../sampling/logprobs.ts";
 import type { Steps } from "./steps.ts";
 
-/** The results of all rows of a text, one after the other. All of it goes into one step. */
+/**
+ * Hidden states of all rows of a text, one after the other, or the scores of a model that ranks: one row. All of the text
+ * goes into one step.
+ */
 export function encodeText(steps: Steps, tokens: readonly number[]): Float32Array {
+  const rows = steps.plan.result.kind === "hidden" ? tokens.length : 1;
   return forgetting(steps, (table) => {
-    steps.run([{ tokens, position: 0, table, outputsFrom: 0 }]);
-    const all = new Float32Array(tokens.length * steps.width);
-    tokens.forEach((_, row) => all.set(steps.row(row), row * steps.width));
+    steps.run([{ tokens, position: 0, table, outputsFrom: 0, outputsTo: rows }]);
+    const all = new Float32Array(rows * steps.width);
+    for (let row = 0; row < rows; row++) all.set(steps.row(row), row * steps.width);
     return all;
   });
 }

@@ -1,10 +1,10 @@
 /** Entry of a worker thread in a browser. */
 import { HearthError } from "../../../error.ts";
 import { readGgufBlob } from "../../../formats/gguf/header.ts";
-import { Leader } from "./leader.ts";
 import type { ReadFile } from "./load.ts";
-import type { Command, Reply, StartMessage } from "./protocol.ts";
-import { Compute } from "./worker.ts";
+import type { Command, FileSource, Reply, StartMessage } from "./protocol.ts";
+import type { WorkerPlatform } from "./run.ts";
+import { runWorker } from "./run.ts";
 
 /** What the types of a page do not know: this is a worker, where files can be read without waiting for a promise. */
 declare class FileReaderSync {
@@ -24,19 +24,24 @@ scope.addEventListener("message", ({ data }: MessageEvent<StartMessage>) => void
 
 async function run({ setup, file }: StartMessage): Promise<void> {
   try {
-    if (!("blob" in file)) throw new Error("a blob is needed");
-    const read = createReader(file.blob);
-    const compute = new Compute(setup);
-    compute.load(read);
-    if (setup.index === 0) {
-      await lead({ setup, compute, read, file: await readGgufBlob(file.blob, { name: "The file" }) });
-    } else {
-      post({ type: "loaded" });
-      compute.follow();
-    }
+    await runWorker(setup, post, () => open(file));
+    scope.close();
   } catch (error) {
-    post({ type: "load-failed", message: error instanceof Error ? error.message : String(error) });
+    // The page hears of errors, not of promises that nobody waits for.
+    reportError(error);
   }
+}
+
+function open(file: FileSource): WorkerPlatform {
+  if (!("blob" in file)) throw new Error("a blob is needed");
+  const { blob } = file;
+  return {
+    read: createReader(blob),
+    readHeader: () => readGgufBlob(blob, { name: "The file" }),
+    post,
+    onCommand: (take) => scope.addEventListener("message", ({ data }: MessageEvent<Command>) => take(data)),
+    turn: createTurn(),
+  };
 }
 
 function createReader(blob: Blob): ReadFile {
@@ -50,25 +55,6 @@ function createReader(blob: Blob): ReadFile {
     }
     target.set(piece);
   };
-}
-
-type Start = Omit<ConstructorParameters<typeof Leader>[0], "reply" | "turn" | "rest">;
-
-async function lead(start: Start): Promise<void> {
-  let wake = (): void => {};
-  const leader = new Leader({
-    ...start,
-    reply: post,
-    turn: createTurn(),
-    rest: () => new Promise((resolve) => (wake = resolve)),
-  });
-  scope.addEventListener("message", ({ data }: MessageEvent<Command>) => {
-    leader.push(data);
-    wake();
-  });
-  post({ type: "loaded" });
-  await leader.run();
-  scope.close();
 }
 
 /** Lets what was posted before come in. A timer would wait for 4 ms, a message does not. */

@@ -1,5 +1,6 @@
 /** A compute worker: loads its share of the weights, then takes pieces of stages until it is told to stop. */
 import type { Plan } from "../graph/plan.ts";
+import { asideRows } from "../graph/matrices.ts";
 import type { StageRunner } from "../graph/matrices.ts";
 import { createRunners } from "../graph/runners.ts";
 import { Control } from "./control.ts";
@@ -23,6 +24,13 @@ export interface WorkerSetup {
 }
 
 export const loadCells = { next: 0, kibibytes: 1, done: 2, stop: 3 } as const;
+
+interface StagePlace {
+  readonly stage: number;
+  readonly step: number;
+  readonly pieces: number;
+  readonly aside: boolean;
+}
 
 /** One thread's view of the engine. */
 export class Compute {
@@ -60,21 +68,54 @@ export class Compute {
 
   /** Takes part in a step to its end. The leader returns when all of it is done. */
   runStep(step: number): void {
+    const small = this.counts.rows("all") <= asideRows;
     for (let stage = 0; stage < this.#runners.length; stage++) {
       const runner = this.#runners[stage];
       if (!runner) return;
       const start = this.profile ? performance.now() : 0;
       const pieces = runner.pieces(this.counts);
-      for (;;) {
-        const piece = this.control.claim(stage, step, pieces);
-        if (piece === -2) return;
-        if (piece === -1) break;
-        this.#runPiece(runner, piece);
-        this.control.finish(stage);
-      }
-      if (!this.control.awaitStage(stage, step, pieces)) return;
+      const aside = small && runner.aside !== undefined && Control.allowsAside(pieces);
+      const place = { stage, step, pieces, aside };
+      // What cannot be computed aside, and is too short to be shared, is the leader's.
+      const mine = this.#setup.index === 0 || aside || !(small || runner.alone);
+      if ((mine && !this.#takePieces(runner, place)) || !this.#finishStage(runner, place)) return;
       if (this.profile) this.stageMs[stage] = (this.stageMs[stage] ?? 0) + performance.now() - start;
     }
+  }
+
+  /** Takes pieces until none is left; false when the step is over. */
+  #takePieces(runner: StageRunner, { stage, step, pieces, aside }: StagePlace): boolean {
+    for (;;) {
+      const piece = this.control.claim(stage, step, pieces);
+      if (piece < 0) return piece === -1;
+      if (aside) this.#runAside(runner, { stage, step, piece });
+      else {
+        this.#guard(() => runner.run(piece, this.counts));
+        this.control.finish(stage);
+      }
+    }
+  }
+
+  /** Waits for the others; takes over what is late. False when the step is over. */
+  #finishStage(runner: StageRunner, { stage, step, pieces, aside }: StagePlace): boolean {
+    for (;;) {
+      const waited = this.control.awaitStage(stage, step, pieces);
+      if (waited !== "late") return waited === "done";
+      if (!aside) this.control.rest(stage);
+      else {
+        for (let piece = 0; piece < pieces; piece++) {
+          if (!this.control.isCommitted(stage, step, piece)) this.#runAside(runner, { stage, step, piece });
+        }
+        this.control.rest(stage);
+      }
+    }
+  }
+
+  #runAside(runner: StageRunner, { stage, step, piece }: Omit<StagePlace, "pieces" | "aside"> & { piece: number }): void {
+    this.#guard(() => runner.aside?.(piece, this.counts));
+    if (!this.control.commit(stage, step, piece)) return;
+    runner.publish?.(piece, this.counts);
+    this.control.finish(stage);
   }
 
   /** Follows the leader until it says stop. */
@@ -87,9 +128,9 @@ export class Compute {
     }
   }
 
-  #runPiece(runner: StageRunner, piece: number): void {
+  #guard(work: () => void): void {
     try {
-      runner.run(piece, this.counts);
+      work();
     } catch (error) {
       // A piece that is never done would hold up everybody: the leader hears of it when the step is over.
       this.control.fail();

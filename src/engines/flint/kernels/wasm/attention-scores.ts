@@ -5,7 +5,7 @@ import type { Code, Local } from "./code.ts";
 import { loopWhile, sequence, when } from "./code.ts";
 import { widenHalf } from "./half.ts";
 import { f32x4, i32, v128 } from "./instructions.ts";
-import { advance, at, halves, lessOne, pairBytes, pairFloats, repeat } from "./lanes.ts";
+import { advance, at, halves, lessOne, moveTo, pairBytes, pairFloats, repeat } from "./lanes.ts";
 import { blockTokens } from "./store.ts";
 
 /** Runs a body of so many queries until all have been treated; `at` points to the first of them. */
@@ -48,20 +48,23 @@ const unrolled = 4;
 
 function scoreTile({ shape, record, scope, constants, at: pointer, blockKeys }: AttendEmitter, tile: Tile): Code {
   const { queries, pairs, skip } = tile;
-  const [keys, query, count] = scope.locals("i32", 3) as [Local, Local, Local];
+  const [keys, query, count, place] = scope.locals("i32", 4) as [Local, Local, Local, Local];
   const sums = Array.from({ length: queries }, () => Array.from({ length: pairs }, () => scope.locals("v128", 2)));
   const key = Array.from({ length: pairs }, () => scope.locals("v128", 2));
   const dimension = (index: number): Code =>
     sequence(
-      ...key.flatMap((pair, p) =>
-        halves.map((h) => at(pair, h).set(widenHalf(constants, keys.get, index * blockTokens * 2 + p * 16 + h * 8))),
+      ...key.map((pair, p) =>
+        sequence(
+          moveTo(place, keys, index * blockTokens * 2 + p * 16),
+          ...pair.map((vector, h) => vector.set(widenHalf(constants, place.get, h * 8))),
+        ),
       ),
-      ...sums.flatMap((row, q) =>
-        row.flatMap((pair, p) =>
-          halves.map((h) => {
-            const factor = v128.load32splat(query.get, q * record.bytes + index * 4);
-            return at(pair, h).set(f32x4.relaxedMadd(at(at(key, p), h).get, factor, at(pair, h).get));
-          }),
+      ...sums.map((row, q) =>
+        sequence(
+          moveTo(place, query, q * record.bytes + index * 4),
+          ...row.flatMap((pair, p) =>
+            pair.map((sum, h) => sum.set(f32x4.relaxedMadd(at(at(key, p), h).get, v128.load32splat(place.get), sum.get))),
+          ),
         ),
       ),
     );

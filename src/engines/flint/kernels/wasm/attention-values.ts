@@ -5,7 +5,7 @@ import type { Code, Local } from "./code.ts";
 import { loopWhile, sequence } from "./code.ts";
 import { widenHalf } from "./half.ts";
 import { f32x4, i32, v128 } from "./instructions.ts";
-import { advance, at, lessOne, repeat } from "./lanes.ts";
+import { advance, at, lessOne, moveTo, repeat } from "./lanes.ts";
 
 /** Tokens of a round; the weights of those too many are 0. */
 const unrolled = 4;
@@ -40,18 +40,26 @@ interface Tile {
 function valueTile({ shape, record, scope, constants, at: pointer, tokens }: AttendEmitter, tile: Tile): Code {
   const { queries, vectors, values, output } = tile;
   if (vectors === 0) return [];
-  const [weights, row, count] = scope.locals("i32", 3) as [Local, Local, Local];
+  const [weights, row, count, near] = scope.locals("i32", 4) as [Local, Local, Local, Local];
   const sums = Array.from({ length: queries }, () => scope.locals("v128", vectors));
   const value = scope.locals("v128", vectors);
   const place = (q: number, index: number): number => q * record.bytes + record.output + index * 16;
   const token = (index: number): Code =>
     sequence(
-      ...value.map((vector, i) => vector.set(widenHalf(constants, row.get, index * shape.valueWidth * 2 + i * 8))),
-      ...sums.flatMap((sum, q) =>
-        sum.map((vector, i) => {
-          const weight = v128.load32splat(weights.get, q * record.bytes + record.scores + index * 4);
-          return vector.set(f32x4.relaxedMadd(at(value, i).get, weight, vector.get));
-        }),
+      ...value.map((vector, i) =>
+        sequence(
+          // Neighbours share an address.
+          i % 2 === 0 ? moveTo(near, row, index * shape.valueWidth * 2 + i * 8) : [],
+          vector.set(widenHalf(constants, near.get, (i % 2) * 8)),
+        ),
+      ),
+      ...sums.map((sum, q) =>
+        sequence(
+          moveTo(near, weights, q * record.bytes + record.scores + index * 4),
+          ...sum.map((vector, i) =>
+            vector.set(f32x4.relaxedMadd(at(value, i).get, v128.load32splat(near.get), vector.get)),
+          ),
+        ),
       ),
     );
   return sequence(

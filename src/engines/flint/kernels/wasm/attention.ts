@@ -17,6 +17,7 @@ import { halfScale } from "./half.ts";
 import { f32, f32x4, fillMemory, i32, select, v128 } from "./instructions.ts";
 import { acrossLanes, advance, repeat } from "./lanes.ts";
 import { blockTokens, keyBlockBytes } from "./store.ts";
+import { touch } from "./touch.ts";
 
 export interface AttendShape {
   /** Query heads of a row, and key heads; a key head serves heads / keyHeads queries. */
@@ -218,6 +219,7 @@ function forBlocks(emitter: AttendEmitter): Code {
     blockKeys.set(i32.add(params.keys.get, i32.mul(id.get, i32.const(keyBlockBytes(shape.keyHeads, shape.headWidth))))),
     blockValues.set(i32.add(params.values.get, i32.mul(id.get, i32.const(keyBlockBytes(shape.keyHeads, shape.valueWidth))))),
     tokens.set(least(i32.sub(highest.get, start.get), i32.const(blockTokens))),
+    touchBlock(emitter, blockKeys, shape.headWidth),
     writeScores(emitter),
     shape.softCap ? capScores(emitter) : [],
     when(
@@ -228,6 +230,7 @@ function forBlocks(emitter: AttendEmitter): Code {
       maskScores(emitter),
     ),
     weighScores(emitter),
+    touchBlock(emitter, blockValues, shape.valueWidth),
     addValues(emitter),
     advance([start], blockTokens),
   );
@@ -237,6 +240,12 @@ function forBlocks(emitter: AttendEmitter): Code {
     start.set(i32.and(select(first.get, i32.const(0), i32.gtS(first.get, i32.const(0))), i32.const(-blockTokens))),
     when(i32.ltS(start.get, highest.get), loopWhile(block, i32.ltS(start.get, highest.get))),
   );
+}
+
+/** Long contexts come from memory, which bursts of loads use better than the arithmetic does. */
+function touchBlock({ scope, params, record }: AttendEmitter, block: Local, width: number): Code {
+  const sink = i32.add(params.scratch.get, i32.const(record.scratch));
+  return touch(scope, { address: block.get, bytes: keyBlockBytes(1, width), sink });
 }
 
 /** Divides by the sum of the weights. */
