@@ -53,7 +53,7 @@ export async function* randomBlocks({ type, shape, deviation, seed }: RandomTens
       const start = block * blockBytes;
       // Scales differ by up to a half, and their sign is random, so that the mean of the weights is 0.
       const turn = (bytes[start] ?? 0) / 256;
-      const scale = ((deviation / unit) * (0.5 + turn)) * ((bytes[start + 1] ?? 0) < 128 ? -1 : 1);
+      const scale = (deviation / unit) * (0.5 + turn) * ((bytes[start + 1] ?? 0) < 128 ? -1 : 1);
       for (const [offset, times] of factors) view.setUint16(start + offset, floatToHalf(scale * times), true);
     }
     yield bytes.subarray(0, count * blockBytes);

@@ -115,3 +115,15 @@ test("a file that is no model is refused with its reason", async () => {
   expect(await page.textContent("#error")).toContain("notes.gguf");
   expect(problems).toEqual([]);
 });
+
+test("a page that is not isolated from other origins says what it lacks", async () => {
+  await page.route("**/browser/", async (route) => {
+    const response = await route.fetch();
+    const { "cross-origin-opener-policy": _, ...headers } = response.headers();
+    await route.fulfill({ response, headers });
+  });
+  await page.reload();
+  await page.locator("#error").waitFor();
+  expect(await page.textContent("#error")).toMatch(/lacks shared memory.*Cross-Origin-Opener-Policy/);
+  expect(await page.locator("#file").isDisabled()).toBe(true);
+});

@@ -3,7 +3,7 @@ import { createFakeLibrary, type FakeModel } from "./fake-library.ts";
 import { settingsTable } from "../src/config/settings.ts";
 import type { Engines } from "../src/engines/contract.ts";
 import type { ModelLibrary } from "../src/models/contract.ts";
-import type { Engine, LoadedModel, LoadOptions } from "../src/spec/engine.ts";
+import type { Engine, EngineName, LoadedModel, LoadOptions } from "../src/spec/engine.ts";
 import type { ModelInfo, Progress } from "../src/spec/model.ts";
 import type { Clock } from "../src/runtime/clock.ts";
 import type { Runtime } from "../src/runtime/contract.ts";
@@ -185,15 +185,17 @@ export interface TestHouse {
 export interface TestHouseOptions {
   readonly models?: readonly FakeModel[];
   readonly settings?: Partial<RuntimeSettings>;
+  /** The engine that is chosen, whoever loads the model then. Default: the one that does. */
+  readonly chosen?: EngineName;
 }
 
 /** Three models of 1 GiB and a budget of 2 GiB, where nothing else is said. */
-export function createTestHouse({ models, settings }: TestHouseOptions = {}): TestHouse {
+export function createTestHouse({ models, settings, chosen = "fake" }: TestHouseOptions = {}): TestHouse {
   const engine = createTestEngine();
   const clock = createTestClock();
   const memory = { totalBytes: 16 * gibibyte, availableBytes: 12 * gibibyte };
   const engines: Engines = {
-    choose: async ({ load }) => ({ engine: "fake", device: load.device ?? "auto", reasons: ["it is the only one"] }),
+    choose: async ({ load }) => ({ engine: chosen, device: load.device ?? "auto", reasons: ["it is the only one"] }),
     get: async () => engine,
   };
   const library = createFakeLibrary(models ?? ["a", "b", "c"].map((name) => modelOf(name, gibibyte)));

@@ -13,7 +13,7 @@ const send = find("send", HTMLButtonElement);
 const stop = find("stop", HTMLButtonElement);
 const temperature = find("temperature", HTMLInputElement);
 const status = find("status", HTMLElement);
-const messages: Message[] = [];
+let messages: Message[] = [];
 let model: OpenModel | undefined;
 let running: AbortController | undefined;
 
@@ -71,20 +71,24 @@ async function open(chosen: File): Promise<void> {
 }
 
 function reset(): void {
-  messages.length = 0;
+  messages = [];
   find("messages", HTMLElement).replaceChildren();
 }
 
 async function reply(question: string): Promise<void> {
   const opened = model;
   if (!opened) return;
-  messages.push({ role: "user", content: question });
-  addMessage("user").write(question);
+  // A new chat may begin while this answer is written.
+  const history = messages;
+  history.push({ role: "user", content: question });
+  const asked = addMessage("user");
+  asked.write(question);
+  asked.end();
   const view = addMessage("assistant");
   let said = "";
   await work(async (signal) => {
     try {
-      for await (const event of answer(opened, { messages, temperature: Number(temperature.value), signal })) {
+      for await (const event of answer(opened, { messages: history, temperature: Number(temperature.value), signal })) {
         if (event.type === "text-delta") said += event.text;
         if (event.type === "text-delta") view.write(event.text);
         if (event.type === "reasoning-delta") view.think(event.text);
@@ -97,7 +101,9 @@ async function reply(question: string): Promise<void> {
       view.end();
     }
   });
-  messages.push({ role: "assistant", content: said });
+  // A question without an answer is forgotten, so that it can be asked again.
+  if (said === "") history.pop();
+  else history.push({ role: "assistant", content: said });
 }
 
 function submit(): void {

@@ -35,26 +35,65 @@ export function addMessage(role: "user" | "assistant"): MessageView {
   const thoughts = document.createElement("details");
   const summary = document.createElement("summary");
   summary.textContent = "Thoughts";
-  const thought = document.createElement("p");
-  thoughts.append(summary, thought);
-  const words = document.createElement("p");
-  words.className = "text";
-  article.append(words);
+  const [thought, words] = [createText(), createText()];
+  words.element.className = "text";
+  thoughts.append(summary, thought.element);
+  article.append(words.element);
   if (role === "assistant") article.classList.add("writing");
   find("messages", HTMLElement).append(article);
-  const follow = (add: () => void): void => {
+  const flush = (): void => {
     const page = find("scroll", HTMLElement);
     // Who has scrolled up is reading, and is left in peace.
     const below = page.scrollHeight - page.scrollTop - page.clientHeight < 80;
-    add();
+    thought.flush();
+    words.flush();
     if (below || role === "user") page.scrollTop = page.scrollHeight;
   };
+  const write = createDrawing(flush);
   return {
-    write: (text) => follow(() => words.append(text)),
+    write: (text) => write(() => words.add(text)),
     think(text) {
       if (!thoughts.isConnected) article.prepend(thoughts);
-      follow(() => thought.append(text));
+      write(() => thought.add(text));
     },
-    end: () => article.classList.remove("writing"),
+    end() {
+      flush();
+      article.classList.remove("writing");
+    },
+  };
+}
+
+/** Draws once for each frame: tokens may come much faster, and each layout of a long answer takes its time. */
+function createDrawing(flush: () => void): (add: () => void) => void {
+  let waiting = false;
+  return (add) => {
+    add();
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => {
+      waiting = false;
+      flush();
+    });
+  };
+}
+
+interface GrowingText {
+  readonly element: HTMLElement;
+  add(text: string): void;
+  flush(): void;
+}
+
+function createText(): GrowingText {
+  const element = document.createElement("p");
+  const node = document.createTextNode("");
+  element.append(node);
+  let more = "";
+  return {
+    element,
+    add: (text) => void (more += text),
+    flush() {
+      if (more !== "") node.appendData(more);
+      more = "";
+    },
   };
 }

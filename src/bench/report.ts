@@ -26,7 +26,7 @@ export interface BenchReport {
   readonly fileBytes: number;
   /** Prompts a round that prefill and decode were measured with. */
   readonly prompts: number;
-  /** Load average of the machine over one minute, before and after; above 0.3 at the start, figures are noisy. */
+  /** Load average of the machine over one minute, before and after; above 0.5 at the start, figures are noisy. */
   readonly machineLoad: { readonly before: number; readonly after: number };
   readonly ours: SideReport;
   readonly peer?: SideReport & { readonly name: string };
@@ -65,6 +65,9 @@ export function compare(ours: readonly Figures[], peer: readonly Figures[]): Sid
   return side as unknown as SideReport;
 }
 
+/** Load average above which something else computes. */
+const busyLoad = 0.5;
+
 const labels: Readonly<Record<string, string>> = {
   load: "load, ms",
   firstToken: "first token, ms",
@@ -99,6 +102,7 @@ export function formatReport(report: BenchReport): string {
     "",
     ...lines,
     ...(ratio ? ["", "A ratio above 1 means that hearth is better."] : []),
+    ...(before > busyLoad ? ["The machine was busy before the first round: these figures are noisy."] : []),
   ].join("\n");
 }
 

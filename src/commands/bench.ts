@@ -27,7 +27,11 @@ export const bench: Command = defineCommand({
     profile: { kind: "switch", text: "say instead where each millisecond of a step goes" },
   },
   settings: [...loadSettingNames, ...pullSettingNames],
-  examples: ["hearth bench tinyllama", "hearth bench tinyllama --vs llama.cpp --clients 1,8 --json", "hearth bench tinyllama --profile"],
+  examples: [
+    "hearth bench tinyllama",
+    "hearth bench tinyllama --vs llama.cpp --clients 1,8 --json",
+    "hearth bench tinyllama --profile",
+  ],
   async run(context) {
     const { args, flags, json, services, settings, signal, status } = context;
     const model = await ensureModel(context, args[0] ?? "");

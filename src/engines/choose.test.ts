@@ -79,7 +79,13 @@ describe("the choice of an engine", () => {
   });
 
   it("is flint for load options that it honours", async () => {
-    const load: LoadOptions = { kvTypeK: "f16", adapters: [{ path: "/adapter.gguf" }], flashAttention: "auto", gpuLayers: 0, mmap: false };
+    const load: LoadOptions = {
+      kvTypeK: "f16",
+      adapters: [{ path: "/adapter.gguf" }],
+      flashAttention: "auto",
+      gpuLayers: 0,
+      mmap: false,
+    };
     expect((await choose({ load })).engine).toBe("flint");
   });
 

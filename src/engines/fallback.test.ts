@@ -20,17 +20,20 @@ it.each([
   new HearthError("model_unsupported", "tiny has an unknown kind of vocabulary."),
   new HearthError("model_malformed", "tiny has two scores for one token."),
   new HearthError("out_of_memory", "tiny needs 5 GiB.", { details: { limitBytes: 2 ** 32 } }),
-])("a model that the first engine refuses as it loads is loaded by the next one, and the reason is said", async (error) => {
-  const next = createFakeEngine();
-  const said: unknown[] = [];
-  const onRefused = (...refused: readonly unknown[]): void => void said.push(refused);
-  const engine = withFallback({ first: failing(error), next: async () => next, onRefused });
-  const loaded = await engine.load(model, {});
-  expect(loaded.engine).toBe("fake");
-  expect(said).toEqual([[model, error]]);
-  await expect(engine.load(model, { engine: "flint" })).rejects.toBe(error);
-  expect(next.loads).toBe(1);
-});
+])(
+  "a model that the first engine refuses as it loads is loaded by the next one, and the reason is said",
+  async (error) => {
+    const next = createFakeEngine();
+    const said: unknown[] = [];
+    const onRefused = (...refused: readonly unknown[]): void => void said.push(refused);
+    const engine = withFallback({ first: failing(error), next: async () => next, onRefused });
+    const loaded = await engine.load(model, {});
+    expect(loaded.engine).toBe("fake");
+    expect(said).toEqual([[model, error]]);
+    await expect(engine.load(model, { engine: "flint" })).rejects.toBe(error);
+    expect(next.loads).toBe(1);
+  },
+);
 
 it.each([
   new HearthError("out_of_memory", "the system gave no memory"),

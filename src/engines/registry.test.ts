@@ -48,7 +48,9 @@ describe("the engines of this version", () => {
       expect(choice.engine).toBe("llama");
       expect(choice.reasons[1]).toMatch(/^not flint: tiny: blk\.0\.attn_q_norm/);
     }
-    expect(notices).toEqual([expect.stringMatching(/^tiny runs on llama\.cpp, not on flint: tiny: blk\.0\.attn_q_norm/)]);
+    expect(notices).toEqual([
+      expect.stringMatching(/^tiny runs on llama\.cpp, not on flint: tiny: blk\.0\.attn_q_norm/),
+    ]);
     await expect(engines.choose({ model, info, load: { ...cpu, engine: "flint" } })).rejects.toMatchObject({
       code: "model_malformed",
     });

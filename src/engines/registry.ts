@@ -48,9 +48,9 @@ export function createEngines(options: EnginesOptions): Engines {
 }
 
 interface Inspections {
-  get(question: EngineQuestion): Promise<EngineFootprint>;
+  readonly get: (question: EngineQuestion) => Promise<EngineFootprint>;
   /** What only a load has found out counts the next time; what is short of memory may fit then. */
-  refuse(model: { readonly name: string; readonly path: string }, error: HearthError): void;
+  readonly refuse: (model: { readonly name: string; readonly path: string }, error: HearthError) => void;
 }
 
 /** Headers are read once for each model. That flint refuses one is said once; `hearth plan` says it every time. */
@@ -81,7 +81,8 @@ function createInspections({ onNotice = () => {} }: EnginesOptions): Inspections
     },
     refuse({ name, path }, error) {
       say(path, name, error);
-      if (error.code !== "out_of_memory") refused.set(path, error);
+      // What is wrong with an adapter says nothing of the model alone.
+      if (error.code !== "out_of_memory" && error.details["adapter"] === undefined) refused.set(path, error);
     },
   };
 }

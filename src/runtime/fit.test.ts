@@ -33,6 +33,22 @@ test("an encoder has no cache and no logits", () => {
   });
 });
 
+test("an engine's own figures come before those of the file, and its cache grows in blocks", () => {
+  const footprint = {
+    weightBytes: 700_000_000,
+    processBytes: 100 * mebibyte,
+    rowBytes: 1000,
+    batchTokens: 256,
+    blockTokens: 32,
+  };
+  const estimate = estimateMemory({ ...fakeInfo(), footprint }, { contextTokens: 33, parallel: 2 });
+  expect(estimate.weightBytes).toBe(700_000_000);
+  expect(estimate.kvBytes).toBe(22_528 * 64 * 2);
+  expect(estimate.computeBytes).toBe(100 * mebibyte + 256_000);
+  const smaller = estimateMemory({ ...fakeInfo(), footprint }, { contextTokens: 33, parallel: 2, batchTokens: 8 });
+  expect(smaller.computeBytes).toBe(100 * mebibyte + 8000);
+});
+
 test("a larger batch needs larger buffers, adapters are weights", () => {
   const small = estimateMemory(fakeInfo(), { ...load, batchTokens: 64 });
   const large = estimateMemory(fakeInfo(), { ...load, batchTokens: 2048 }, 1000);

@@ -56,7 +56,12 @@ export function estimateMemory(model: ModelSizes, load: ResolvedLoad, adapterByt
 }
 
 /** An engine that keeps the weights as they are in the file. */
-function mappedFootprint({ weightBytes, kvBytesPerToken: kv, vocabularySize, embeddingLength }: ModelSizes): EngineFootprint {
+function mappedFootprint({
+  weightBytes,
+  kvBytesPerToken: kv,
+  vocabularySize,
+  embeddingLength,
+}: ModelSizes): EngineFootprint {
   // An encoder has no head over the vocabulary, so it never holds logits.
   const logits = kv > 0 ? vocabularySize : 0;
   const rowBytes = 4 * (logits + embeddingLength * liveActivations);

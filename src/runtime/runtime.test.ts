@@ -175,6 +175,16 @@ test("a plan for a loaded model shows how it is loaded, or that it would be load
   expect(larger.choice.reasons).toContain("it is loaded with other options and would be loaded again");
 });
 
+test("a plan and the status of a model that its engine has handed on name the engine that runs it", async () => {
+  const { runtime } = createTestHouse({ chosen: "flint" });
+  expect((await runtime.plan("a")).choice.engine).toBe("flint");
+  (await runtime.acquire({ model: "a" })).release();
+  const { choice } = await runtime.plan("a");
+  expect(choice.engine).toBe("fake");
+  expect(choice.reasons).toContain("flint could not load it, so fake did");
+  expect(runtime.loaded()[0]?.engine).toBe("fake");
+});
+
 test("a plan says what was made smaller because memory is short", async () => {
   const info = { kvBytesPerToken: 64 * 1024 };
   const { runtime } = createTestHouse({ models: [modelOf("a", gibibyte, info)] });

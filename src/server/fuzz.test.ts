@@ -60,6 +60,7 @@ const fields: Readonly<Record<string, readonly string[]>> = {
     "overflow",
     "grammar",
     "ignore_eos",
+    "lora",
   ],
   "/v1/completions": ["prompt", "suffix", "echo", "best_of", "logprobs", "max_tokens", "n", "seed", "temperature"],
   "/v1/embeddings": ["model", "input", "encoding_format", "dimensions", "truncate", "keep_alive"],

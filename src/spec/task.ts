@@ -1,5 +1,5 @@
 /** Requests of the typed library (row 5) that dialects, commands and programs build. */
-import type { LoadOptions } from "./engine.ts";
+import type { AdapterChoice, LoadOptions } from "./engine.ts";
 import type { Message, Tool, ToolChoice } from "./message.ts";
 import type { OutputFormat, OverflowPolicy, Sampling } from "./sampling.ts";
 
@@ -24,6 +24,8 @@ export interface GenerationOptions extends TaskOptions {
   /** Completions of the one prompt; 1 to 16. */
   readonly n?: number;
   readonly ignoreEos?: boolean;
+  /** The adapters that it wants of those that were loaded with the model. Absent: all of them; empty: none. */
+  readonly adapters?: readonly AdapterChoice[];
 }
 
 export interface ChatRequest extends GenerationOptions {

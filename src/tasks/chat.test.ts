@@ -45,6 +45,7 @@ describe("a chat", () => {
         topLogprobs: 2,
         tenant: "me",
         ignoreEos: false,
+        adapters: [{ adapter: 0, scale: 0.5 }],
       }),
     );
     const request = house.lastRequest();
@@ -57,6 +58,7 @@ describe("a chat", () => {
       topLogprobs: 2,
       tenant: "me",
       ignoreEos: false,
+      adapters: [{ adapter: 0, scale: 0.5 }],
     });
   });
 

@@ -158,7 +158,7 @@ function engineRequest(
   rendered: RenderedPrompt,
   { sampling, stop, maxTokens, format }: EngineOptions,
 ): GenerateRequest {
-  const { topLogprobs, ignoreEos, tenant } = request;
+  const { topLogprobs, ignoreEos, adapters, tenant } = request;
   const stops = [...stop, ...rendered.stops];
   return {
     prompt: rendered.parts,
@@ -168,6 +168,7 @@ function engineRequest(
     ...(format && format.type !== "text" && { format }),
     ...(topLogprobs !== undefined && { topLogprobs }),
     ...(ignoreEos !== undefined && { ignoreEos }),
+    ...(adapters && { adapters }),
     ...(tenant !== undefined && { tenant }),
   };
 }

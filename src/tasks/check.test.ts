@@ -91,4 +91,18 @@ describe("options of a generation", () => {
     expect(() => checkGeneration({ model: "m", stop })).toThrow("17 strings");
     expect(() => checkGeneration({ model: "m", topLogprobs: 21 })).toThrow("from 0 to 20");
   });
+
+  it("refuse adapters without a place or with a scale that is no number", () => {
+    const one = { adapter: 0, scale: 1 };
+    for (const adapters of [
+      [{ adapter: -1 }],
+      [{ ...one, scale: Number.NaN }],
+      Array.from({ length: 65 }, () => one),
+    ]) {
+      expect(() => checkGeneration({ model: "m", adapters })).toThrow(
+        expect.objectContaining({ details: { field: "adapters" } }),
+      );
+    }
+    expect(() => checkGeneration({ model: "m", adapters: [one, { adapter: "/lora.gguf" }] })).not.toThrow();
+  });
 });

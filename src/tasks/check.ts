@@ -92,7 +92,7 @@ export function checkNumber(field: string, value: unknown, { min, max, whole = f
 
 /** Everything that chat and completion requests share. */
 export function checkGeneration(request: GenerationOptions): void {
-  const { sampling, maxTokens, stop, topLogprobs, n, keepAliveMs } = request;
+  const { sampling, maxTokens, stop, topLogprobs, n, keepAliveMs, adapters } = request;
   if (sampling) checkSampling(sampling);
   if (maxTokens !== undefined) checkNumber("maxTokens", maxTokens, { min: 0, max: 2 ** 31 - 1, whole: true });
   if (topLogprobs !== undefined) checkNumber("topLogprobs", topLogprobs, { min: 0, max: 20, whole: true });
@@ -101,6 +101,15 @@ export function checkGeneration(request: GenerationOptions): void {
   if (stop && stop.length > 16) throw refuse("stop", `has ${stop.length} strings; 16 are the most`);
   for (const text of stop ?? []) {
     if (text === "" || text.length > 1024) throw refuse("stop", "holds a string that is empty or longer than 1024");
+  }
+  if (adapters) checkAdapters(adapters);
+}
+
+function checkAdapters(adapters: NonNullable<GenerationOptions["adapters"]>): void {
+  if (adapters.length > 64) throw refuse("adapters", `has ${adapters.length} entries; 64 are the most`);
+  for (const { adapter, scale } of adapters) {
+    if (typeof adapter !== "string") checkNumber("adapters", adapter, { min: 0, max: 63, whole: true });
+    if (scale !== undefined) checkNumber("adapters", scale, { min: -1000, max: 1000 });
   }
 }
 

@@ -26,7 +26,7 @@ async function* run(runtime: Runtime, request: CompleteRequest, signal: AbortSig
     const options = withDefaults(request, lease.model.overrides);
     checkSupported(options.sampling, lease.loaded);
     const { prompt, receipt } = await fit(request, lease, { signal, maxTokens: options.maxTokens });
-    const { format, topLogprobs, ignoreEos, tenant, n = 1 } = request;
+    const { format, topLogprobs, ignoreEos, adapters, tenant, n = 1 } = request;
     yield* generate({
       lease,
       signal,
@@ -42,6 +42,7 @@ async function* run(runtime: Runtime, request: CompleteRequest, signal: AbortSig
         ...(format && format.type !== "text" && { format }),
         ...(topLogprobs !== undefined && { topLogprobs }),
         ...(ignoreEos !== undefined && { ignoreEos }),
+        ...(adapters && { adapters }),
         ...(tenant !== undefined && { tenant }),
       },
     });

@@ -5,6 +5,7 @@ import { settingsTable, type Settings } from "../../config/settings.ts";
 import { formatBytes } from "../../util/format.ts";
 import type { Context } from "../command.ts";
 import { settingText } from "../setting-text.ts";
+import type { PackRow } from "../services.ts";
 import { connectServer, serverUrl } from "../connect.ts";
 import { packageVersion } from "../../util/package.ts";
 
@@ -116,11 +117,18 @@ async function checkModels({ hearth }: Context): Promise<Finding[]> {
 
 async function checkEngines({ services, settings }: Context): Promise<Finding[]> {
   const rows = await (await services.packs(settings)).list();
-  return rows.map((row) => ({
+  const level = (await import("../../engines/flint/kernels/wasm/simd.ts")).detectLevel();
+  const flint: Finding = {
     name: "engines",
-    status: "ok",
-    text: `${row.name} ${row.installed ?? row.version}: ${row.state}`,
-  }));
+    status: level === "relaxed" ? "ok" : "note",
+    text: `flint: part of hearth, with ${level ?? "no"} SIMD`,
+    ...(level !== "relaxed" && { hint: "A newer Node has relaxed SIMD, which flint is made for." }),
+  };
+  return [flint, ...rows.map((row) => packFinding(row))];
+}
+
+function packFinding({ name, installed, version, state }: PackRow): Finding {
+  return { name: "engines", status: "ok", text: `${name} ${installed ?? version}: ${state}` };
 }
 
 async function checkHub({ services, settings, signal }: Context): Promise<Finding[]> {

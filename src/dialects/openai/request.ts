@@ -77,6 +77,7 @@ function toGeneration(body: GenerationBody, caller: Caller, limit: number | unde
       overflow: body.overflow,
       n: body.n,
       ignoreEos: body.ignore_eos,
+      adapters: body.lora?.map(({ id, scale }) => ({ adapter: id, ...defined({ scale }) })),
       keepAliveMs: body.keep_alive === undefined ? undefined : parseKeepAlive(body.keep_alive),
     }),
   };

@@ -30,6 +30,8 @@ export interface GenerationBody {
   readonly overflow?: "error" | "truncate-oldest" | "truncate-middle" | undefined;
   readonly grammar?: string | undefined;
   readonly ignore_eos?: boolean | undefined;
+  /** As llama.cpp's server has it: adapters by their place; those that are not named are not used. */
+  readonly lora?: readonly { readonly id: number; readonly scale?: number | undefined }[] | undefined;
 }
 
 export type ResponseFormat =
@@ -153,6 +155,10 @@ const generation = {
     .max(64 * 1024)
     .optional(),
   ignore_eos: z.boolean().optional(),
+  lora: z
+    .array(z.object({ id: z.int().min(0).max(63), scale: z.number().min(-1000).max(1000).optional() }))
+    .max(64)
+    .optional(),
 };
 
 const partBody: z.ZodType<PartBody> = z.discriminatedUnion(

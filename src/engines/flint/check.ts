@@ -3,6 +3,7 @@ import { printable } from "../../formats/gguf/malformed.ts";
 import type { GgufFile } from "../../formats/gguf/types.ts";
 import type { Architecture } from "./architectures/architecture.ts";
 import type { Hyperparameters } from "./architectures/hyperparameters.ts";
+import { architectureOf } from "./architectures/read.ts";
 import { architectures, findArchitecture } from "./architectures/table.ts";
 import { createShapes } from "./graph/shapes.ts";
 
@@ -21,9 +22,9 @@ const harmless = /^(?:blk\.\d+\.attn_rot_embd(?:\.weight)?|blk\.\d+\.attn\.rotar
  * architecture, a type that flint does not read, and a tensor that the forward pass would leave out.
  */
 export function checkModel(file: GgufFile, contextTokens?: number): CheckedModel {
-  const name = file.metadata.get("general.architecture");
-  const architecture = typeof name === "string" ? findArchitecture(name) : undefined;
-  if (!architecture) throw unsupported(file, `has the architecture "${printable(String(name))}"`, String(name));
+  const name = architectureOf(file);
+  const architecture = findArchitecture(name);
+  if (!architecture) throw unsupported(file, `has the architecture "${printable(name)}"`, name);
   const hyperparameters = architecture.hyperparameters(file, contextTokens);
   architecture.build(createShapes(), hyperparameters);
   const [unknown] = hyperparameters.tensors.unknown().filter((tensor) => !harmless.test(tensor));

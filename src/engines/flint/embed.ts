@@ -54,13 +54,18 @@ async function encode(
   return vectors;
 }
 
-/** `[CLS] text [SEP]`, or `bos text eos`, as far as the model has them; parts are divided as BERT's are. */
+/**
+ * `[CLS] text [SEP]`, or `<s> text </s>`, as far as the model has them. Between two parts stand the token that ends a text
+ * and the one that divides texts: `[CLS] query [SEP] document [SEP]`, but `<s> query </s></s> document </s>`.
+ */
 function framed(parts: readonly (readonly number[])[], { tokenizer }: ModelText): number[] {
-  const { bos, eos, cls, sep, addBos, addEos } = tokenizer;
-  const first = addBos ? (bos ?? cls) : undefined;
-  const last = sep ?? (addEos ? eos : undefined);
-  const tokens = parts.flatMap((part) => (last === undefined ? [...part] : [...part, last]));
-  return first === undefined ? tokens : [first, ...tokens];
+  const { bos, eos, cls, sep, addBos, addEos, addSep } = tokenizer;
+  const known = (token: number | undefined): number[] => (token === undefined ? [] : [token]);
+  const first = addBos ? known(bos ?? cls) : [];
+  const ends = [...(addEos ? known(eos) : []), ...(addSep ? known(sep) : [])];
+  const divider = ends.length > 0 ? ends : known(sep ?? eos);
+  const texts = parts.flatMap((part, index) => (index === 0 ? [...part] : [...divider, ...part]));
+  return [...first, ...texts, ...ends.slice(0, 1)];
 }
 
 function pool(rows: Float32Array, count: number, pooling: Encoder["pooling"]): Float32Array {

@@ -5,6 +5,7 @@ import { checkModel } from "./check.ts";
 import type { Plan } from "./graph/plan.ts";
 import { prepare } from "./prepare.ts";
 import type { ReadFile } from "./threads/load.ts";
+import { loadShare } from "./threads/load.ts";
 import { Steps } from "./threads/steps.ts";
 import { scoreText } from "./threads/texts.ts";
 import { Compute } from "./threads/worker.ts";
@@ -15,6 +16,8 @@ export interface InlineOptions {
   readonly parallel?: number;
   /** Rows of a step. */
   readonly batchTokens?: number;
+  /** Most bytes of one memory. Default 4 GiB. */
+  readonly bankBytes?: number;
 }
 
 /** Tokens of one sequence in a step. What its cache holds from `position` on is forgotten. */
@@ -39,15 +42,19 @@ export interface InlineModel {
 
 /** Loads a whole file that is in memory. Throws what a load throws. */
 export function openInline(bytes: Uint8Array<ArrayBuffer>, options: InlineOptions, name = "The model"): InlineModel {
-  const { contextTokens, parallel = 1, batchTokens } = options;
+  const { contextTokens, parallel = 1, batchTokens, bankBytes } = options;
   const file = parseGguf(bytes, { name });
   const checked = checkModel(file, contextTokens);
-  const { setup: shared } = prepare(file, checked, { contextTokens, parallel, workers: 1, batchTokens });
-  const setup = { ...shared, index: 0 };
-  const read = readFrom(bytes, name);
-  const compute = new Compute(setup);
-  compute.load(read);
-  const steps = new Steps({ setup, compute, file, read });
+  const { setup: shared, compile } = prepare(file, checked, {
+    contextTokens,
+    parallel,
+    workers: 1,
+    batchTokens,
+    ...(bankBytes !== undefined && { bankBytes }),
+  });
+  const setup = { ...shared, index: 0, module: compile() };
+  loadShare(setup, readFrom(bytes, name));
+  const steps = new Steps({ setup, compute: new Compute(setup) });
   return {
     plan: setup.plan,
     step: (...parts) => runParts(steps, parts),

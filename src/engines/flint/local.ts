@@ -3,12 +3,17 @@ import { open } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { HearthError } from "../../error.ts";
 import { readGguf } from "../../formats/gguf/read.ts";
-import type { Engine } from "../../spec/engine.ts";
+import type { Engine, EngineLoadOptions, EngineModel, LoadOptions } from "../../spec/engine.ts";
 import type { AdapterFile } from "./adapters/open.ts";
 import { loadModel } from "./model.ts";
+import type { FlintModel } from "./model.ts";
 import { startNodeThread } from "./threads/node-thread.ts";
 
-export function createLocalFlint(_notice: (text: string) => void): Engine {
+export interface LocalFlint extends Engine {
+  load(model: EngineModel, options: LoadOptions, call?: EngineLoadOptions): Promise<FlintModel>;
+}
+
+export function createLocalFlint(_notice: (text: string) => void): LocalFlint {
   return {
     name: "flint",
     refuse: () => undefined,

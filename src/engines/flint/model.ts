@@ -2,7 +2,7 @@
 import { HearthError, isAbort } from "../../error.ts";
 import { modelSampling } from "../../formats/gguf/sampling.ts";
 import type { GgufFile } from "../../formats/gguf/types.ts";
-import type { EngineLoadOptions, LoadedModel, LoadOptions } from "../../spec/engine.ts";
+import type { CallOptions, EngineLoadOptions, LoadedModel, LoadOptions } from "../../spec/engine.ts";
 import type { ModelInfo } from "../../spec/model.ts";
 import { createSlots } from "../../util/slots.ts";
 import type { LoadedAdapter } from "./adapters/choose.ts";
@@ -13,9 +13,9 @@ import { embed, rerank } from "./embed.ts";
 import { generate } from "./generate.ts";
 import { prepare } from "./prepare.ts";
 import { flintSamplingOptions } from "./sampling-options.ts";
-import { createModelText } from "./text.ts";
+import { createModelText, tooLong } from "./text.ts";
 import { startThreads } from "./threads/pool.ts";
-import type { FlintThreads, StartThread } from "./threads/pool.ts";
+import type { FlintThreads, StartedThreads, StartThread } from "./threads/pool.ts";
 import type { FileSource } from "./threads/protocol.ts";
 import { createGgufTokenizer } from "./tokenizer/gguf.ts";
 
@@ -38,8 +38,14 @@ export interface LoadJob {
   readonly call: EngineLoadOptions;
 }
 
+/** What flint can do besides. */
+export interface FlintModel extends LoadedModel {
+  /** Natural logarithm of the probability of each token from `from` on, at least 1, given all those before it. */
+  scoreTokens?(tokens: readonly number[], from: number, options?: CallOptions): Promise<Float32Array>;
+}
+
 /** Throws `engine_load_failed` for whatever has no code of its own. */
-export async function loadModel(job: LoadJob, platform: Platform): Promise<LoadedModel> {
+export async function loadModel(job: LoadJob, platform: Platform): Promise<FlintModel> {
   const { model, call } = job;
   try {
     return await load(job, platform);
@@ -52,11 +58,35 @@ export async function loadModel(job: LoadJob, platform: Platform): Promise<Loade
   }
 }
 
-async function load(job: LoadJob, platform: Platform): Promise<LoadedModel> {
+async function load(job: LoadJob, platform: Platform): Promise<FlintModel> {
   const { model, options, call } = job;
-  const { readHeader, file, start, cores } = platform;
-  const { name, info } = model;
-  const header = await readHeader();
+  const { file, start, cores } = platform;
+  const totalBytes = model.info.weightBytes;
+  const onProgress = (bytes: number): void =>
+    call.onProgress?.({ phase: "load", label: model.name, completedBytes: Math.min(bytes, totalBytes), totalBytes });
+  const workers = Math.max(1, options.threads ?? cores);
+  const threads = startThreads({ workers, file, start, signal: call.signal, onProgress });
+  try {
+    const loaded = await loadInto(threads, { job, platform, workers });
+    onProgress(totalBytes);
+    return loaded;
+  } catch (error) {
+    await threads.end();
+    throw error;
+  }
+}
+
+interface Loading {
+  readonly job: LoadJob;
+  readonly platform: Platform;
+  readonly workers: number;
+}
+
+/** What can be refused is refused before memory is asked for. */
+async function loadInto(started: StartedThreads, { job, platform, workers }: Loading): Promise<FlintModel> {
+  const { model, options, call } = job;
+  const { info } = model;
+  const header = await platform.readHeader();
   const tokenizer = createGgufTokenizer(header.metadata);
   const wanted = options.contextTokens ?? Math.min(info.trainContextTokens || Infinity, defaultContextTokens);
   const checked = checkModel(header, wanted);
@@ -64,16 +94,12 @@ async function load(job: LoadJob, platform: Platform): Promise<LoadedModel> {
   // Encoders know no positions beyond those of their training.
   const contextTokens = encoder ? Math.min(wanted, trainContextTokens) : wanted;
   const parallel = options.parallel ?? defaultParallel;
-  const workers = Math.max(1, options.threads ?? cores);
   const adapting = { adapters: options.adapters, model: header, open: platform.openAdapter, signal: call.signal };
-  const { setup, usedBytes, adapters } = await prepareAdapters(adapting, (opened) =>
+  const { setup, compile, usedBytes, adapters } = await prepareAdapters(adapting, (opened) =>
     prepare(header, checked, { contextTokens, parallel, workers, batchTokens: options.batchTokens, adapters: opened }),
   );
-  const totalBytes = info.weightBytes;
-  const onProgress = (bytes: number): void =>
-    call.onProgress?.({ phase: "load", label: name, completedBytes: Math.min(bytes, totalBytes), totalBytes });
-  const threads = await startThreads({ setup, file, start, signal: call.signal, onProgress });
-  onProgress(totalBytes);
+  started.load(setup);
+  const threads = await started.ready({ module: compile(), vocabulary: tokenizer.vocabulary });
   return {
     engine: "flint",
     device: "cpu",
@@ -110,12 +136,16 @@ interface MethodsContext {
   readonly rows: number;
 }
 
-type Methods = Pick<LoadedModel, "parallel" | "tokenize" | "detokenize" | "generate" | "embed" | "rerank">;
+type Methods = Pick<
+  FlintModel,
+  "parallel" | "tokenize" | "detokenize" | "generate" | "embed" | "rerank" | "profile" | "scoreTokens"
+>;
 
 function methods({ info, threads, contextTokens, parallel, adapters, text, rows }: MethodsContext): Methods {
   const shared = {
     tokenize: async (parts: Parameters<LoadedModel["tokenize"]>[0]) => text.promptTokens(parts),
     detokenize: async (tokens: readonly number[]) => text.detokenize(tokens),
+    profile: async ({ signal }: CallOptions = {}) => await threads.ask({ type: "profile" }, "profile", signal),
   };
   const encoder = { threads, text, contextTokens: Math.min(contextTokens, rows), pooling: info.pooling ?? "mean" };
   if (info.capabilities.includes("rerank")) {
@@ -125,5 +155,26 @@ function methods({ info, threads, contextTokens, parallel, adapters, text, rows 
     return { ...shared, parallel: 1, embed: (request, { signal } = {}) => embed(request, encoder, signal) };
   }
   const context = { threads, text, contextTokens, adapters, slots: createSlots(parallel), defaults: modelSampling(info) };
-  return { ...shared, parallel, generate: (request, { signal } = {}) => generate(request, context, signal) };
+  return {
+    ...shared,
+    parallel,
+    generate: (request, { signal } = {}) => generate(request, context, signal),
+    scoreTokens: (tokens, from, { signal } = {}) => score(text.promptTokens(tokens), from, { ...context, signal }),
+  };
+}
+
+interface ScoreContext {
+  readonly threads: FlintThreads;
+  readonly contextTokens: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function score(
+  tokens: readonly number[],
+  from: number,
+  { threads, contextTokens, signal }: ScoreContext,
+): Promise<Float32Array> {
+  if (tokens.length > contextTokens) throw tooLong(tokens.length, contextTokens);
+  const { logprobs } = await threads.ask({ type: "score", tokens, from: Math.max(1, from) }, "logprobs", signal);
+  return logprobs;
 }

@@ -15,8 +15,8 @@ import type { SimdLevel } from "./kernels/wasm/simd.ts";
 import { detectLevel } from "./kernels/wasm/simd.ts";
 import { mostPages } from "./kernels/wasm/module.ts";
 import { Control } from "./threads/control.ts";
+import type { LoadSetup } from "./threads/load.ts";
 import { loadPieces, packModule } from "./threads/load.ts";
-import type { WorkerSetup } from "./threads/worker.ts";
 import { layoutOf } from "./weights/pack.ts";
 
 export interface PrepareOptions {
@@ -26,12 +26,16 @@ export interface PrepareOptions {
   readonly workers: number;
   /** Rows of a step. */
   readonly batchTokens: number | undefined;
+  /** Most bytes of one memory. Default 4 GiB. */
+  readonly bankBytes?: number;
   /** With the scale that they have where a request does not say. `prepare` makes room for their tensors, and loads none. */
   readonly adapters?: readonly (Adapter & { readonly scale: number })[];
 }
 
 export interface Prepared {
-  readonly setup: Omit<WorkerSetup, "index">;
+  readonly setup: Omit<LoadSetup, "index">;
+  /** Writes the kernels; they are not needed before the weights are loaded. */
+  compile(): WebAssembly.Module;
   /** Bytes that are really in use: memory that was reserved and never written does not count. */
   usedBytes(): number;
 }
@@ -45,6 +49,7 @@ export function prepare(file: GgufFile, checked: CheckedModel, options: PrepareO
   const { contextTokens, parallel, workers, batchTokens, adapters = [] } = options;
   const types = new Map(file.tensors.map(({ name, typeName }) => [name, typeName]));
   for (const { tensors } of adapters) for (const [name, tensor] of tensors) types.set(name, adapterType(tensor));
+  const level = requireLevel(file.name);
   const typeOf = (name: string): GgmlTypeName => types.get(name) ?? "F32";
   const recording = recordModel(checked, { typeOf, adapters });
   // Each of their texts is one step.
@@ -64,22 +69,22 @@ export function prepare(file: GgufFile, checked: CheckedModel, options: PrepareO
     cacheBlocks: sequences * Math.ceil(contextTokens / blockTokens),
     workers,
     adapters: adapters.map(({ scale }) => scale),
+    bankBytes: options.bankBytes ?? mostPages * pageBytes,
   });
-  const memory = allocate(plan, file.name);
-  writeConstants(memory);
+  const memories = plan.bankBytes.map((bytes) => allocate(bytes, file.name));
+  memories.forEach(writeConstants);
   const dataOffset = file.dataOffset;
   const offsets = Object.fromEntries(file.tensors.map(({ name, offset }) => [name, dataOffset + offset]));
   const setup = {
     plan,
-    memory,
-    module: new WebAssembly.Module(kernelModule(plan, requireLevel(file.name))),
+    memories,
     control: new SharedArrayBuffer(Control.bytes(plan.stages.length)),
     loading: new SharedArrayBuffer(16),
     pieces: loadPieces({ ...plan, matrices: ownMatrices(plan, offsets) }, offsets),
     packing: new WebAssembly.Module(packModule(plan)),
     workers,
   };
-  return { setup, usedBytes: () => plan.weightBytes + plan.activationBytes + usedCache(plan, memory) };
+  return { setup, compile: () => new WebAssembly.Module(kernelModule(plan, level)), usedBytes: () => plan.weightBytes + plan.activationBytes + usedCache(plan, memories) };
 }
 
 interface RecordContext {
@@ -113,25 +118,26 @@ function requireLevel(name: string): SimdLevel {
   });
 }
 
-function allocate(plan: Plan, name: string): WebAssembly.Memory {
-  const pages = Math.ceil(plan.totalBytes / pageBytes) + 1;
+function allocate(bytes: number, name: string): WebAssembly.Memory {
+  const pages = Math.ceil(bytes / pageBytes);
   if (pages > mostPages) {
-    const gibibytes = (plan.totalBytes / 2 ** 30).toFixed(1);
-    throw new HearthError("out_of_memory", `${name} needs ${gibibytes} GiB; one memory of flint holds 4 GiB.`, {
+    const gibibytes = (bytes / 2 ** 30).toFixed(1);
+    throw new HearthError("out_of_memory", `A layer of ${name} and its cache need ${gibibytes} GiB; one memory of flint holds 4 GiB.`, {
       hint: "Use a shorter context (--context), fewer sequences (--parallel), or the llama engine.",
     });
   }
   try {
     return new WebAssembly.Memory({ initial: pages, maximum: mostPages, shared: true });
   } catch (error) {
-    throw new HearthError("out_of_memory", `${name} needs ${plan.totalBytes} bytes, which the system did not give.`, {
+    throw new HearthError("out_of_memory", `${name} needs ${bytes} bytes, which the system did not give.`, {
       cause: error,
     });
   }
 }
 
 /** Tables name the blocks in use: the highest one tells how far the cache was written. */
-function usedCache(plan: Plan, memory: WebAssembly.Memory): number {
+function usedCache(plan: Plan, [memory]: readonly WebAssembly.Memory[]): number {
+  if (!memory) return 0;
   const words = new Int32Array(memory.buffer, plan.blockTables, (plan.scratch - plan.blockTables) / 4);
   let highest = -1;
   for (const block of words) highest = Math.max(highest, block);

@@ -5,10 +5,11 @@ import type { CheckedModel } from "../check.ts";
 import { checkModel } from "../check.ts";
 import type { Reference, ReferenceOptions } from "../graph/reference.ts";
 import { createReference } from "../graph/reference.ts";
+import { toFloat32 } from "../weights/codecs/float.ts";
 
 export interface OpenModel {
   readonly file: GgufFile;
-  /** Elements of a tensor by name. All are F32. */
+  /** Elements of a tensor by name, as floats. */
   readonly weights: (name: string) => Float32Array;
 }
 
@@ -16,9 +17,10 @@ export function openModel(bytes: Uint8Array<ArrayBuffer>, name: string): OpenMod
   const file = parseGguf(bytes, { name });
   const weights = new Map<string, Float32Array>();
   for (const tensor of file.tensors) {
-    if (tensor.typeName !== "F32") throw new Error(`${tensor.name} is of type ${tensor.typeName}`);
-    const start = bytes.byteOffset + file.dataOffset + tensor.offset;
-    weights.set(tensor.name, new Float32Array(bytes.buffer, start, tensor.sizeBytes / 4));
+    const start = file.dataOffset + tensor.offset;
+    const values = new Float32Array(tensor.shape.reduce((product, length) => product * length, 1));
+    toFloat32(tensor.typeName, bytes.subarray(start, start + tensor.sizeBytes), values);
+    weights.set(tensor.name, values);
   }
   return { file, weights: (tensor) => weights.get(tensor) ?? new Float32Array() };
 }

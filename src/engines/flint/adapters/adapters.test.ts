@@ -61,8 +61,16 @@ describe("a model with adapters", () => {
   });
 
   it.each<[string, GgufContent, RegExp]>([
-    ["one matrix for queries, keys and values", variantContent({ architecture: "llama", optional: /attn_qkv/ }), /attn_qkv.weight/],
-    ["gate and up in one", variantContent({ architecture: "phi3", keys: { "attention.sliding_window": integer(4) } }), /ffn_up|ffn_down/],
+    [
+      "one matrix for queries, keys and values",
+      variantContent({ architecture: "llama", optional: /attn_qkv/ }),
+      /attn_qkv.weight/,
+    ],
+    [
+      "gate and up in one",
+      variantContent({ architecture: "phi3", keys: { "attention.sliding_window": integer(4) } }),
+      /ffn_up|ffn_down/,
+    ],
     ["experts", mixture(), /exps/],
     ["a router", mixture(), /ffn_gate_inp/],
   ])("adapts %s", async (_, content, names) => {
@@ -75,7 +83,11 @@ describe("a model with adapters", () => {
   it("adapts quantized matrices, and reads adapters of other types", async () => {
     const wide = { seed: 8, rank: 32, alpha: 32 };
     const exact = logitsOf(await openSteps(mergeLora(model, makeLora(model, every, wide), 1)), text);
-    for (const [weights, type, most] of [["F32", "F16", 2e-3], ["F32", "Q8_0", 0.03], ["Q8_0", "F32", 0.05]] as const) {
+    for (const [weights, type, most] of [
+      ["F32", "F16", 2e-3],
+      ["F32", "Q8_0", 0.03],
+      ["Q8_0", "F32", 0.05],
+    ] as const) {
       const base = tinyLlama({ seed: 1, type: weights, context: 128 });
       const lora = makeLora(model, every, { ...wide, type });
       expect(distance(logitsOf(await openSteps(base, [{ content: lora }]), text), exact)).toBeLessThan(most);
@@ -91,26 +103,75 @@ describe("an adapter is refused", () => {
     shape,
     data: new Uint8Array(shape.reduce((product, length) => product * length, 4)),
   });
-  const metadata = (changes: GgufContent["metadata"]): GgufContent => ({ ...first, metadata: { ...first.metadata, ...changes } });
+  const metadata = (changes: GgufContent["metadata"]): GgufContent => ({
+    ...first,
+    metadata: { ...first.metadata, ...changes },
+  });
   const tensors = (...list: GgufContent["tensors"]): GgufContent => ({ ...first, tensors: list });
 
   it.each<[string, GgufContent, string, RegExp]>([
-    ["for another architecture", metadata({ "general.architecture": text("qwen2") }), "unsupported", /"qwen2"; the model's is "llama"/],
+    [
+      "for another architecture",
+      metadata({ "general.architecture": text("qwen2") }),
+      "unsupported",
+      /"qwen2"; the model's is "llama"/,
+    ],
     ["that is a model", model, "unsupported", /general.type says that it is a model/],
     ["of another kind", metadata({ "adapter.type": text("dora") }), "unsupported", /adapter.type is "dora"/],
-    ["that tokens switch on", metadata({ "adapter.alora.invocation_tokens": { type: "array", of: "uint32", value: [1] } }), "unsupported", /tokens switch on/],
-    ["whose alpha is no number", metadata({ "adapter.lora.alpha": { type: "float32", value: Number.NaN } }), "malformed", /adapter.lora.alpha/],
+    [
+      "that tokens switch on",
+      metadata({ "adapter.alora.invocation_tokens": { type: "array", of: "uint32", value: [1] } }),
+      "unsupported",
+      /tokens switch on/,
+    ],
+    [
+      "whose alpha is no number",
+      metadata({ "adapter.lora.alpha": { type: "float32", value: Number.NaN } }),
+      "malformed",
+      /adapter.lora.alpha/,
+    ],
     ["with nothing in it", tensors(), "malformed", /adapts nothing/],
     ["with half a pair", tensors(a), "malformed", /has its .lora_b missing/],
     ["with the other half", tensors(b), "malformed", /has its .lora_a missing/],
-    ["with another tensor", tensors(a, b, { ...a, name: "blk.0.attn_norm.weight" }), "unsupported", /attn_norm.weight is neither/],
-    ["for a tensor that is not there", tensors({ ...a, name: "blk.9.attn_q.weight.lora_a" }, { ...b, name: "blk.9.attn_q.weight.lora_b" }), "malformed", /blk.9.attn_q.weight is no tensor/],
-    ["for token embeddings", tensors({ ...a, name: "token_embd.weight.lora_a" }), "unsupported", /adapts token embeddings/],
-    ["of too narrow a model", tensors({ ...a, ...other([32, 4]) }, b), "malformed", /has the shape 32 × 4; for this model it must be 64 × 4/],
-    ["of two ranks", tensors(a, { ...b, ...other([5, 64]) }), "malformed", /has the shape 5 × 64; for this model it must be 4 × 792/],
-    ["of an absurd rank", tensors({ ...a, ...other([64, 5000]) }, { ...b, ...other([5000, 64]) }), "malformed", /rank 5000/],
+    [
+      "with another tensor",
+      tensors(a, b, { ...a, name: "blk.0.attn_norm.weight" }),
+      "unsupported",
+      /attn_norm.weight is neither/,
+    ],
+    [
+      "for a tensor that is not there",
+      tensors({ ...a, name: "blk.9.attn_q.weight.lora_a" }, { ...b, name: "blk.9.attn_q.weight.lora_b" }),
+      "malformed",
+      /blk.9.attn_q.weight is no tensor/,
+    ],
+    [
+      "for token embeddings",
+      tensors({ ...a, name: "token_embd.weight.lora_a" }),
+      "unsupported",
+      /adapts token embeddings/,
+    ],
+    [
+      "of too narrow a model",
+      tensors({ ...a, ...other([32, 4]) }, b),
+      "malformed",
+      /has the shape 32 × 4; for this model it must be 64 × 4/,
+    ],
+    [
+      "of two ranks",
+      tensors(a, { ...b, ...other([5, 64]) }),
+      "malformed",
+      /has the shape 5 × 64; for this model it must be 4 × 792/,
+    ],
+    [
+      "of an absurd rank",
+      tensors({ ...a, ...other([64, 5000]) }, { ...b, ...other([5000, 64]) }),
+      "malformed",
+      /rank 5000/,
+    ],
   ])("%s", (_, content, kind, message) => {
-    const read = (): unknown => readAdapter(parseGguf(modelBytes(content), { name: "lora.gguf" }), parseGguf(modelBytes(model)), 0);
+    const read = (): unknown =>
+      readAdapter(parseGguf(modelBytes(content), { name: "lora.gguf" }), parseGguf(modelBytes(model)), 0);
     expect(read).toThrow(expect.objectContaining({ code: `model_${kind}`, message: expect.stringMatching(message) }));
   });
 
@@ -121,7 +182,10 @@ describe("an adapter is refused", () => {
       { name: `${norm}.lora_a`, type: "F32", ...other([64, rank]) },
       { name: `${norm}.lora_b`, type: "F32", ...other([rank, 1]) },
     );
-    await expect(openSteps(model, [{ content }])).rejects.toMatchObject({ code: "model_unsupported", details: { field: norm } });
+    await expect(openSteps(model, [{ content }])).rejects.toMatchObject({
+      code: "model_unsupported",
+      details: { field: norm },
+    });
   });
 });
 

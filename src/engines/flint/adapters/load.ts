@@ -15,12 +15,15 @@ const pieceBytes = 4 * 1024 * 1024;
 
 export async function loadAdapter(
   { file, tensors }: Adapter,
-  { plan, memory }: { readonly plan: Plan; readonly memory: WebAssembly.Memory },
+  { plan, memories }: { readonly plan: Plan; readonly memories: readonly WebAssembly.Memory[] },
   read: ReadBytes,
 ): Promise<void> {
   for (const [name, tensor] of tensors) {
     const matrix = plan.matrices[name];
-    if (matrix) for (const piece of piecesOf(tensor, matrix)) await loadPiece({ tensor, matrix, piece, memory, start: file.dataOffset }, read);
+    const memory = matrix && memories[matrix.bank];
+    if (memory)
+      for (const piece of piecesOf(tensor, matrix))
+        await loadPiece({ tensor, matrix, piece, memory, start: file.dataOffset }, read);
   }
 }
 
@@ -64,7 +67,11 @@ async function loadPiece({ tensor, matrix, piece, memory, start }: PieceJob, rea
   packRows({ ...inMemory(tensor, bytes, whole * k), k, rows: whole, target: new Uint8Array(memory.buffer, to) });
 }
 
-function inMemory(tensor: GgufTensor, source: Uint8Array, elements: number): Pick<Parameters<typeof packRows>[0], "type" | "source"> {
+function inMemory(
+  tensor: GgufTensor,
+  source: Uint8Array,
+  elements: number,
+): Pick<Parameters<typeof packRows>[0], "type" | "source"> {
   const type = adapterType(tensor);
   if (type === tensor.typeName) return { type, source };
   const values = new Float32Array(elements);

@@ -38,7 +38,10 @@ export async function prepareAdapters<T extends { readonly setup: Prepared }>(
   try {
     const opened: OpenedAdapter[] = [];
     for (const [index, { path, scale = 1 }] of adapters.entries()) {
-      if (!open) throw new HearthError("unsupported_option", "Adapters cannot be loaded here.", { details: { option: "adapters" } });
+      if (!open)
+        throw new HearthError("unsupported_option", "Adapters cannot be loaded here.", {
+          details: { option: "adapters" },
+        });
       const file = await open(path);
       files.push(file);
       opened.push({ path, scale: checkScale(scale), ...readAdapter(file.header, model, index) });

@@ -83,7 +83,11 @@ function checkKind(file: GgufFile, model: GgufFile): void {
   const architecture = stringOf(file, "general.architecture");
   const wanted = stringOf(model, "general.architecture");
   if (architecture !== wanted) {
-    throw unsupported(file, "general.architecture", `is "${printable(String(architecture))}"; the model's is "${wanted}"`);
+    throw unsupported(
+      file,
+      "general.architecture",
+      `is "${printable(String(architecture))}"; the model's is "${wanted}"`,
+    );
   }
 }
 

@@ -1,10 +1,12 @@
 import type { Graph, Value } from "../graph/graph.ts";
 import type { Architecture } from "./architecture.ts";
-import { attend, embedTokens, forEachLayer, linear, norm, parametersOf, project, projectOutput } from "./blocks.ts";
-import type { Block } from "./blocks.ts";
+import { attend, project, projectOutput } from "./attention.ts";
+import { embedTokens, forEachLayer, parametersOf } from "./block.ts";
+import type { Block } from "./block.ts";
+import { linear, norm } from "./linear.ts";
 import { addTokenType, hidden, rank } from "./encoder.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
-import { readHyperparameters } from "./hyperparameters.ts";
+import { readHyperparameters } from "./read.ts";
 
 /**
  * BERT (arXiv 1810.04805) and its kin, e.g. XLM-RoBERTa: learned positions, biases, and a norm after each half of a layer.

@@ -1,6 +1,6 @@
 /** What the encoders share. */
 import type { Activation, Graph, Value } from "../graph/graph.ts";
-import { biasOf } from "./blocks.ts";
+import { biasOf } from "./linear.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
 
 /** Adds the row of token type 0, which all tokens have. */

@@ -1,20 +1,13 @@
 import type { GgufFile } from "../../../formats/gguf/types.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { Architecture } from "./architecture.ts";
-import {
-  addResidual,
-  attend,
-  embedTokens,
-  finish,
-  forEachLayer,
-  gatedFeedForward,
-  norm,
-  project,
-  projectOutput,
-  wantedRows,
-} from "./blocks.ts";
+import { attend, project, projectOutput } from "./attention.ts";
+import { addResidual, embedTokens, forEachLayer, wantedRows } from "./block.ts";
+import { gatedFeedForward } from "./feed-forward.ts";
+import { finish } from "./finish.ts";
+import { norm } from "./linear.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
-import { readHyperparameters } from "./hyperparameters.ts";
+import { readHyperparameters } from "./read.ts";
 
 /**
  * Gemma (arXiv 2403.08295): llama with scaled embeddings, rotation of halves, GELU, and heads of their own width. The

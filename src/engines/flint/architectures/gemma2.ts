@@ -1,19 +1,13 @@
 import type { GgufFile } from "../../../formats/gguf/types.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { Architecture } from "./architecture.ts";
-import {
-  attend,
-  embedTokens,
-  finish,
-  forEachLayer,
-  gatedFeedForward,
-  norm,
-  project,
-  projectOutput,
-  wantedRows,
-} from "./blocks.ts";
+import { attend, project, projectOutput } from "./attention.ts";
+import { embedTokens, forEachLayer, wantedRows } from "./block.ts";
+import { gatedFeedForward } from "./feed-forward.ts";
+import { finish } from "./finish.ts";
+import { norm } from "./linear.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
-import { readHyperparameters, readNumber } from "./hyperparameters.ts";
+import { readHyperparameters, readNumber } from "./read.ts";
 
 /**
  * Gemma 2 (arXiv 2408.00118): every other layer sees a window, scores and logits have a soft cap, and both halves of a

@@ -1,21 +1,14 @@
 import type { GgufFile } from "../../../formats/gguf/types.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { Architecture } from "./architecture.ts";
-import {
-  attend,
-  embedTokens,
-  finish,
-  forEachLayer,
-  gatedFeedForward,
-  norm,
-  normHeads,
-  project,
-  projectOutput,
-  wantedRows,
-} from "./blocks.ts";
+import { attend, project, projectOutput } from "./attention.ts";
+import { embedTokens, forEachLayer, wantedRows } from "./block.ts";
+import { gatedFeedForward } from "./feed-forward.ts";
+import { finish } from "./finish.ts";
+import { norm, normHeads } from "./linear.ts";
 import { gemmaAttentionScale } from "./gemma2.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
-import { readHyperparameters, readNumber } from "./hyperparameters.ts";
+import { readHyperparameters, readNumber } from "./read.ts";
 
 /**
  * Gemma 3 (arXiv 2503.19786): Gemma 2 with a norm of each query and key head in place of the soft cap of scores. Five

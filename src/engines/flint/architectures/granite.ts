@@ -2,23 +2,14 @@ import { booleanOf, failKey } from "../../../formats/gguf/check.ts";
 import type { GgufFile } from "../../../formats/gguf/types.ts";
 import type { Graph, Value } from "../graph/graph.ts";
 import type { Architecture } from "./architecture.ts";
-import {
-  addResidual,
-  attend,
-  embedTokens,
-  finish,
-  forEachLayer,
-  gatedFeedForward,
-  mixExperts,
-  norm,
-  project,
-  projectOutput,
-  sharedExpert,
-  wantedRows,
-} from "./blocks.ts";
-import type { Block } from "./blocks.ts";
+import { attend, project, projectOutput } from "./attention.ts";
+import { addResidual, embedTokens, forEachLayer, wantedRows } from "./block.ts";
+import type { Block } from "./block.ts";
+import { gatedFeedForward, mixExperts, sharedExpert } from "./feed-forward.ts";
+import { finish } from "./finish.ts";
+import { norm } from "./linear.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
-import { readHyperparameters, readNumber } from "./hyperparameters.ts";
+import { architectureOf, readHyperparameters, readNumber } from "./read.ts";
 
 /** Granite 3 and 4: llama with a multiplier for embeddings, scores, what each half of a layer adds, and logits. */
 export const granite: Architecture = { names: ["granite"], hyperparameters: readGranite, build: buildGranite };
@@ -27,7 +18,7 @@ export const granite: Architecture = { names: ["granite"], hyperparameters: read
 export const granitemoe: Architecture = { names: ["granitemoe"], hyperparameters: readGranite, build: buildGranite };
 
 function readGranite(file: GgufFile, contextTokens?: number): Hyperparameters {
-  const name = String(file.metadata.get("general.architecture"));
+  const name = architectureOf(file);
   // The key for fine-tuned scaling is a switch here: false means no positions at all.
   const isRotated = booleanOf(file, `${name}.rope.scaling.finetuned`) ?? true;
   const model = readHyperparameters(file, {

@@ -1,7 +1,8 @@
 /** Reads the figures of the layers. */
 import { failKey, integerOf, integersOf } from "../../../formats/gguf/check.ts";
 import type { GgufFile } from "../../../formats/gguf/types.ts";
-import type { FamilyOptions, LayerParameters } from "./hyperparameters.ts";
+import type { LayerParameters } from "./hyperparameters.ts";
+import type { FamilyOptions } from "./read.ts";
 import { readLocalRope, readRope } from "./rope.ts";
 import type { RopeSource } from "./rope.ts";
 import { readWindow } from "./window.ts";

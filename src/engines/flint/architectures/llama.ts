@@ -1,21 +1,13 @@
 import type { Graph, Value } from "../graph/graph.ts";
 import type { Architecture } from "./architecture.ts";
-import {
-  addResidual,
-  attend,
-  embedTokens,
-  finish,
-  forEachLayer,
-  gatedFeedForward,
-  mixExperts,
-  norm,
-  project,
-  projectOutput,
-  wantedRows,
-} from "./blocks.ts";
-import type { Block } from "./blocks.ts";
+import { attend, project, projectOutput } from "./attention.ts";
+import { addResidual, embedTokens, forEachLayer, wantedRows } from "./block.ts";
+import type { Block } from "./block.ts";
+import { gatedFeedForward, mixExperts } from "./feed-forward.ts";
+import { finish } from "./finish.ts";
+import { norm } from "./linear.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
-import { readHyperparameters } from "./hyperparameters.ts";
+import { readHyperparameters } from "./read.ts";
 
 /**
  * Llama (arXiv 2302.13971, 2307.09288, 2407.21783), Mistral (2310.06825) without its window, as llama.cpp, and Mixtral

@@ -3,11 +3,14 @@ import { stringOf } from "../../../formats/gguf/check.ts";
 import type { GgufFile } from "../../../formats/gguf/types.ts";
 import type { Activation, Graph } from "../graph/graph.ts";
 import type { Architecture } from "./architecture.ts";
-import { attend, embedTokens, forEachLayer, gatedFeedForward, norm, project, projectOutput } from "./blocks.ts";
-import type { Block } from "./blocks.ts";
+import { attend, project, projectOutput } from "./attention.ts";
+import { embedTokens, forEachLayer } from "./block.ts";
+import type { Block } from "./block.ts";
+import { gatedFeedForward } from "./feed-forward.ts";
+import { norm } from "./linear.ts";
 import { hidden, rank } from "./encoder.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
-import { readHyperparameters } from "./hyperparameters.ts";
+import { readHyperparameters } from "./read.ts";
 
 /**
  * ModernBERT (arXiv 2412.13663): norms before each half of a layer, gated feed-forward with both matrices in one, and two

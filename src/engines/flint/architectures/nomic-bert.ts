@@ -1,9 +1,12 @@
 import type { Graph } from "../graph/graph.ts";
 import type { Architecture } from "./architecture.ts";
-import { attend, embedTokens, forEachLayer, gatedFeedForward, norm, project, projectOutput } from "./blocks.ts";
+import { attend, project, projectOutput } from "./attention.ts";
+import { embedTokens, forEachLayer } from "./block.ts";
+import { gatedFeedForward } from "./feed-forward.ts";
+import { norm } from "./linear.ts";
 import { addTokenType, hidden, rank } from "./encoder.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
-import { readHyperparameters } from "./hyperparameters.ts";
+import { readHyperparameters } from "./read.ts";
 
 /** Nomic Embed (arXiv 2402.01613): BERT with a rope in place of learned positions, and a gate in the feed-forward part. */
 export const nomicBert: Architecture = {

@@ -1,19 +1,13 @@
 import type { Graph, Value } from "../graph/graph.ts";
 import type { Architecture } from "./architecture.ts";
-import {
-  attend,
-  embedTokens,
-  finish,
-  forEachLayer,
-  gatedFeedForward,
-  norm,
-  project,
-  projectOutput,
-  wantedRows,
-} from "./blocks.ts";
-import type { Block } from "./blocks.ts";
+import { attend, project, projectOutput } from "./attention.ts";
+import { embedTokens, forEachLayer, wantedRows } from "./block.ts";
+import type { Block } from "./block.ts";
+import { gatedFeedForward } from "./feed-forward.ts";
+import { finish } from "./finish.ts";
+import { norm } from "./linear.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
-import { readHyperparameters } from "./hyperparameters.ts";
+import { readHyperparameters } from "./read.ts";
 
 /**
  * OLMo 2 (arXiv 2501.00656): norms only after attention and feed-forward, and of whole queries and keys. OLMo 3 has the

@@ -1,19 +1,12 @@
 import type { Graph } from "../graph/graph.ts";
 import type { Architecture } from "./architecture.ts";
-import {
-  addResidual,
-  attend,
-  embedTokens,
-  finish,
-  forEachLayer,
-  gatedFeedForward,
-  norm,
-  project,
-  projectOutput,
-  wantedRows,
-} from "./blocks.ts";
+import { attend, project, projectOutput } from "./attention.ts";
+import { addResidual, embedTokens, forEachLayer, wantedRows } from "./block.ts";
+import { gatedFeedForward } from "./feed-forward.ts";
+import { finish } from "./finish.ts";
+import { norm } from "./linear.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
-import { readHyperparameters } from "./hyperparameters.ts";
+import { readHyperparameters } from "./read.ts";
 
 /**
  * Phi-3 (arXiv 2404.14219) and Phi-4: queries, keys and values in one matrix, gate and up in one, LongRoPE. As in

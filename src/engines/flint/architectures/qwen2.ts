@@ -3,24 +3,14 @@ import { integersOf } from "../../../formats/gguf/check.ts";
 import type { GgufFile } from "../../../formats/gguf/types.ts";
 import type { Graph, Value } from "../graph/graph.ts";
 import type { Architecture } from "./architecture.ts";
-import {
-  addResidual,
-  attend,
-  embedTokens,
-  finish,
-  forEachLayer,
-  gatedFeedForward,
-  linear,
-  mixExperts,
-  norm,
-  project,
-  projectOutput,
-  sharedExpert,
-  wantedRows,
-} from "./blocks.ts";
-import type { Block } from "./blocks.ts";
+import { attend, project, projectOutput } from "./attention.ts";
+import { addResidual, embedTokens, forEachLayer, wantedRows } from "./block.ts";
+import type { Block } from "./block.ts";
+import { gatedFeedForward, mixExperts, sharedExpert } from "./feed-forward.ts";
+import { finish } from "./finish.ts";
+import { linear, norm } from "./linear.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
-import { readHyperparameters } from "./hyperparameters.ts";
+import { readHyperparameters } from "./read.ts";
 
 /** Qwen2 and Qwen2.5 (arXiv 2407.10671): llama with rotation of halves and a bias on queries, keys and values. */
 export const qwen2: Architecture = {

@@ -1,20 +1,11 @@
 import type { Graph, Value } from "../graph/graph.ts";
 import type { Architecture } from "./architecture.ts";
-import {
-  addResidual,
-  attend,
-  embedTokens,
-  finish,
-  forEachLayer,
-  gatedFeedForward,
-  mixExperts,
-  norm,
-  normHeads,
-  project,
-  projectOutput,
-  wantedRows,
-} from "./blocks.ts";
-import type { Block } from "./blocks.ts";
+import { attend, project, projectOutput } from "./attention.ts";
+import { addResidual, embedTokens, forEachLayer, wantedRows } from "./block.ts";
+import type { Block } from "./block.ts";
+import { gatedFeedForward, mixExperts } from "./feed-forward.ts";
+import { finish } from "./finish.ts";
+import { norm, normHeads } from "./linear.ts";
 import type { Hyperparameters } from "./hyperparameters.ts";
 import { readQwen } from "./qwen2.ts";
 

@@ -1,6 +1,6 @@
 import { failKey, integerOf, integersOf } from "../../../formats/gguf/check.ts";
 import type { GgufFile } from "../../../formats/gguf/types.ts";
-import type { WindowOptions } from "./hyperparameters.ts";
+import type { WindowOptions } from "./read.ts";
 
 export interface Window {
   /** Tokens. */

@@ -39,13 +39,14 @@ export class BlockPool {
 export class BlockTable {
   readonly #pool: BlockPool;
   readonly #blocks: number[] = [];
-  readonly #words: Int32Array;
+  /** The table stands in every bank. */
+  readonly #copies: readonly Int32Array[];
   /** Address of the table in memory, for the kernels. */
   readonly address: number;
 
-  constructor(pool: BlockPool, memory: WebAssembly.Memory, address: number) {
+  constructor(pool: BlockPool, memories: readonly WebAssembly.Memory[], address: number) {
     this.#pool = pool;
-    this.#words = new Int32Array(memory.buffer);
+    this.#copies = memories.map(({ buffer }) => new Int32Array(buffer));
     this.address = address;
   }
 
@@ -53,7 +54,7 @@ export class BlockTable {
   reserve(tokens: number): void {
     while (this.#blocks.length * blockTokens < tokens) {
       const block = this.#pool.take();
-      this.#words[this.address / 4 + this.#blocks.length] = block;
+      for (const words of this.#copies) words[this.address / 4 + this.#blocks.length] = block;
       this.#blocks.push(block);
     }
   }

@@ -67,13 +67,12 @@ function livesOf(stages: readonly Stage[], values: readonly ValueInfo[], capacit
     last: -1,
   }));
   stages.forEach((stage, index) => {
-    for (const op of opsOf(stage)) {
-      for (const id of [...inputsOf(op), outputOf(op)]) {
-        const life = id === undefined ? undefined : lives[id];
-        if (!life) continue;
-        life.first = Math.min(life.first, index);
-        life.last = Math.max(life.last, index);
-      }
+    const touched = opsOf(stage).flatMap((op) => [...inputsOf(op), outputOf(op) ?? []].flat());
+    for (const id of stage.kind === "transfer" ? [stage.value] : touched) {
+      const life = lives[id];
+      if (!life) continue;
+      life.first = Math.min(life.first, index);
+      life.last = Math.max(life.last, index);
     }
   });
   return lives.map((life) => (life.last < 0 ? { ...life, first: 0, last: 0 } : life));

@@ -104,7 +104,8 @@ function createJob(op: MatmulOp, plan: Plan, { kernels, workers, matrices }: Job
   if (!matrix || !x || !y) throw new Error(`no place for ${op.weight.name}`);
   const { experts = 1, row = 0, n, k } = op.weight;
   const groups = Math.ceil(n / rowGroup);
-  const most = Math.max(1, Math.floor((piecesPerWorker * workers) / matrices));
+  // Experts count too: a stage has no more than some thousand pieces, see `threads/control.ts`.
+  const most = Math.max(1, Math.floor((piecesPerWorker * workers) / (matrices * experts)));
   const wanted = Math.max(Math.ceil(groups / most), Math.ceil(leastWeights / (k * rowGroup)));
   const step = Math.min(groups, Math.ceil(wanted / 4) * 4);
   return {

@@ -5,11 +5,13 @@ import type { Layout } from "../weights/layout.ts";
 import { matrixBytes } from "../weights/layout.ts";
 import { layoutOf } from "../weights/pack.ts";
 import { leastStagingBytes } from "../weights/staging.ts";
+import type { Banks } from "./banks.ts";
+import { addTransfers, assignBanks, bankOf } from "./banks.ts";
 import type { RowCapacity } from "./buffers.ts";
 import { planBuffers, rowBytes } from "./buffers.ts";
 import type { Matrix, RopeOptions, Vector } from "./graph.ts";
 import type { AttentionInfo, Recording, ValueInfo } from "./program.ts";
-import { opsOf, toStages } from "./stages.ts";
+import { toStages } from "./stages.ts";
 import type { Stage } from "./stages.ts";
 
 /** Tokens of a block of the KV cache. */
@@ -17,6 +19,7 @@ export const blockTokens = 32;
 
 export interface PlacedMatrix {
   readonly name: string;
+  readonly bank: number;
   readonly type: GgmlTypeName;
   readonly layout: Layout;
   readonly address: number;
@@ -30,6 +33,7 @@ export interface PlacedMatrix {
 
 export interface PlacedVector {
   readonly name: string;
+  readonly bank: number;
   readonly type: GgmlTypeName;
   readonly address: number;
   readonly length: number;
@@ -42,6 +46,7 @@ export interface PlacedValue extends ValueInfo {
 }
 
 export interface PlacedAttention extends AttentionInfo {
+  readonly bank: number;
   readonly keys: number;
   readonly values: number;
   readonly keyBlockBytes: number;
@@ -102,7 +107,10 @@ export interface Plan {
   readonly scratchBytes: number;
   readonly weightBytes: number;
   readonly activationBytes: number;
-  readonly totalBytes: number;
+  /** Bytes of each bank. What is not weights or cache stands in all of them, at the same addresses. */
+  readonly bankBytes: readonly number[];
+  /** The bank of the result. */
+  readonly resultBank: number;
 }
 
 export interface PlanOptions {
@@ -117,13 +125,15 @@ export interface PlanOptions {
   readonly cacheBlocks: number;
   readonly workers: number;
   readonly adapters?: readonly number[];
+  /** Most bytes of a bank. */
+  readonly bankBytes: number;
 }
 
 const leastScratchBytes = 256 * 1024;
 
 /** Rows of the file wait there while a model is loaded. */
-function scratchFor(matrices: Iterable<PlacedMatrix>): number {
-  const staging = Array.from(matrices, ({ type, k }) => leastStagingBytes(type, k));
+function scratchFor(matrices: Tensors["matrices"]): number {
+  const staging = matrices.map(({ type, k }) => leastStagingBytes(type, k));
   return Math.ceil(Math.max(leastScratchBytes, ...staging) / 64) * 64;
 }
 
@@ -131,20 +141,35 @@ export function createPlan(options: PlanOptions): Plan {
   const { recording, rows, outputs, sequences, contextTokens, workers, adapters = [] } = options;
   const used = Math.max(1, recording.expertsUsed);
   const capacity: RowCapacity = { all: rows, outputs, slots: rows * used, outputSlots: outputs * used };
-  const stages = toStages(recording.ops, recording.values);
+  const tensors = collectTensors(options);
+  const caches = recording.attentions.map((info) => cacheOf(info));
   const place = createPlacer(constantsEnd);
-  const { matrices, vectors } = placeTensors(stages, options, place);
-  const weightBytes = place(0) - constantsEnd;
   const step = placeStep(place, capacity, adapters.length);
   const ropes = recording.ropes.map((rope) => ({ ...rope, table: place(rows * rope.dimensions * 4) }));
   const tableBlocks = Math.ceil(contextTokens / blockTokens);
   const blockTables = place(sequences * tableBlocks * 4);
-  const scratchBytes = scratchFor(Object.values(matrices));
+  const scratchBytes = scratchFor(tensors.matrices);
   const scratch = place(workers * scratchBytes);
-  const buffers = planBuffers(stages, recording.values, { capacity, result: recording.result.value });
-  const base = place(buffers.totalBytes);
-  const activationBytes = base + buffers.totalBytes - constantsEnd - weightBytes;
-  const attentions = recording.attentions.map((info) => placeAttention(info, options.cacheBlocks, place));
+  const base = place(0);
+  const { banks, stages, buffers } = spread({ options, capacity, tensors, caches, base });
+  const start = base + buffers.totalBytes;
+  const placers = Array.from({ length: banks.count }, () => createPlacer(start));
+  const placeIn = (bank: number, bytes: number): number => placers[bank]?.(bytes) ?? 0;
+  const matrices = tensors.matrices.map((matrix): PlacedMatrix => {
+    const bank = banks.ofTensor(matrix.name);
+    return { ...matrix, bank, address: placeIn(bank, matrix.expertBytes * matrix.experts) };
+  });
+  const vectors = tensors.vectors.map((vector): PlacedVector => {
+    const bank = banks.ofTensor(vector.name);
+    return { ...vector, bank, address: placeIn(bank, vector.length * 4) };
+  });
+  const weightBytes = placers.reduce((sum, placer) => sum + placer(0) - start, 0);
+  const attentions = recording.attentions.map((info, index): PlacedAttention => {
+    const bank = banks.ofAttention(index);
+    const { keyBlockBytes, valueBlockBytes } = cacheOf(info);
+    const keys = placeIn(bank, keyBlockBytes * options.cacheBlocks);
+    return { ...info, bank, keyBlockBytes, valueBlockBytes, keys, values: placeIn(bank, valueBlockBytes * options.cacheBlocks) };
+  });
   return {
     stages,
     values: recording.values.map((value, id) => ({
@@ -152,8 +177,8 @@ export function createPlan(options: PlanOptions): Plan {
       address: base + (buffers.offsets[id] ?? 0),
       stride: rowBytes(value),
     })),
-    matrices,
-    vectors,
+    matrices: Object.fromEntries(matrices.map((matrix) => [matrix.name, matrix])),
+    vectors: Object.fromEntries(vectors.map((vector) => [vector.name, vector])),
     attentions,
     ropes,
     result: recording.result,
@@ -165,13 +190,43 @@ export function createPlan(options: PlanOptions): Plan {
     sequences,
     tableBlocks,
     cacheBlocks: options.cacheBlocks,
-    cacheBlockBytes: attentions.reduce((sum, one) => sum + one.keyBlockBytes + one.valueBlockBytes, 0),
+    cacheBlockBytes: caches.reduce((sum, one) => sum + one.keyBlockBytes + one.valueBlockBytes, 0),
     scratch,
     scratchBytes,
     weightBytes,
-    activationBytes,
-    totalBytes: place(0),
+    activationBytes: (start - constantsEnd) * banks.count,
+    bankBytes: placers.map((placer) => placer(0)),
+    resultBank: stages.at(-1)?.bank ?? 0,
   };
+}
+
+interface SpreadOptions {
+  readonly options: PlanOptions;
+  readonly capacity: RowCapacity;
+  readonly tensors: Tensors;
+  readonly caches: readonly { readonly keyBlockBytes: number; readonly valueBlockBytes: number }[];
+  /** Where activations begin. */
+  readonly base: number;
+}
+
+/** Stages and buffers, in as few banks as hold everything. */
+function spread({ options, capacity, tensors, caches, base }: SpreadOptions) {
+  const { recording, cacheBlocks, bankBytes } = options;
+  const { ops, values, result } = recording;
+  const sizes = new Map([
+    ...tensors.matrices.map(({ name, expertBytes, experts }) => [name, expertBytes * experts + 64] as const),
+    ...tensors.vectors.map(({ name, length }) => [name, length * 4 + 64] as const),
+  ]);
+  const attentions = caches.map((one) => (one.keyBlockBytes + one.valueBlockBytes) * cacheBlocks + 128);
+  const planFor = (banks: Banks) => {
+    const stages = addTransfers(toStages(ops, values, (op) => bankOf(op, banks)));
+    return { banks, stages, buffers: planBuffers(stages, values, { capacity, result: result.value }) };
+  };
+  const single = planFor(assignBanks(recording, { tensors: sizes, attentions, room: Infinity }));
+  // Activations take a little more where values must last until they are copied.
+  const room = bankBytes - base - single.buffers.totalBytes * 1.1 - 64 * 1024;
+  const total = [...sizes.values(), ...attentions].reduce((sum, bytes) => sum + bytes, 0);
+  return total <= room ? single : planFor(assignBanks(recording, { tensors: sizes, attentions, room }));
 }
 
 type Place = (bytes: number) => number;
@@ -186,40 +241,39 @@ function createPlacer(start: number): Place {
   };
 }
 
-function placeTensors(
-  stages: readonly Stage[],
-  { typeOf }: PlanOptions,
-  place: Place,
-): { matrices: Record<string, PlacedMatrix>; vectors: Record<string, PlacedVector> } {
-  const matrices: Record<string, PlacedMatrix> = {};
-  const vectors: Record<string, PlacedVector> = {};
-  const rows = new Map<string, Matrix>();
+interface Tensors {
+  readonly matrices: readonly Omit<PlacedMatrix, "bank" | "address">[];
+  readonly vectors: readonly Omit<PlacedVector, "bank" | "address">[];
+}
+
+/** The tensors that the forward pass reads, as wide as it reads them. */
+function collectTensors({ recording, typeOf }: PlanOptions): Tensors {
+  const matrices = new Map<string, Matrix>();
+  const vectors = new Map<string, number>();
   const addMatrix = (matrix: Matrix): void => {
     const end = (matrix.row ?? 0) + matrix.n;
-    const known = rows.get(matrix.name);
-    if (!known || known.n < end) rows.set(matrix.name, { ...matrix, n: end });
+    const known = matrices.get(matrix.name);
+    if (!known || known.n < end) matrices.set(matrix.name, { ...matrix, n: end });
   };
   const addVector = ({ name, length, start = 0 }: Vector): void => {
-    const known = vectors[name];
-    vectors[name] = { name, type: typeOf(name), address: 0, length: Math.max(known?.length ?? 0, start + length) };
+    vectors.set(name, Math.max(vectors.get(name) ?? 0, start + length));
   };
-  for (const op of stages.flatMap(opsOf)) {
+  for (const op of recording.ops) {
     if ("table" in op) addMatrix(op.table);
     if (op.kind === "matmul") addMatrix(op.weight);
     if (op.kind === "adapt") for (const { b } of op.parts) addMatrix(b);
     if (op.kind === "bias") addVector(op.bias);
     if (op.kind === "norm") for (const vector of [op.weight, op.bias]) if (vector) addVector(vector);
   }
-  for (const { name, k, n, experts = 1 } of rows.values()) {
-    const type = typeOf(name);
-    const layout = layoutOf(type);
-    const expertBytes = matrixBytes(layout, { k, n });
-    matrices[name] = { name, type, layout, address: place(expertBytes * experts), k, n, experts, expertBytes };
-  }
-  for (const [name, vector] of Object.entries(vectors)) {
-    vectors[name] = { ...vector, address: place(vector.length * 4) };
-  }
-  return { matrices, vectors };
+  for (const { factors } of recording.ropes) if (factors) addVector(factors);
+  return {
+    matrices: Array.from(matrices.values(), ({ name, k, n, experts = 1 }) => {
+      const type = typeOf(name);
+      const layout = layoutOf(type);
+      return { name, type, layout, k, n, experts, expertBytes: matrixBytes(layout, { k, n }) };
+    }),
+    vectors: Array.from(vectors, ([name, length]) => ({ name, type: typeOf(name), length })),
+  };
 }
 
 function placeStep(place: Place, { all, outputs, slots }: RowCapacity, adapters: number): StepArea {
@@ -240,8 +294,12 @@ function placeStep(place: Place, { all, outputs, slots }: RowCapacity, adapters:
   };
 }
 
-function placeAttention(info: AttentionInfo, blocks: number, place: Place): PlacedAttention {
-  const keyBlockBytes = info.keyHeads * info.headWidth * blockTokens * 2;
-  const valueBlockBytes = info.keyHeads * info.valueWidth * blockTokens * 2;
-  return { ...info, keyBlockBytes, valueBlockBytes, keys: place(keyBlockBytes * blocks), values: place(valueBlockBytes * blocks) };
+function cacheOf({ keyHeads, headWidth, valueWidth }: AttentionInfo): {
+  readonly keyBlockBytes: number;
+  readonly valueBlockBytes: number;
+} {
+  return {
+    keyBlockBytes: keyHeads * headWidth * blockTokens * 2,
+    valueBlockBytes: keyHeads * valueWidth * blockTokens * 2,
+  };
 }

@@ -7,9 +7,11 @@ import type { RowContext } from "./rows.ts";
 export function routeRunner(
   { op, rows }: { readonly op: RouteOp; readonly rows: RowSpace },
   { plan, memory }: RowContext,
+  /** The memory that all workers read counts from. */
+  first: WebAssembly.Memory,
 ): StageRunner {
   const floats = new Float32Array(memory.buffer);
-  const words = new Int32Array(memory.buffer);
+  const words = new Int32Array(first.buffer);
   const scores = plan.values[op.scores];
   if (!scores) throw new RangeError(`no value ${op.scores}`);
   const { count, used } = op.options;

@@ -10,5 +10,7 @@ it("measures the peak in a process of its own, and gives up when asked to", asyn
   }
   expect(Object.keys(rates ?? {})).toEqual(["pairs", "quads"]);
   const signal = AbortSignal.timeout(50);
-  await expect(measurePeak({ threads: 1, env: engineEnvironment(), signal })).rejects.toMatchObject({ name: "TimeoutError" });
+  await expect(measurePeak({ threads: 1, env: engineEnvironment(), signal })).rejects.toMatchObject({
+    name: "TimeoutError",
+  });
 });

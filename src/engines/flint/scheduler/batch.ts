@@ -24,14 +24,15 @@ export interface Batch {
 
 export class BatchWriter {
   readonly #plan: Plan;
-  readonly #words: Int32Array;
-  readonly #floats: Float32Array;
+  /** The arrays stand in every bank. */
+  readonly #words: readonly Int32Array[];
+  readonly #floats: readonly Float32Array[];
   readonly #frequencies: readonly Frequencies[];
 
-  constructor(plan: Plan, memory: WebAssembly.Memory, frequencies: readonly Frequencies[]) {
+  constructor(plan: Plan, memories: readonly WebAssembly.Memory[], frequencies: readonly Frequencies[]) {
     this.#plan = plan;
-    this.#words = new Int32Array(memory.buffer);
-    this.#floats = new Float32Array(memory.buffer);
+    this.#words = memories.map(({ buffer }) => new Int32Array(buffer));
+    this.#floats = memories.map(({ buffer }) => new Float32Array(buffer));
     this.#frequencies = frequencies;
   }
 
@@ -64,7 +65,11 @@ export class BatchWriter {
     this.#set(step.lengths, row, first + tokens.length);
     ropes.forEach((rope, index) => {
       const frequencies = this.#frequencies[index];
-      if (frequencies) writeAngles(this.#floats, rope.table / 4 + row * rope.dimensions, frequencies, position);
+      if (!frequencies) return;
+      const at = rope.table / 4 + row * rope.dimensions;
+      const [angles, ...copies] = this.#floats;
+      if (angles) writeAngles(angles, at, frequencies, position);
+      for (const copy of copies) if (angles) copy.set(angles.subarray(at, at + rope.dimensions), at);
     });
   }
 
@@ -73,13 +78,15 @@ export class BatchWriter {
     if (loaded.length === 0) return;
     let to = step.adapterScales / 4;
     for (const { tokens, adapters = loaded } of parts) {
-      for (let row = 0; row < tokens.length; row++, to += loaded.length) this.#floats.set(adapters, to);
+      for (let row = 0; row < tokens.length; row++, to += loaded.length) {
+        for (const floats of this.#floats) floats.set(adapters, to);
+      }
     }
     const uses = (index: number): boolean => parts.some(({ adapters = loaded }) => adapters[index] !== 0);
     loaded.forEach((_, index) => this.#set(step.adapterUses, index, uses(index) ? 1 : 0));
   }
 
   #set(base: number, index: number, value: number): void {
-    this.#words[base / 4 + index] = value;
+    for (const words of this.#words) words[base / 4 + index] = value;
   }
 }

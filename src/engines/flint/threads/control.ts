@@ -9,10 +9,11 @@ const header = 16;
 const cells = { step: 0, stop: 1, failed: 2 } as const;
 const countBits = 12;
 /** Pieces that a stage can have. */
-export const mostPieces = 2 ** countBits - 1;
+export const mostPieces: number = 2 ** countBits - 1;
 const countMask = mostPieces;
 /** Steps are counted round. */
 const stepMask = 0x7ffff;
+const refreshSteps = 2 ** 17;
 
 /** Turns of the waiting loop before a worker lets the system run something else. */
 const spins = 20_000;
@@ -47,6 +48,7 @@ export class Control {
    */
   close(): void {
     const step = this.#nextStep();
+    if (step % refreshSteps === 0) this.#refresh((step - 1) & stepMask);
     for (let stage = 0; stage < this.#stages; stage++) {
       Atomics.store(this.#cells, header + stage * 2, (step << countBits) | countMask);
     }
@@ -62,6 +64,12 @@ export class Control {
     Atomics.store(this.#cells, cells.step, step);
     Atomics.notify(this.#cells, cells.step);
     return step;
+  }
+
+  /** Brings cells that nobody has written for long up to the step before: else they would be ahead when steps have gone round. */
+  #refresh(step: number): void {
+    const first = header + this.#stages * 2;
+    for (let cell = first; cell < first + this.#stages * asidePieces; cell++) Atomics.store(this.#cells, cell, step);
   }
 
   #nextStep(): number {
@@ -125,7 +133,7 @@ export class Control {
     // A sleeper of an earlier step must not take back what a later one has published.
     const ahead = (step - seen) & stepMask;
     if (ahead === 0 || ahead > stepMask / 2) return false;
-    return Atomics.compareExchange(this.#cells, cell, seen, step) === seen && this.#isOpen(stage, step);
+    return Atomics.compareExchange(this.#cells, cell, seen, step) === seen && this.isOpen(stage, step);
   }
 
   isCommitted(stage: number, step: number, piece: number): boolean {
@@ -136,7 +144,8 @@ export class Control {
     return header + this.#stages * 2 + stage * asidePieces + piece;
   }
 
-  #isOpen(stage: number, step: number): boolean {
+  /** Whether the step goes on. If not, what its stages look at may have changed. */
+  isOpen(stage: number, step: number): boolean {
     return Atomics.load(this.#cells, header + stage * 2) >> countBits === step;
   }
 
@@ -144,10 +153,10 @@ export class Control {
   awaitStage(stage: number, step: number, pieces: number): Waited {
     const done = header + stage * 2 + 1;
     for (let turn = 1; Atomics.load(this.#cells, done) < pieces; turn++) {
-      if ((turn & 63) === 0 && !this.#isOpen(stage, step)) return "over";
+      if ((turn & 63) === 0 && !this.isOpen(stage, step)) return "over";
       if (turn % spins === 0) return "late";
     }
-    return this.#isOpen(stage, step) ? "done" : "over";
+    return this.isOpen(stage, step) ? "done" : "over";
   }
 
   /** Lets the system run something else. */

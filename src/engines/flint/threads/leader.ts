@@ -3,15 +3,13 @@
  * tokens, and hands out the results. Commands are looked at between two steps.
  */
 import { serializeError } from "../../../error.ts";
-import type { GgufFile } from "../../../formats/gguf/types.ts";
 import type { GrammarMask } from "../sampling/grammar/mask.ts";
 import { createFormats } from "../sampling/format.ts";
 import type { Formats } from "../sampling/format.ts";
 import { createSampler } from "../sampling/sampler.ts";
 import type { Sequence } from "../scheduler/sequence.ts";
 import { createSequence, planStep } from "../scheduler/sequence.ts";
-import type { Tokenizer } from "../tokenizer/contract.ts";
-import { createGgufTokenizer } from "../tokenizer/gguf.ts";
+import type { Vocabulary } from "../tokenizer/vocabulary.ts";
 import { profileRows } from "./profile.ts";
 import type { Command, GenerateCommand, Reply } from "./protocol.ts";
 import type { Steps } from "./steps.ts";
@@ -21,7 +19,7 @@ import type { Compute } from "./worker.ts";
 export interface LeaderOptions {
   readonly compute: Compute;
   readonly steps: Steps;
-  readonly file: GgufFile;
+  readonly vocabulary: Vocabulary;
   readonly reply: (reply: Reply) => void;
   /** Lets the thread see new commands. */
   readonly turn: () => Promise<void>;
@@ -34,7 +32,6 @@ export class Leader {
   readonly #steps: Steps;
   readonly #sequences: Sequence[] = [];
   readonly #commands: Command[] = [];
-  #tokenizer: Tokenizer | undefined;
   #formats: Formats | undefined;
   #mask: Uint32Array | undefined;
   #stopped = false;
@@ -121,8 +118,8 @@ export class Leader {
     return this.#formats.open(format);
   }
 
-  get #tokens(): Tokenizer {
-    return (this.#tokenizer ??= createGgufTokenizer(this.#options.file.metadata));
+  get #tokens(): Vocabulary {
+    return this.#options.vocabulary;
   }
 
   #drop(id: number): void {

@@ -16,6 +16,7 @@ export type TensorOffsets = Readonly<Record<string, number>>;
 export type ReadFile = (offset: number, target: Uint8Array) => void;
 
 export interface LoadPiece {
+  readonly bank: number;
   readonly type: GgmlTypeName;
   readonly offset: number;
   readonly bytes: number;
@@ -30,13 +31,14 @@ const pieceBytes = 4 * 1024 * 1024;
 
 export function loadPieces({ matrices, vectors }: Plan, offsets: TensorOffsets): LoadPiece[] {
   const pieces: LoadPiece[] = [];
-  for (const { name, type, k, n, experts, address, layout, expertBytes } of Object.values(matrices)) {
+  for (const { name, bank, type, k, n, experts, address, layout, expertBytes } of Object.values(matrices)) {
     const rowBytes = tensorBytes(ggmlType(type), [k]);
     const step = Math.max(1, Math.floor(pieceBytes / rowBytes / rowGroup)) * rowGroup;
     for (let expert = 0; expert < experts; expert++) {
       for (let row = 0; row < n; row += step) {
         const rows = Math.min(step, n - row);
         pieces.push({
+          bank,
           type,
           k,
           rows,
@@ -48,9 +50,9 @@ export function loadPieces({ matrices, vectors }: Plan, offsets: TensorOffsets):
       }
     }
   }
-  for (const { name, type, length, address } of Object.values(vectors)) {
+  for (const { name, bank, type, length, address } of Object.values(vectors)) {
     const bytes = tensorBytes(ggmlType(type), [length]);
-    pieces.push({ type, k: length, rows: 1, vector: true, offset: offsets[name] ?? 0, bytes, address });
+    pieces.push({ bank, type, k: length, rows: 1, vector: true, offset: offsets[name] ?? 0, bytes, address });
   }
   return pieces;
 }
@@ -59,6 +61,40 @@ export function loadPieces({ matrices, vectors }: Plan, offsets: TensorOffsets):
 export function packModule({ matrices }: Plan): Uint8Array<ArrayBuffer> {
   const types = new Set(Object.values(matrices).map(({ type }) => type));
   return encodeModule({ memories: 1, functions: [...types].flatMap((type) => packKernel(type) ?? []) });
+}
+
+/** What every worker is handed to load its share; it travels between threads. */
+export interface LoadSetup {
+  readonly plan: Plan;
+  /** One for each bank. */
+  readonly memories: readonly WebAssembly.Memory[];
+  readonly control: SharedArrayBuffer;
+  /** Int32: see `loadCells`. */
+  readonly loading: SharedArrayBuffer;
+  readonly pieces: readonly LoadPiece[];
+  /** The kernels that pack them. */
+  readonly packing: WebAssembly.Module;
+  readonly index: number;
+  readonly workers: number;
+}
+
+/** Next piece to load, bytes loaded so far in KiB, pieces done, whether to stop. */
+export const loadCells = { next: 0, kibibytes: 1, done: 2, stop: 3 } as const;
+
+/** Loads pieces until none is left, or somebody stopped the load. */
+export function loadShare({ plan, memories, packing, pieces, loading, index }: LoadSetup, read: ReadFile): void {
+  const { scratch, scratchBytes: bytes } = plan;
+  const loaders = memories.map((memory) =>
+    createLoader({ memory, module: packing, address: scratch + index * bytes, bytes, read }),
+  );
+  const cells = new Int32Array(loading);
+  for (;;) {
+    const piece = pieces[Atomics.add(cells, loadCells.next, 1)];
+    if (!piece || Atomics.load(cells, loadCells.stop) !== 0) return;
+    loaders[piece.bank]?.(piece);
+    Atomics.add(cells, loadCells.kibibytes, Math.round(piece.bytes / 1024));
+    Atomics.add(cells, loadCells.done, 1);
+  }
 }
 
 export interface LoaderOptions {

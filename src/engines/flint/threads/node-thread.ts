@@ -2,9 +2,9 @@
 import { Worker } from "node:worker_threads";
 import type { StartThread } from "./pool.ts";
 
-export const startNodeThread: StartThread = (start) => {
+export const startNodeThread: StartThread = () => {
   const entry = new URL(`./node-worker.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`, import.meta.url);
-  const worker = new Worker(entry, { workerData: start });
+  const worker = new Worker(entry);
   return {
     post: (message) => worker.postMessage(message),
     onMessage: (listen) => void worker.on("message", listen),

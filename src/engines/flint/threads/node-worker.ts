@@ -1,28 +1,23 @@
 /** Entry of a worker thread under Node. */
 import { openSync, readSync } from "node:fs";
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort } from "node:worker_threads";
 import { HearthError } from "../../../error.ts";
-import { readGguf } from "../../../formats/gguf/read.ts";
 import type { ReadFile } from "./load.ts";
-import type { Reply, StartMessage } from "./protocol.ts";
+import type { FileSource } from "./protocol.ts";
 import type { WorkerPlatform } from "./run.ts";
 import { runWorker } from "./run.ts";
 
-const { setup, file } = workerData as StartMessage;
-const post = (reply: Reply): void => parentPort?.postMessage(reply);
-
-await runWorker(setup, post, open);
+await runWorker({ post: (reply) => parentPort?.postMessage(reply), listen }, open);
 parentPort?.close();
 
-function open(): WorkerPlatform {
+function listen(take: (message: unknown) => void): void {
+  parentPort?.on("message", take);
+}
+
+function open(file: FileSource): WorkerPlatform {
   if (!("path" in file)) throw new Error("a path is needed");
-  const { path } = file;
   return {
-    // Stays open as long as the thread: the leader reads small tensors later.
-    read: createReader(openSync(path, "r"), path),
-    readHeader: () => readGguf(path),
-    post,
-    onCommand: (take) => void parentPort?.on("message", take),
+    read: createReader(openSync(file.path, "r"), file.path),
     turn: () => new Promise((resolve) => setImmediate(resolve)),
   };
 }

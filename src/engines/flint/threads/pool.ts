@@ -2,9 +2,9 @@
 import { deserializeError, HearthError } from "../../../error.ts";
 import { abortError, raceAbort } from "../../../util/abort.ts";
 import { createDeferred } from "../../../util/deferred.ts";
-import type { Command, FileSource, Reply, StartMessage } from "./protocol.ts";
-import { loadCells } from "./worker.ts";
-import type { WorkerSetup } from "./worker.ts";
+import { loadCells } from "./load.ts";
+import type { LoadSetup } from "./load.ts";
+import type { Command, ComputeMessage, FileSource, LoadMessage, Reply, RoleMessage } from "./protocol.ts";
 
 /** A thread, under Node or in a browser. */
 export interface Thread {
@@ -14,7 +14,7 @@ export interface Thread {
   end(): Promise<void>;
 }
 
-export type StartThread = (start: StartMessage) => Thread;
+export type StartThread = (index: number) => Thread;
 
 /** What the leader says of one command; errors are errors again. */
 export type CallReply = Exclude<Extract<Reply, { id: number }>, { type: "error" }> | { readonly type: "error"; readonly error: Error };
@@ -42,7 +42,7 @@ export interface FlintThreads {
 }
 
 export interface ThreadsOptions {
-  readonly setup: Omit<WorkerSetup, "index">;
+  readonly workers: number;
   readonly file: FileSource;
   readonly start: StartThread;
   readonly signal?: AbortSignal | undefined;
@@ -51,26 +51,57 @@ export interface ThreadsOptions {
 
 const progressMs = 100;
 
-/** Starts the workers and waits until they have loaded the model. */
-export async function startThreads(options: ThreadsOptions): Promise<FlintThreads> {
-  const { setup, file, start, signal, onProgress } = options;
-  const threads = Array.from({ length: setup.workers }, (_, index) => start({ setup: { ...setup, index }, file }));
-  const loading = new Int32Array(setup.loading);
-  const timer = setInterval(() => onProgress?.((loading[loadCells.kibibytes] ?? 0) * 1024), progressMs);
-  const stop = (): void => void Atomics.store(loading, loadCells.stop, 1);
-  signal?.addEventListener("abort", stop, { once: true });
-  try {
-    await Promise.all(threads.map(loaded));
-    signal?.throwIfAborted();
-  } catch (error) {
-    stop();
-    await Promise.all(threads.map((thread) => thread.end()));
-    throw error;
-  } finally {
+/** Threads that have no model yet. */
+export interface StartedThreads {
+  /** Has them load the model. */
+  load(setup: Omit<LoadSetup, "index">): void;
+  /** Resolves when they have loaded it and can compute. Throws, and has ended them, where that fails. */
+  ready(message: Required<ComputeMessage>): Promise<FlintThreads>;
+  end(): Promise<void>;
+}
+
+/** Starts workers, so that they are up when it is known what to load. */
+export function startThreads({ workers, file, start, signal, onProgress }: ThreadsOptions): StartedThreads {
+  const threads = Array.from({ length: workers }, (_, index) => start(index));
+  const all = Promise.all(threads.map(loaded));
+  // A failure is seen when `ready` waits.
+  all.catch(() => undefined);
+  threads.forEach((thread, index) => thread.post({ leads: index === 0 } satisfies RoleMessage));
+  let timer: ReturnType<typeof setInterval> | undefined;
+  let cells = new Int32Array(new SharedArrayBuffer(16));
+  const stop = (): void => void Atomics.store(cells, loadCells.stop, 1);
+  const rest = (): void => {
     clearInterval(timer);
     signal?.removeEventListener("abort", stop);
-  }
-  return createCalls(threads);
+  };
+  const end = async (): Promise<void> => {
+    rest();
+    stop();
+    await Promise.all(threads.map((thread) => thread.end()));
+  };
+  return {
+    load(setup) {
+      cells = new Int32Array(setup.loading);
+      timer = setInterval(() => onProgress?.((cells[loadCells.kibibytes] ?? 0) * 1024), progressMs);
+      signal?.addEventListener("abort", stop, { once: true });
+      threads.forEach((thread, index) => thread.post({ setup: { ...setup, index }, file } satisfies LoadMessage));
+    },
+    async ready({ module, vocabulary }) {
+      threads.forEach((thread, index) =>
+        thread.post({ module, ...(index === 0 && { vocabulary }) } satisfies ComputeMessage),
+      );
+      try {
+        await all;
+        signal?.throwIfAborted();
+      } catch (error) {
+        await end();
+        throw error;
+      }
+      rest();
+      return createCalls(threads);
+    },
+    end,
+  };
 }
 
 function loaded(thread: Thread): Promise<void> {

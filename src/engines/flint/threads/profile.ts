@@ -14,6 +14,7 @@ export function profileRows(plan: Plan, stageMs: Float64Array): ProfileRow[] {
 }
 
 function describe(stage: Stage, { matrices }: Plan): string {
+  if (stage.kind === "transfer") return "transfer";
   if (stage.kind !== "matmul") return opsOf(stage).map((op) => op.kind).join(" + ");
   const names = stage.ops.map(({ weight }) => {
     const type = matrices[weight.name]?.type ?? "";

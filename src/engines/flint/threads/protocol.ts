@@ -1,14 +1,28 @@
 /** What the engine's thread for requests and the leader of the compute workers say to each other. */
 import type { SerializedError } from "../../../error.ts";
 import type { OutputFormat, Sampling } from "../../../spec/sampling.ts";
-import type { WorkerSetup } from "./worker.ts";
+import type { VocabularyData } from "../tokenizer/vocabulary.ts";
+import type { LoadSetup } from "./load.ts";
 
 /** How a worker gets the bytes of the model: a path, or in a browser the file itself. */
 export type FileSource = { readonly path: string } | { readonly blob: Blob };
 
-export interface StartMessage {
-  readonly setup: WorkerSetup;
+/** The first message to a worker, while the header of the model is read. */
+export interface RoleMessage {
+  readonly leads: boolean;
+}
+
+/** The second: what to load. */
+export interface LoadMessage {
+  readonly setup: LoadSetup;
   readonly file: FileSource;
+}
+
+/** The third: what it computes with. */
+export interface ComputeMessage {
+  readonly module: WebAssembly.Module;
+  /** For the leader. */
+  readonly vocabulary?: VocabularyData;
 }
 
 export interface GenerateCommand {

@@ -1,19 +1,23 @@
 /** What a worker thread does, wherever it runs: it loads its share, then leads or follows. */
 import { serializeError } from "../../../error.ts";
-import type { GgufFile } from "../../../formats/gguf/types.ts";
-import { Leader } from "./leader.ts";
+import { createDeferred } from "../../../util/deferred.ts";
+import { openVocabulary } from "../tokenizer/vocabulary.ts";
 import type { ReadFile } from "./load.ts";
-import type { Command, Reply } from "./protocol.ts";
-import { Steps } from "./steps.ts";
+import { loadShare } from "./load.ts";
+import type { Command, ComputeMessage, FileSource, LoadMessage, Reply, RoleMessage } from "./protocol.ts";
 import type { WorkerSetup } from "./worker.ts";
 import { Compute } from "./worker.ts";
+
+/** How a worker and the thread that started it reach each other. */
+export interface WorkerPort {
+  post(reply: Reply): void;
+  /** Called once. */
+  listen(take: (message: unknown) => void): void;
+}
 
 /** What a platform brings. */
 export interface WorkerPlatform {
   readonly read: ReadFile;
-  readonly readHeader: () => Promise<GgufFile>;
-  readonly post: (reply: Reply) => void;
-  readonly onCommand: (take: (command: Command) => void) => void;
   /** Lets the thread see new commands. */
   readonly turn: () => Promise<void>;
 }
@@ -22,35 +26,62 @@ export interface WorkerPlatform {
  * Runs until the engine stops. `open` gives what reads the model. A load that fails is told to whoever started it; what
  * goes wrong later is thrown, since nothing can be computed any more.
  */
-export async function runWorker(
-  setup: WorkerSetup,
-  post: WorkerPlatform["post"],
-  open: () => WorkerPlatform,
-): Promise<void> {
+export async function runWorker(port: WorkerPort, open: (file: FileSource) => WorkerPlatform): Promise<void> {
+  const inbox = createInbox(port);
   let work: () => void | Promise<void>;
   try {
-    const platform = open();
-    const compute = new Compute(setup);
-    compute.load(platform.read);
-    work = setup.index === 0 ? await createLead(setup, compute, platform) : () => compute.follow();
+    const { leads } = (await inbox.next()) as RoleMessage;
+    // Only the leader needs the samplers and grammars; it brings them in while the header is read.
+    const leading = leads ? await import("./lead.ts") : undefined;
+    const { setup, file } = (await inbox.next()) as LoadMessage;
+    const platform = open(file);
+    loadShare(setup, platform.read);
+    const { module, vocabulary } = (await inbox.next()) as ComputeMessage;
+    const ready: WorkerSetup = { ...setup, module };
+    const compute = new Compute(ready);
+    if (!leading || !vocabulary) work = () => compute.follow();
+    else {
+      const { post } = port;
+      const { turn } = platform;
+      const { push, run } = leading.createLead({ setup: ready, compute, vocabulary: openVocabulary(vocabulary), post, turn });
+      inbox.take((message) => push(message as Command));
+      work = run;
+    }
   } catch (error) {
-    post({ type: "load-failed", error: serializeError(error) });
+    port.post({ type: "load-failed", error: serializeError(error) });
     return;
   }
-  post({ type: "loaded" });
+  port.post({ type: "loaded" });
   await work();
 }
 
-async function createLead(setup: WorkerSetup, compute: Compute, platform: WorkerPlatform): Promise<() => Promise<void>> {
-  const { read, readHeader, post, onCommand, turn } = platform;
-  const file = await readHeader();
-  let wake = (): void => {};
-  const rest = (): Promise<void> => new Promise((resolve) => (wake = resolve));
-  const steps = new Steps({ setup, compute, file, read });
-  const leader = new Leader({ compute, steps, file, reply: post, turn, rest });
-  onCommand((command) => {
-    leader.push(command);
-    wake();
+interface Inbox {
+  /** The next message; one call waits at a time. */
+  next(): Promise<unknown>;
+  /** From now on messages go there. */
+  take(listen: (message: unknown) => void): void;
+}
+
+function createInbox({ listen }: WorkerPort): Inbox {
+  const waiting: unknown[] = [];
+  let take: ((message: unknown) => void) | undefined;
+  listen((message) => {
+    if (take) take(message);
+    else waiting.push(message);
   });
-  return () => leader.run();
+  return {
+    async next() {
+      if (waiting.length > 0) return waiting.shift();
+      const { promise, resolve } = createDeferred<unknown>();
+      take = (message) => {
+        take = undefined;
+        resolve(message);
+      };
+      return await promise;
+    },
+    take(listener) {
+      take = listener;
+      for (const message of waiting.splice(0)) listener(message);
+    },
+  };
 }

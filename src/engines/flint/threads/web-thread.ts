@@ -2,10 +2,9 @@
 import type { Reply } from "./protocol.ts";
 import type { StartThread } from "./pool.ts";
 
-export const startWebThread: StartThread = (start) => {
+export const startWebThread: StartThread = (index) => {
   const entry = new URL(`./web-worker.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`, import.meta.url);
-  const worker = new Worker(entry, { type: "module", name: `flint ${start.setup.index}` });
-  worker.postMessage(start);
+  const worker = new Worker(entry, { type: "module", name: `flint ${index}` });
   return {
     post: (message) => worker.postMessage(message),
     onMessage: (listen) => worker.addEventListener("message", ({ data }: MessageEvent<Reply>) => listen(data)),

@@ -1,9 +1,8 @@
 /** Entry of a worker thread in a browser. */
 import { HearthError } from "../../../error.ts";
-import { readGgufBlob } from "../../../formats/gguf/header.ts";
 import type { ReadFile } from "./load.ts";
-import type { Command, FileSource, Reply, StartMessage } from "./protocol.ts";
-import type { WorkerPlatform } from "./run.ts";
+import type { FileSource } from "./protocol.ts";
+import type { WorkerPlatform, WorkerPort } from "./run.ts";
 import { runWorker } from "./run.ts";
 
 /** What the types of a page do not know: this is a worker, where files can be read without waiting for a promise. */
@@ -12,36 +11,22 @@ declare class FileReaderSync {
 }
 interface WorkerScope {
   postMessage(message: unknown): void;
-  addEventListener(type: "message", listen: (event: MessageEvent<Command>) => void): void;
-  addEventListener(type: "message", listen: (event: MessageEvent<StartMessage>) => void, once: { once: true }): void;
+  addEventListener(type: "message", listen: (event: MessageEvent<unknown>) => void): void;
   close(): void;
 }
 const scope = globalThis as unknown as WorkerScope;
 
-const post = (reply: Reply): void => scope.postMessage(reply);
+const port: WorkerPort = {
+  post: (reply) => scope.postMessage(reply),
+  listen: (take) => scope.addEventListener("message", ({ data }) => take(data)),
+};
 
-scope.addEventListener("message", ({ data }: MessageEvent<StartMessage>) => void run(data), { once: true });
-
-async function run({ setup, file }: StartMessage): Promise<void> {
-  try {
-    await runWorker(setup, post, () => open(file));
-    scope.close();
-  } catch (error) {
-    // The page hears of errors, not of promises that nobody waits for.
-    reportError(error);
-  }
-}
+// The page hears of errors, not of promises that nobody waits for.
+runWorker(port, open).then(() => scope.close(), reportError);
 
 function open(file: FileSource): WorkerPlatform {
   if (!("blob" in file)) throw new Error("a blob is needed");
-  const { blob } = file;
-  return {
-    read: createReader(blob),
-    readHeader: () => readGgufBlob(blob, { name: "The file" }),
-    post,
-    onCommand: (take) => scope.addEventListener("message", ({ data }: MessageEvent<Command>) => take(data)),
-    turn: createTurn(),
-  };
+  return { read: createReader(file.blob), turn: createTurn() };
 }
 
 function createReader(blob: Blob): ReadFile {

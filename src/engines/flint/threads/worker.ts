@@ -1,29 +1,15 @@
 /** A compute worker: loads its share of the weights, then takes pieces of stages until it is told to stop. */
-import type { Plan } from "../graph/plan.ts";
 import { asideRows } from "../graph/matrices.ts";
 import type { StageRunner } from "../graph/matrices.ts";
 import { createRunners } from "../graph/runners.ts";
 import { Control } from "./control.ts";
-import type { LoadPiece, ReadFile } from "./load.ts";
-import { createLoader } from "./load.ts";
+import type { LoadSetup } from "./load.ts";
 import { Counts } from "../graph/counts.ts";
 
-/** What every worker is handed; it travels between threads. */
-export interface WorkerSetup {
-  readonly plan: Plan;
-  readonly memory: WebAssembly.Memory;
+/** What a worker computes with; it travels between threads. */
+export interface WorkerSetup extends LoadSetup {
   readonly module: WebAssembly.Module;
-  readonly control: SharedArrayBuffer;
-  /** Int32: next piece to load, bytes loaded so far in KiB, pieces done. */
-  readonly loading: SharedArrayBuffer;
-  readonly pieces: readonly LoadPiece[];
-  /** The kernels that pack them. */
-  readonly packing: WebAssembly.Module;
-  readonly index: number;
-  readonly workers: number;
 }
-
-export const loadCells = { next: 0, kibibytes: 1, done: 2, stop: 3 } as const;
 
 interface StagePlace {
   readonly stage: number;
@@ -43,27 +29,14 @@ export class Compute {
   profile = false;
 
   constructor(setup: WorkerSetup) {
-    const { plan, memory, module, control, index, workers } = setup;
+    const { plan, memories, module, control, index, workers } = setup;
     this.#setup = setup;
     this.control = new Control(control, plan.stages.length);
-    this.counts = new Counts(memory, plan.step, Math.max(1, plan.expertsUsed));
-    this.#runners = createRunners({ plan, memory, module, index, workers });
+    const [first] = memories;
+    if (!first) throw new RangeError("no memory");
+    this.counts = new Counts(first, plan.step, Math.max(1, plan.expertsUsed));
+    this.#runners = createRunners({ plan, memories, module, index, workers });
     this.stageMs = new Float64Array(plan.stages.length);
-  }
-
-  /** Loads pieces until none is left, or somebody stopped the load. */
-  load(read: ReadFile): void {
-    const { loading, pieces, memory, packing, plan, index } = this.#setup;
-    const bytes = plan.scratchBytes;
-    const load = createLoader({ memory, module: packing, address: plan.scratch + index * bytes, bytes, read });
-    const cells = new Int32Array(loading);
-    for (;;) {
-      const piece = pieces[Atomics.add(cells, loadCells.next, 1)];
-      if (!piece || Atomics.load(cells, loadCells.stop) !== 0) return;
-      load(piece);
-      Atomics.add(cells, loadCells.kibibytes, Math.round(piece.bytes / 1024));
-      Atomics.add(cells, loadCells.done, 1);
-    }
   }
 
   /** Takes part in a step to its end. The leader returns when all of it is done. */
@@ -90,7 +63,7 @@ export class Compute {
       if (piece < 0) return piece === -1;
       if (aside) this.#runAside(runner, { stage, step, piece });
       else {
-        this.#guard(() => runner.run(piece, this.counts));
+        this.#guard({ stage, step }, () => runner.run(piece, this.counts));
         this.control.finish(stage);
       }
     }
@@ -112,7 +85,7 @@ export class Compute {
   }
 
   #runAside(runner: StageRunner, { stage, step, piece }: Omit<StagePlace, "pieces" | "aside"> & { piece: number }): void {
-    this.#guard(() => runner.aside?.(piece, this.counts));
+    this.#guard({ stage, step }, () => runner.aside?.(piece, this.counts));
     if (!this.control.commit(stage, step, piece)) return;
     runner.publish?.(piece, this.counts);
     this.control.finish(stage);
@@ -128,10 +101,12 @@ export class Compute {
     }
   }
 
-  #guard(work: () => void): void {
+  #guard({ stage, step }: Pick<StagePlace, "stage" | "step">, work: () => void): void {
     try {
       work();
     } catch (error) {
+      // One that slept through the end of the step has computed with what the next one left of its inputs.
+      if (!this.control.isOpen(stage, step)) return;
       // A piece that is never done would hold up everybody: the leader hears of it when the step is over.
       this.control.fail();
       console.error(error);

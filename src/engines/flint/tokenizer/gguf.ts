@@ -1,5 +1,4 @@
 import { printable } from "../../../formats/gguf/malformed.ts";
-import { decodeByteLevel } from "./byte-level.ts";
 import type { Tokenizer } from "./contract.ts";
 import { malformed, unsupported } from "./fail.ts";
 import { families } from "./gguf/families.ts";
@@ -14,12 +13,11 @@ import { encodeFragments } from "./model.ts";
 import type { TextModel } from "./model.ts";
 import { createPartition } from "./partition.ts";
 import { createPieces } from "./pieces.ts";
-import type { Pieces } from "./pieces.ts";
 import { readRoles } from "./gguf/roles.ts";
 import { markStripping } from "./gguf/stripping.ts";
 import { createTokenizer } from "./tokenizer.ts";
-import { byteOfName, toUtf8 } from "./utf8.ts";
-import { blank } from "./words.ts";
+import type { VocabularyData } from "./vocabulary.ts";
+import { openVocabulary } from "./vocabulary.ts";
 
 /** What a kind of vocabulary, `tokenizer.ggml.model`, is without further words. */
 interface VocabularyKind {
@@ -69,6 +67,11 @@ function kindOf(keys: TokenizerKeys): VocabularyKind {
   return bytePairKind(name, family, model === "gemma4");
 }
 
+/** Whether the kind of vocabulary is known; throws as `createGgufTokenizer` does, without looking at any token. */
+export function checkVocabularyKind(metadata: GgufMetadata): void {
+  kindOf(readKeys(metadata));
+}
+
 function bytePairKind(name: string, family: Family, bare: boolean): VocabularyKind {
   return {
     roles: bare ? {} : family.noBos ? { eos: 11 } : { bos: 11, eos: 11 },
@@ -81,11 +84,16 @@ function bytePairKind(name: string, family: Family, bare: boolean): VocabularyKi
   };
 }
 
+export interface GgufTokenizer extends Tokenizer {
+  /** For threads that only read tokens. */
+  readonly vocabulary: VocabularyData;
+}
+
 /**
  * The tokenizer of a GGUF file that `formats/` has accepted. Throws `model_unsupported` for a kind of vocabulary or a
  * family that is not known, `model_malformed` for one that contradicts itself. Gives the tokens that llama.cpp gives.
  */
-export function createGgufTokenizer(metadata: GgufMetadata): Tokenizer {
+export function createGgufTokenizer(metadata: GgufMetadata): GgufTokenizer {
   const keys = readKeys(metadata);
   const kind = kindOf(keys);
   const tokens = keys.strings("tokens");
@@ -98,8 +106,9 @@ export function createGgufTokenizer(metadata: GgufMetadata): Tokenizer {
   const endTokens = findEndTokens((name) => optionalId(pieces.findText(name)), kinds, roles);
   markStripping(metadata, pieces, kinds);
   const partition = createPartition(pieces, kinds);
-  const style = { byteLevel: kind.byteLevel ?? false, spaceBefore };
-  return createTokenizer({
+  const { bytes, starts } = pieces;
+  const vocabulary = { bytes, starts, kinds, byteLevel: kind.byteLevel ?? false, endTokens };
+  const tokenizer = createTokenizer({
     pieces,
     kinds,
     roles,
@@ -107,9 +116,10 @@ export function createGgufTokenizer(metadata: GgufMetadata): Tokenizer {
     ...readAdditions(keys, kind),
     encode: (text, { special, before }, output) =>
       encodeFragments(partition(text, special), { before, output, encode: model }),
-    tokenBytes: (id) => tokenBytes(pieces, kinds[id] ?? 0, { id, byteLevel: style.byteLevel }),
-    trim: (text) => (style.spaceBefore && text.startsWith(" ") ? text.slice(1) : text),
+    tokenBytes: openVocabulary(vocabulary).tokenBytes,
+    trim: (text) => (spaceBefore && text.startsWith(" ") ? text.slice(1) : text),
   });
+  return { ...tokenizer, vocabulary };
 }
 
 function optionalId(id: number): number | undefined {
@@ -135,17 +145,4 @@ function readKinds(keys: TokenizerKeys, size: number): Uint8Array {
   if (!types) return new Uint8Array(size).fill(normal);
   if (types.length !== size) throw malformed("token_type", `has ${types.length} elements for ${size} tokens`);
   return Uint8Array.from({ length: size }, (_, id) => kindsByType[Number(types[id])] ?? 0);
-}
-
-const empty = new Uint8Array(0);
-
-function tokenBytes(
-  pieces: Pieces,
-  kind: number,
-  { id, byteLevel }: { readonly id: number; readonly byteLevel: boolean },
-): Uint8Array {
-  if (kind & (control | unknown | userDefined)) return pieces.bytesOf(id);
-  if (kind & byteToken) return Uint8Array.of(byteOfName(pieces.text(id)) ?? 0);
-  if ((kind & normal) === 0) return empty;
-  return byteLevel ? decodeByteLevel(pieces.text(id)) : toUtf8(pieces.text(id).replaceAll(blank, " "));
 }

@@ -4,6 +4,7 @@ import type { GgufContent } from "../../../../formats/gguf/encode.ts";
 import { parseGguf } from "../../../../formats/gguf/parse.ts";
 import { checkModel } from "../../check.ts";
 import { prepare } from "../../prepare.ts";
+import { loadShare } from "../../threads/load.ts";
 import { Steps } from "../../threads/steps.ts";
 import { Compute } from "../../threads/worker.ts";
 import { loadAdapter } from "../load.ts";
@@ -24,13 +25,13 @@ export async function openSteps(model: GgufContent, adapters: readonly LocalAdap
     return { own, scale, ...readAdapter(parseGguf(own, { name: `adapter ${index}` }), file, index) };
   });
   const options = { contextTokens: 64, parallel: 2, workers: 1, batchTokens: undefined, adapters: opened };
-  const { setup } = prepare(file, checkModel(file, 64), options);
+  const { setup: shared, compile } = prepare(file, checkModel(file, 64), options);
   for (const adapter of opened) {
-    await loadAdapter(adapter, setup, async (offset, target) => read(adapter.own)(offset, target));
+    await loadAdapter(adapter, shared, async (offset, target) => read(adapter.own)(offset, target));
   }
-  const compute = new Compute({ ...setup, index: 0 });
-  compute.load(read(bytes));
-  return new Steps({ setup, compute, file, read: read(bytes) });
+  const setup = { ...shared, index: 0, module: compile() };
+  loadShare(setup, read(bytes));
+  return new Steps({ setup, compute: new Compute(setup) });
 }
 
 /** Logits of every token of a text, computed in one step beside nothing else. */

@@ -1,6 +1,6 @@
 /** Adds the weighted values of one block to the output of every query. */
-import { forTiles, pairsOf } from "./attention-scores.ts";
-import type { AttendEmitter } from "./attention.ts";
+import type { AttendEmitter } from "./attention-queries.ts";
+import { forTiles, pairsOf } from "./attention-queries.ts";
 import type { Code, Local } from "./code.ts";
 import { loopWhile, sequence } from "./code.ts";
 import { widenHalf } from "./half.ts";
@@ -22,7 +22,14 @@ export function addValues(emitter: AttendEmitter): Code {
       values.set(emitter.blockValues.get),
       output.set(emitter.at.get),
       count.set(i32.const(chunks)),
-      repeat(count, sequence(valueTile(emitter, { ...parts, vectors: wide }), advance([values], wide * 8), advance([output], wide * 16))),
+      repeat(
+        count,
+        sequence(
+          valueTile(emitter, { ...parts, vectors: wide }),
+          advance([values], wide * 8),
+          advance([output], wide * 16),
+        ),
+      ),
       valueTile(emitter, { ...parts, vectors: vectors - chunks * wide }),
     );
   });
@@ -83,4 +90,3 @@ function valueTile({ shape, record, scope, constants, at: pointer, tokens }: Att
     ...sums.flatMap((sum, q) => sum.map((vector, i) => v128.store(output.get, vector.get, place(q, i)))),
   );
 }
-

@@ -1,6 +1,6 @@
 /** From the scores of one block to weights: cap, mask, running maximum, exp and running sum. */
-import type { AttendEmitter } from "./attention.ts";
-import { forQueries } from "./attention.ts";
+import type { AttendEmitter } from "./attention-queries.ts";
+import { forQueries } from "./attention-queries.ts";
 import type { Code, Local } from "./code.ts";
 import { sequence } from "./code.ts";
 import { exp, expWeight } from "./exp.ts";
@@ -40,7 +40,11 @@ export function maskScores(emitter: AttendEmitter): Code {
     const offset = scoresAt(emitter, pair, half);
     const token = v128.constBytes([0, 1, 2, 3].flatMap((lane) => [pair * pairFloats + half * 4 + lane, 0, 0, 0]));
     const seen = v128.and(i32x4.gtS(highest.get, token), i32x4.gtS(token, lowest.get));
-    return v128.store(pointer.get, v128.bitselect(v128.load(pointer.get, offset), v128.constF32(-Infinity), seen), offset);
+    return v128.store(
+      pointer.get,
+      v128.bitselect(v128.load(pointer.get, offset), v128.constF32(-Infinity), seen),
+      offset,
+    );
   });
   const row = sequence(
     cut.set(select(high.get, params.length.get, i32.ltS(high.get, params.length.get))),
@@ -78,7 +82,9 @@ export function weighScores(emitter: AttendEmitter): Code {
     factor.set(exp(emitter, f32x4.splat(f32.sub(before.get, now.get)))),
     v128.store32lane(pointer.get, factor.get, 0, record.factor),
     ...halves.map((h) =>
-      at(sums, h).set(f32x4.mul(v128.load(pointer.get, record.sums + h * 16), v128.load32splat(pointer.get, record.factor))),
+      at(sums, h).set(
+        f32x4.mul(v128.load(pointer.get, record.sums + h * 16), v128.load32splat(pointer.get, record.factor)),
+      ),
     ),
     ...scores.flatMap((pair, index) => [
       ...halves.map((h) => at(pair, h).set(expWeight(emitter, f32x4.sub(at(pair, h).get, largest.get)))),

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { compilations, instantiate, largestError, randomNumbers } from "./__fixtures__/instance.ts";
 import type { Kernels } from "./__fixtures__/instance.ts";
-import type { AttendShape } from "./attention.ts";
+import type { AttendShape } from "./attention-queries.ts";
 import { attend, attendName, attendScratchBytes } from "./attention.ts";
+import type { FunctionCode } from "./code.ts";
 import { blockTokens, keyBlockBytes } from "./store.ts";
 
 interface Range {
@@ -51,7 +52,12 @@ function createCache(kernels: Kernels, shape: AttendShape, length: number) {
 }
 
 /** In float64. */
-function reference(q: Float32Array, { k, v }: { k: Float32Array; v: Float32Array }, shape: AttendShape, range: Range): number[] {
+function reference(
+  q: Float32Array,
+  { k, v }: { k: Float32Array; v: Float32Array },
+  shape: AttendShape,
+  range: Range,
+): number[] {
   const { heads, keyHeads, headWidth, valueWidth, scale, softCap } = shape;
   const out: number[] = [];
   for (let row = 0; row < range.rows; row++) {
@@ -71,7 +77,10 @@ function reference(q: Float32Array, { k, v }: { k: Float32Array; v: Float32Array
       const weights = scores.map((score) => Math.exp(score - largest));
       const sum = weights.reduce((total, weight) => total + weight, 0);
       for (let d = 0; d < valueWidth; d++) {
-        const total = weights.reduce((s, w, i) => s + w * (v[((low + i) * keyHeads + keyHead) * valueWidth + d] ?? 0), 0);
+        const total = weights.reduce(
+          (s, w, i) => s + w * (v[((low + i) * keyHeads + keyHead) * valueWidth + d] ?? 0),
+          0,
+        );
         out.push(sum > 0 ? total / sum : 0);
       }
     }
@@ -79,8 +88,21 @@ function reference(q: Float32Array, { k, v }: { k: Float32Array; v: Float32Array
   return out;
 }
 
-function checkAttention(shape: AttendShape, range: Range, { merge, spread = 1 }: { merge: boolean; spread?: number }): void {
-  const kernels = instantiate([attend(shape)], merge, 128);
+const written = new Map<string, FunctionCode>();
+
+/** The same function serves several tests. */
+function attendOnce(shape: AttendShape): FunctionCode {
+  const code = written.get(attendName(shape)) ?? attend(shape);
+  written.set(code.name, code);
+  return code;
+}
+
+function checkAttention(
+  shape: AttendShape,
+  range: Range,
+  { merge, spread = 1 }: { merge: boolean; spread?: number },
+): void {
+  const kernels = instantiate([attendOnce(shape)], merge);
   const { heads, keyHeads, headWidth, valueWidth } = shape;
   const cache = createCache(kernels, shape, range.length);
   const q = randomNumbers(range.rows * heads * headWidth, spread, 7);
@@ -122,7 +144,7 @@ describe.each(compilations)("attention as $name", ({ merge }) => {
     checkAttention(small, { rows, first: 0, end: 61, step: 1, length: 60 + rows }, { merge });
   });
 
-  it.each([1, 5, 32, 40, 64])("keeps to a window of %i tokens", (window) => {
+  it.each([1, 5, 40])("keeps to a window of %i tokens", (window) => {
     const rows = 6;
     checkAttention(small, { rows, first: 94 - window, end: 95, step: 1, length: 100 }, { merge });
     checkAttention(small, { rows, first: 62 - window, end: 63, step: 1, length: 68 }, { merge });
@@ -146,7 +168,11 @@ describe.each(compilations)("attention as $name", ({ merge }) => {
   });
 
   it("caps scores", () => {
-    checkAttention({ ...small, softCap: 5 }, { rows: 3, first: 0, end: 68, step: 1, length: 70 }, { merge, spread: 20 });
+    checkAttention(
+      { ...small, softCap: 5 },
+      { rows: 3, first: 0, end: 68, step: 1, length: 70 },
+      { merge, spread: 20 },
+    );
   });
 
   it("bears scores so far apart that one token takes it all", () => {

@@ -6,63 +6,23 @@
  * Keys and values come out of the cache 2^112 times too small (see `half.ts`). For keys that is put right in the
  * queries. The weights are 2^96 times too large, so that their sum cannot overflow, and the rest is put right at the end.
  */
+import type { AttendEmitter, AttendShape } from "./attention-queries.ts";
+import { createEmitter, forHeads, queryRecord } from "./attention-queries.ts";
 import { writeScores } from "./attention-scores.ts";
 import { addValues } from "./attention-values.ts";
 import { capScores, maskScores, weighScores } from "./attention-weights.ts";
-import type { Code, FunctionCode, Local, Scope } from "./code.ts";
+import type { Code, FunctionCode, Local } from "./code.ts";
 import { func, loopWhile, sequence, when } from "./code.ts";
-import type { Constants } from "./constants.ts";
-import { constantsOf } from "./constants.ts";
 import { halfScale } from "./half.ts";
 import { f32, f32x4, fillMemory, i32, select, v128 } from "./instructions.ts";
-import { acrossLanes, advance, repeat } from "./lanes.ts";
+import { acrossLanes, advance } from "./lanes.ts";
 import { blockTokens, keyBlockBytes } from "./store.ts";
 import { touch } from "./touch.ts";
 
-export interface AttendShape {
-  /** Query heads of a row, and key heads; a key head serves heads / keyHeads queries. */
-  readonly heads: number;
-  readonly keyHeads: number;
-  /** Multiples of 4. */
-  readonly headWidth: number;
-  readonly valueWidth: number;
-  readonly scale: number;
-  /** Scores become cap · tanh(score / cap). */
-  readonly softCap?: number;
-}
+export type { AttendShape } from "./attention-queries.ts";
 
 export function attendName({ heads, keyHeads, headWidth, valueWidth, scale, softCap }: AttendShape): string {
   return `attend-${heads}x${headWidth}-${keyHeads}x${valueWidth}-${scale}${softCap ? `-cap-${softCap}` : ""}`;
-}
-
-/** Queries that are treated at once; what is left over takes a smaller step. */
-export const tileQueries = 4;
-
-/** What is kept of a query; byte offsets. */
-export interface QueryRecord {
-  /** headWidth floats, scaled. */
-  readonly query: number;
-  /** The block's 32 scores, then weights. */
-  readonly scores: number;
-  /** Weighted values so far, valueWidth floats. */
-  readonly output: number;
-  /** Sum of the weights so far, in 8 parts. */
-  readonly sums: number;
-  /** Largest score so far, and what this block makes of earlier weights. */
-  readonly largest: number;
-  readonly factor: number;
-  /** 32 bytes for intermediate results. */
-  readonly scratch: number;
-  readonly bytes: number;
-}
-
-export function queryRecord({ headWidth, valueWidth }: AttendShape): QueryRecord {
-  const scores = headWidth * 4;
-  const output = scores + blockTokens * 4;
-  const sums = output + valueWidth * 4;
-  const scratch = sums + 32;
-  const largest = scratch + 32;
-  return { query: 0, scores, output, sums, scratch, largest, factor: largest + 4, bytes: Math.ceil((largest + 8) / 64) * 64 };
 }
 
 /** Bytes of scratch that so many queries (rows · heads of one call) need. */
@@ -90,94 +50,6 @@ export function attend(shape: AttendShape): FunctionCode {
     const body = sequence(prepareQueries(emitter), forBlocks(emitter), writeOutputs(emitter));
     return sequence(emitter.constants.load(), body);
   });
-}
-
-export interface AttendEmitter {
-  readonly shape: AttendShape;
-  readonly record: QueryRecord;
-  readonly scope: Scope;
-  readonly constants: Constants;
-  readonly params: Readonly<Record<(typeof paramNames)[number], Local>>;
-  /** Queries in all. */
-  readonly queries: Local;
-  /** The record that is treated. */
-  readonly at: Local;
-  /** First token of the block, addresses of its keys and values, and its tokens that any row sees. */
-  readonly start: Local;
-  readonly blockKeys: Local;
-  readonly blockValues: Local;
-  readonly tokens: Local;
-}
-
-const paramNames = [
-  "q",
-  "out",
-  "rows",
-  "heads",
-  "keys",
-  "values",
-  "table",
-  "first",
-  "end",
-  "step",
-  "length",
-  "scratch",
-] as const;
-
-function createEmitter(shape: AttendShape, scope: Scope): AttendEmitter {
-  const params = Object.fromEntries(paramNames.map((name) => [name, scope.param("i32")])) as AttendEmitter["params"];
-  const local = (): Local => scope.local("i32");
-  return {
-    shape,
-    record: queryRecord(shape),
-    scope,
-    constants: constantsOf(scope),
-    params,
-    queries: local(),
-    at: local(),
-    start: local(),
-    blockKeys: local(),
-    blockValues: local(),
-    tokens: local(),
-  };
-}
-
-/** Runs a body for each query's record. */
-export function forQueries({ scope, params, queries, at, record }: AttendEmitter, body: Code): Code {
-  const count = scope.local("i32");
-  return sequence(
-    at.set(params.scratch.get),
-    count.set(queries.get),
-    repeat(count, sequence(body, advance([at], record.bytes))),
-  );
-}
-
-interface RowHeads {
-  readonly pointer: Local;
-  /** Bytes of a head, and of a row. */
-  readonly head: number;
-  readonly row: number;
-}
-
-/** Runs a body for each query's record while a pointer passes over the heads of rows. */
-function forHeads({ scope, params, at, record }: AttendEmitter, { pointer, head, row }: RowHeads, body: Code): Code {
-  const rows = scope.local("i32");
-  const heads = scope.local("i32");
-  const start = scope.local("i32");
-  return sequence(
-    at.set(params.scratch.get),
-    rows.set(params.rows.get),
-    start.set(pointer.get),
-    repeat(
-      rows,
-      sequence(
-        pointer.set(start.get),
-        heads.set(params.heads.get),
-        repeat(heads, sequence(body, advance([pointer], head), advance([at], record.bytes))),
-        advance([start], row),
-      ),
-    ),
-  );
 }
 
 /** Scales the queries, and begins with no weight. */
@@ -217,7 +89,9 @@ function forBlocks(emitter: AttendEmitter): Code {
   const block = sequence(
     id.set(i32.load(i32.add(table.get, i32.shl(i32.shrU(start.get, i32.const(5)), i32.const(2))))),
     blockKeys.set(i32.add(params.keys.get, i32.mul(id.get, i32.const(keyBlockBytes(shape.keyHeads, shape.headWidth))))),
-    blockValues.set(i32.add(params.values.get, i32.mul(id.get, i32.const(keyBlockBytes(shape.keyHeads, shape.valueWidth))))),
+    blockValues.set(
+      i32.add(params.values.get, i32.mul(id.get, i32.const(keyBlockBytes(shape.keyHeads, shape.valueWidth)))),
+    ),
     tokens.set(least(i32.sub(highest.get, start.get), i32.const(blockTokens))),
     touchBlock(emitter, blockKeys, shape.headWidth),
     writeScores(emitter),

@@ -39,8 +39,8 @@ const patterns = {
   /** Sign bits of the even lanes' rotation; see `rope.ts`. */
   signBit: 0x80000000,
   /** Exponents of half of 2^0, and of half of 2^96; see `exp.ts`. */
-  expBias: 126 << 23,
-  expWeightBias: (126 + 96) << 23,
+  expBias: 0x3f000000,
+  expWeightBias: 0x6f000000,
 } as const;
 
 /** Numbers by name, each a float32. */
@@ -52,15 +52,15 @@ const numbers = {
   /** exp: range, 1 / ln 2, a number whose last bit is worth 1, ln 2 in two parts, and the coefficients times 2. */
   expLow: -87.4,
   expHigh: 89,
-  expInverse: 1.4426950408889634,
+  expInverse: 1.44269502,
   expRound: 12_582_912,
   expUpper: 0.693359375,
-  expLower: -2.12194440054690583e-4,
+  expLower: -2.1219444e-4,
   exp0: 2,
-  exp2: 2 * 0.49999201758177,
-  exp3: 2 * 0.16667133218919,
-  exp4: 2 * 0.04189449932731,
-  exp5: 2 * 0.00831204939204,
+  exp2: 0.99998403516354,
+  exp3: 0.33334266437838,
+  exp4: 0.08378899865462,
+  exp5: 0.01662409878408,
   /** tanh and erf; see `saturating.ts`. */
   tanhHigh: 8,
   tanhLow: -8,
@@ -86,10 +86,10 @@ const numbers = {
   erfQ3: 0.01491436034346,
   erfQ4: 1.15738665747914e-3,
   erfQ5: 3.82700279379167e-5,
-  rootHalf: Math.SQRT1_2,
+  rootHalf: 0.70710677,
   /** gelu-tanh: twice √(2/π), and that times 0.044715, negative. */
-  geluLinear: -2 * 0.7978845608028654,
-  geluCubic: -2 * 0.7978845608028654 * 0.044715,
+  geluLinear: -1.5957691216,
+  geluCubic: -0.0713548163,
 } as const;
 
 export type ConstantName = keyof typeof patterns | keyof typeof numbers;

@@ -13,7 +13,7 @@ describe.each(compilations)("element-wise functions as $name", ({ merge }) => {
       kernels.floats[y / 4 + count] = 7;
       kernels.call(name, ...args, y, count);
       const expected = [...a].map((value, i) => reference(value, b[i] ?? 0));
-      expect(largestError(kernels.read(y, count), expected, 1), name).toBeLessThan(5e-7);
+      expect(largestError(kernels.read(y, count), expected, 1)).toBeLessThan(5e-7);
       expect(kernels.floats[y / 4 + count]).toBe(7);
     };
     check("add", [x, other], (p, q) => p + q);

@@ -74,7 +74,13 @@ function withFactor(name: string, write: (scope: Scope, params: FactorParams) =>
 /** `add-bias`(x, bias, y, width, rows): y[row] = x[row] + bias; `width` floats a row. */
 export function addBias(): FunctionCode {
   return func("add-bias", (scope) => {
-    const [x, bias, y, width, rows] = Array.from({ length: 5 }, () => scope.param("i32")) as [Local, Local, Local, Local, Local];
+    const [x, bias, y, width, rows] = Array.from({ length: 5 }, () => scope.param("i32")) as [
+      Local,
+      Local,
+      Local,
+      Local,
+      Local,
+    ];
     const pointer = scope.local("i32");
     const count = scope.local("i32");
     const row = mapFloats(scope, { inputs: [x, pointer], output: y, count }, ([a = [], b = []]) => f32x4.add(a, b));

@@ -24,7 +24,10 @@ export function toHalf({ scope, constants }: Vectors, x: Code): Code {
   const value = scope.local("v128");
   const sum = scope.local("v128");
   const exponent = v128.and(i32x4.shl(value.get, i32.const(1)), constants("halfExponent"));
-  const large = i32x4.add(i32x4.shrU(i32x4.maxU(exponent, constants("halfLeast")), i32.const(1)), constants("halfBias"));
+  const large = i32x4.add(
+    i32x4.shrU(i32x4.maxU(exponent, constants("halfLeast")), i32.const(1)),
+    constants("halfBias"),
+  );
   // Times 2^112 what is too large becomes infinity; times 2^-110 the rest is 4 times what it was.
   const magnitude = f32x4.mul(f32x4.mul(f32x4.abs(value.get), constants("halfScale")), constants("halfDown"));
   const bits = i32x4.add(

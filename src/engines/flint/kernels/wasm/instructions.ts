@@ -47,7 +47,42 @@ export const fillMemory = (target: Code, value: Code, bytes: Code): Code => [
   ...[0xfc, ...unsigned(11), 0x00],
 ];
 
-export const i32 = {
+interface I32Instructions {
+  readonly const: (value: number) => Code;
+  readonly load: Load;
+  readonly load8u: Load;
+  readonly load16u: Load;
+  readonly load16s: Load;
+  readonly load8s: Load;
+  readonly store: Store;
+  readonly store8: Store;
+  readonly store16: Store;
+  readonly eqz: Unary;
+  readonly eq: Binary;
+  readonly ne: Binary;
+  readonly ltS: Binary;
+  readonly ltU: Binary;
+  readonly gtS: Binary;
+  readonly gtU: Binary;
+  readonly leS: Binary;
+  readonly geS: Binary;
+  readonly geU: Binary;
+  readonly add: Binary;
+  readonly sub: Binary;
+  readonly mul: Binary;
+  readonly divU: Binary;
+  readonly remU: Binary;
+  readonly and: Binary;
+  readonly or: Binary;
+  readonly xor: Binary;
+  readonly shl: Binary;
+  readonly shrS: Binary;
+  readonly shrU: Binary;
+  readonly truncF32: Unary;
+  readonly reinterpret: Unary;
+}
+
+export const i32: I32Instructions = {
   const: (value: number): Code => [0x41, ...signed(value)],
   load: load(0x28),
   load8u: load(0x2d),
@@ -80,9 +115,29 @@ export const i32 = {
   shrU: binary(0x76),
   truncF32: unary(0xa8),
   reinterpret: unary(0xbc),
-} as const;
+};
 
-export const f32 = {
+interface F32Instructions {
+  readonly const: (value: number) => Code;
+  readonly load: Load;
+  readonly store: Store;
+  readonly lt: Binary;
+  readonly gt: Binary;
+  readonly abs: Unary;
+  readonly neg: Unary;
+  readonly nearest: Unary;
+  readonly sqrt: Unary;
+  readonly add: Binary;
+  readonly sub: Binary;
+  readonly mul: Binary;
+  readonly div: Binary;
+  readonly min: Binary;
+  readonly max: Binary;
+  readonly convert: Unary;
+  readonly reinterpret: Unary;
+}
+
+export const f32: F32Instructions = {
   const: (value: number): Code => [0x43, ...float32(value)],
   load: load(0x2a),
   store: store(0x38),
@@ -100,9 +155,38 @@ export const f32 = {
   max: binary(0x97),
   convert: unary(0xb2),
   reinterpret: unary(0xbe),
-} as const;
+};
 
-export const v128 = {
+interface V128Instructions {
+  readonly const32: (value: number) => Code;
+  readonly const16: (value: number) => Code;
+  readonly const8: (value: number) => Code;
+  readonly constBytes: (bytes: readonly number[]) => Code;
+  readonly constF32: (value: number) => Code;
+  readonly load: Load;
+  readonly load8x8s: Load;
+  readonly load8x8u: Load;
+  readonly load16x4s: Load;
+  readonly load16x4u: Load;
+  readonly load8splat: Load;
+  readonly load16splat: Load;
+  readonly load32splat: Load;
+  readonly load64splat: Load;
+  readonly load32zero: Load;
+  readonly load64zero: Load;
+  readonly store: Store;
+  readonly store16lane: (address: Code, value: Code, lane: number, offset?: number, memory?: number) => Code;
+  readonly store32lane: (address: Code, value: Code, lane: number, offset?: number, memory?: number) => Code;
+  readonly store64lane: (address: Code, value: Code, lane: number, offset?: number, memory?: number) => Code;
+  readonly not: Unary;
+  readonly and: Binary;
+  readonly andnot: Binary;
+  readonly or: Binary;
+  readonly xor: Binary;
+  readonly bitselect: Ternary;
+}
+
+export const v128: V128Instructions = {
   const32: (value: number): Code => [...simd(12), ...Array.from({ length: 4 }, () => lane32(value)).flat()],
   const16: (value: number): Code => [
     ...simd(12),
@@ -150,16 +234,30 @@ export const v128 = {
   or: binary(...simd(80)),
   xor: binary(...simd(81)),
   bitselect: ternary(...simd(82)),
-} as const;
+};
 
 function lane32(value: number): number[] {
   return [value & 0xff, (value >> 8) & 0xff, (value >> 16) & 0xff, (value >> 24) & 0xff];
 }
 
-export const i8x16 = {
+interface I8x16Instructions {
+  readonly shuffle: (a: Code, b: Code, lanes: readonly number[]) => Code;
+  readonly swizzle: Binary;
+  /** The indices must be below 16; others give what the platform likes. */
+  readonly relaxedSwizzle: (a: Code, b: Code) => Code;
+  readonly splat: Unary;
+  readonly eq: Binary;
+  readonly narrow16s: Binary;
+  readonly narrow16u: Binary;
+  readonly shrU: Binary;
+  readonly shl: Binary;
+  readonly add: Binary;
+  readonly sub: Binary;
+}
+
+export const i8x16: I8x16Instructions = {
   shuffle: (a: Code, b: Code, lanes: readonly number[]): Code => [...a, ...b, ...simd(13), ...lanes],
   swizzle: binary(...simd(14)),
-  /** The indices must be below 16; others give what the platform likes. */
   relaxedSwizzle: (a: Code, b: Code): Code => binary(...simd(currentLevel() === "plain" ? 14 : 256))(a, b),
   splat: unary(...simd(15)),
   eq: binary(...simd(35)),
@@ -169,9 +267,30 @@ export const i8x16 = {
   shl: binary(...simd(107)),
   add: binary(...simd(110)),
   sub: binary(...simd(113)),
-} as const;
+};
 
-export const i16x8 = {
+interface I16x8Instructions {
+  readonly splat: Unary;
+  readonly narrow32s: Binary;
+  readonly narrow32u: Binary;
+  readonly extendLowS: Unary;
+  readonly extendHighS: Unary;
+  readonly extendLowU: Unary;
+  readonly extendHighU: Unary;
+  readonly shl: Binary;
+  readonly shrS: Binary;
+  readonly shrU: Binary;
+  readonly add: Binary;
+  readonly sub: Binary;
+  readonly mul: Binary;
+  readonly extmulLowS: Binary;
+  readonly extmulHighS: Binary;
+  readonly extaddPairwiseS: Unary;
+  /** Sums of two neighbouring products; `b` must lie within 0 to 127. */
+  readonly relaxedDot: (a: Code, b: Code) => Code;
+}
+
+export const i16x8: I16x8Instructions = {
   splat: unary(...simd(16)),
   narrow32s: binary(...simd(133)),
   narrow32u: binary(...simd(134)),
@@ -188,12 +307,31 @@ export const i16x8 = {
   extmulLowS: binary(...simd(156)),
   extmulHighS: binary(...simd(157)),
   extaddPairwiseS: unary(...simd(124)),
-  /** Sums of two neighbouring products; `b` must lie within 0 to 127. */
   relaxedDot: (a: Code, b: Code): Code =>
     currentLevel() === "plain" ? plainDot(a, b) : binary(...simd(274))(a, b),
-} as const;
+};
 
-export const i32x4 = {
+interface I32x4Instructions {
+  readonly splat: Unary;
+  readonly extract: (a: Code, lane: number) => Code;
+  readonly extendLowS: Unary;
+  readonly extendHighS: Unary;
+  readonly extendLowU: Unary;
+  readonly extendHighU: Unary;
+  readonly shl: Binary;
+  readonly shrS: Binary;
+  readonly shrU: Binary;
+  readonly add: Binary;
+  readonly sub: Binary;
+  readonly mul: Binary;
+  readonly dot16: Binary;
+  readonly extaddPairwiseS: Unary;
+  readonly gtS: Binary;
+  readonly maxU: Binary;
+  readonly truncSat: Unary;
+}
+
+export const i32x4: I32x4Instructions = {
   splat: unary(...simd(17)),
   extract: (a: Code, lane: number): Code => [...a, ...simd(27), lane],
   extendLowS: unary(...simd(167)),
@@ -211,9 +349,33 @@ export const i32x4 = {
   gtS: binary(...simd(59)),
   maxU: binary(...simd(185)),
   truncSat: unary(...simd(248)),
-} as const;
+};
 
-export const f32x4 = {
+interface F32x4Instructions {
+  readonly splat: Unary;
+  readonly extract: (a: Code, lane: number) => Code;
+  readonly ne: Binary;
+  readonly lt: Binary;
+  readonly gt: Binary;
+  readonly nearest: Unary;
+  readonly abs: Unary;
+  readonly neg: Unary;
+  readonly sqrt: Unary;
+  readonly add: Binary;
+  readonly sub: Binary;
+  readonly mul: Binary;
+  readonly div: Binary;
+  readonly min: Binary;
+  readonly max: Binary;
+  readonly pmin: Binary;
+  readonly pmax: Binary;
+  readonly convert: Unary;
+  /** a · b + c, and c - a · b; one rounding at the relaxed level, two at the plain one. */
+  readonly relaxedMadd: (a: Code, b: Code, c: Code) => Code;
+  readonly relaxedNmadd: (a: Code, b: Code, c: Code) => Code;
+}
+
+export const f32x4: F32x4Instructions = {
   splat: unary(...simd(19)),
   extract: (a: Code, lane: number): Code => [...a, ...simd(31), lane],
   ne: binary(...simd(66)),
@@ -232,12 +394,11 @@ export const f32x4 = {
   pmin: binary(...simd(234)),
   pmax: binary(...simd(235)),
   convert: unary(...simd(250)),
-  /** a · b + c, and c - a · b; one rounding at the relaxed level, two at the plain one. */
   relaxedMadd: (a: Code, b: Code, c: Code): Code =>
     currentLevel() === "plain" ? binary(...simd(228))(c, binary(...simd(230))(a, b)) : ternary(...simd(261))(a, b, c),
   relaxedNmadd: (a: Code, b: Code, c: Code): Code =>
     currentLevel() === "plain" ? binary(...simd(229))(c, binary(...simd(230))(a, b)) : ternary(...simd(262))(a, b, c),
-} as const;
+};
 
 /** Products of 8 bits fit into 16; those of neighbours are told apart by a shuffle and added. */
 function plainDot(a: Code, b: Code): Code {

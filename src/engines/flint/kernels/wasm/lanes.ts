@@ -107,7 +107,11 @@ export function acrossLanes(vector: Local, combine: Combine): Code {
  * Combines pairs of vectors into one float. They pass through 32 bytes of memory: the compiler looks for pairs that end
  * in stores.
  */
-export function combinePairs(pairs: readonly Local[][], memory: Code, { scope, combine }: { scope: Scope; combine: Combine }): Code {
+export function combinePairs(
+  pairs: readonly Local[][],
+  memory: Code,
+  { scope, combine }: { scope: Scope; combine: Combine },
+): Code {
   const total = scope.local("v128");
   const half = (h: number): Code => pairs.map((pair) => at(pair, h).get).reduce((sum, one) => combine(sum, one));
   return sequence(

@@ -197,7 +197,7 @@ class SuperEmitter {
       planes.forEach((plane, planeIndex) => {
         const codes = this.#scope.locals("v128", 2);
         for (const h of halves) {
-          const code = plane.extract(raw.map((vectors) => at(vectors[h]).get), (name) => this.#constant(name as ConstantName));
+          const code = plane.extract(raw.map((vectors) => at(vectors[h]).get), (name) => this.#constant(name));
           parts.push(at(codes[h]).set(code));
         }
         for (let token = 0; token < tokens; token++) {

@@ -8,6 +8,7 @@ import type { CodedLayout } from "../../weights/layout.ts";
 import { activationBytes, activationRecord, blockWidth, layoutKey, recordBytes, rowGroup } from "../../weights/layout.ts";
 import type { Code, FunctionCode, Local, Scope } from "./code.ts";
 import { func, loopWhile, sequence } from "./code.ts";
+import type { ConstantName } from "./constants.ts";
 import { constant } from "./constants.ts";
 import { f32x4, i16x8, i32, i32x4, v128 } from "./instructions.ts";
 import { blockCodes, type Step } from "./unpack.ts";
@@ -47,7 +48,7 @@ class Emitter {
   readonly #record: Local;
   readonly #block: Local;
   readonly #weights: Local;
-  readonly #constants: ReadonlyMap<string, Local>;
+  readonly #constants: ReadonlyMap<ConstantName, Local>;
   /** [token][stream][half] */
   readonly #sums: Local[][][];
 
@@ -100,7 +101,7 @@ class Emitter {
     return Array.from({ length: this.#shape.streams }, (_, stream) => make(stream));
   }
 
-  #constant(name: string): Code {
+  #constant(name: ConstantName): Code {
     const local = this.#constants.get(name);
     if (!local) throw new Error(`no constant ${name}`);
     return local.get;
@@ -288,7 +289,7 @@ class Dot {
   }
 
   /** The whole sum in 32 bits. */
-  total(planes: readonly { readonly factor: string }[], constantOf: (name: string) => Code): { code: Code; vectors: readonly Local[] } {
+  total(planes: readonly { readonly factor: ConstantName }[], constantOf: (name: ConstantName) => Code): { code: Code; vectors: readonly Local[] } {
     const code = sequence(...planes.map(({ factor }, plane) => this.#widen(plane, constantOf(factor))));
     return { code, vectors: this.#wide };
   }

@@ -56,6 +56,8 @@ describe.each(compilations)("norms as $name", ({ merge }) => {
     kernels.call(normName({ ...shape, sum: true }), left, right, right, w, c, y, rows, epsilon);
     const sum = a.map((value, i) => value + (b[i] ?? 0));
     expect(kernels.read(right, count)).toEqual(sum);
-    expect(largestError(kernels.read(y, count), reference(sum, shape, { weight, bias, epsilon }), 1)).toBeLessThan(1e-6);
+    expect(largestError(kernels.read(y, count), reference(sum, shape, { weight, bias, epsilon }), 1)).toBeLessThan(
+      1e-6,
+    );
   });
 });

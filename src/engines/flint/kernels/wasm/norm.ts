@@ -56,7 +56,13 @@ class Emitter {
     this.#shape = shape;
     this.#scope = scope;
     const inputs = shape.sum ? [scope.param("i32"), scope.param("i32")] : [];
-    const [x, weight, bias, y, rows] = Array.from({ length: 5 }, () => scope.param("i32")) as [Local, Local, Local, Local, Local];
+    const [x, weight, bias, y, rows] = Array.from({ length: 5 }, () => scope.param("i32")) as [
+      Local,
+      Local,
+      Local,
+      Local,
+      Local,
+    ];
     this.#params = { inputs, x, y, weight, bias };
     this.#rows = rows;
     this.#epsilon = scope.param("f32");
@@ -76,7 +82,14 @@ class Emitter {
     const offset = this.#scope.local("i32");
     const one = sequence(
       this.#shape.sum ? this.#add() : [],
-      kind === "layer" ? this.#mean.set(f32.mul(this.#total((value) => value), f32.const(1 / width))) : [],
+      kind === "layer"
+        ? this.#mean.set(
+            f32.mul(
+              this.#total((value) => value),
+              f32.const(1 / width),
+            ),
+          )
+        : [],
       this.#factor.set(this.#inverse()),
       this.#write(offset),
       advance([...inputs, x, y, offset], width * 4),
@@ -87,13 +100,18 @@ class Emitter {
 
   #reset(pointers: readonly (keyof Row)[]): Code {
     return pointers.flatMap((name) => {
-      if (name === "inputs") return this.#at.inputs.flatMap((local, index) => local.set(at(this.#params.inputs, index).get));
+      if (name === "inputs")
+        return this.#at.inputs.flatMap((local, index) => local.set(at(this.#params.inputs, index).get));
       return this.#at[name].set(this.#params[name].get);
     });
   }
 
   /** Runs over a row: pairs of vectors, then single floats. */
-  #each(pointers: readonly Local[], pair: (offset: number, chain: number) => Code, single: (offset: number) => Code): Code {
+  #each(
+    pointers: readonly Local[],
+    pair: (offset: number, chain: number) => Code,
+    single: (offset: number) => Code,
+  ): Code {
     const pairs = Math.floor(this.#shape.width / pairFloats);
     const rest = this.#shape.width % pairFloats;
     return sequence(
@@ -132,10 +150,17 @@ class Emitter {
           return local.set(f32x4.add(local.get, map(v128.load(x.get, offset + h * 16), true)));
         }),
       );
-    const single = (offset: number): Code => this.#rest.set(f32.add(this.#rest.get, map(f32.load(x.get, offset), false)));
+    const single = (offset: number): Code =>
+      this.#rest.set(f32.add(this.#rest.get, map(f32.load(x.get, offset), false)));
     const zero = this.#sums.flat().flatMap((local) => local.set(v128.const32(0)));
     const all = this.#shape.width < pairFloats ? f32.const(0) : this.#combined();
-    return sequence(this.#reset(["x"]), zero, this.#rest.set(f32.const(0)), this.#each([x], sum, single), f32.add(all, this.#rest.get));
+    return sequence(
+      this.#reset(["x"]),
+      zero,
+      this.#rest.set(f32.const(0)),
+      this.#each([x], sum, single),
+      f32.add(all, this.#rest.get),
+    );
   }
 
   #combined(): Code {
@@ -154,7 +179,10 @@ class Emitter {
       return [...local.set(distance), ...mul(local.get, local.get)];
     });
     const variance = f32.mul(squares, f32.const(1 / this.#shape.width));
-    return sequence(mean.set(f32x4.splat(this.#mean.get)), f32.div(f32.const(1), f32.sqrt(f32.add(variance, this.#epsilon.get))));
+    return sequence(
+      mean.set(f32x4.splat(this.#mean.get)),
+      f32.div(f32.const(1), f32.sqrt(f32.add(variance, this.#epsilon.get))),
+    );
   }
 
   /** `offset`: bytes from the begin of weight and bias to this group's part. */

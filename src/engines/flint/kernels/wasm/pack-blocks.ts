@@ -13,7 +13,7 @@ import type { Code } from "./code.ts";
 import { sequence } from "./code.ts";
 import type { Constants } from "./constants.ts";
 import { toHalf } from "./half.ts";
-import { f32x4, i16x8, i32, i32x4, v128 } from "./instructions.ts";
+import { f32x4, i32, i32x4, v128 } from "./instructions.ts";
 import type { PackFormat, PackStep } from "./pack-format.ts";
 import { eachRow, writeParts } from "./pack-format.ts";
 

@@ -52,10 +52,10 @@ function writeKernel(type: GgmlTypeName, format: PackFormat): FunctionCode {
     const step = format.write({ scope, constants, rows, target, table });
     const next = (local: Local, bytes: number): Code => local.set(i32.add(local.get, i32.const(bytes)));
     const steps = i32.divU(k.get, i32.const(format.weights));
-    const ends = rows.map((row, index) => (index === 0 ? source : (rows[index - 1] ?? source)).get);
+    const before = [source, ...rows];
     const group = sequence(
       ...rows.map((row, index) =>
-        row.set(index === 0 ? source.get : i32.add(ends[index] ?? [], i32.mul(steps, i32.const(sourceBytes)))),
+        row.set(i32.add((before[index] ?? source).get, index === 0 ? i32.const(0) : i32.mul(steps, i32.const(sourceBytes)))),
       ),
       left.set(steps),
       loopWhile(

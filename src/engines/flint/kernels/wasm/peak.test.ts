@@ -10,7 +10,10 @@ it.each(["pairs", "quads"] as const)("a turn of the %s kernel is a product of ev
   (exports[kind] as (address: number, turns: number) => void)(0, 1);
   const width = kind === "pairs" ? 2 : 4;
   const [Lanes, wrap] = kind === "pairs" ? [Int16Array, 16] : [Int32Array, 32];
-  const [sums, old] = [new Lanes(memory.buffer, 32, 192 / (width / 2)), new Lanes(before.buffer, 32, 192 / (width / 2))];
+  const [sums, old] = [
+    new Lanes(memory.buffer, 32, 192 / (width / 2)),
+    new Lanes(before.buffer, 32, 192 / (width / 2)),
+  ];
   expect([...sums]).toEqual(
     [...old].map((sum, lane) => {
       const at = (index: number): number => (before[32 + index] ?? 0) * (before[index % 32] ?? 0);

@@ -111,7 +111,10 @@ function rotateHalves(moving: Moving, dimensions: number): Part[] {
 function rotatePairs(moving: Moving, dimensions: number): Part[] {
   const { scope, constants, table, source, target } = moving;
   const [angle, cosine, sine, value] = scope.locals("v128", 4) as [Local, Local, Local, Local];
-  const signs = v128.andnot(constants("signBit"), v128.constBytes([0, 0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 0, 255, 255, 255, 255]));
+  const signs = v128.andnot(
+    constants("signBit"),
+    v128.constBytes([0, 0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 0, 255, 255, 255, 255]),
+  );
   const evens = [0, 1, 2, 3, 0, 1, 2, 3, 8, 9, 10, 11, 8, 9, 10, 11];
   const odds = evens.map((lane) => lane + 4);
   const swapped = [4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11];
@@ -129,12 +132,17 @@ function rotatePairs(moving: Moving, dimensions: number): Part[] {
     );
     parts.push({ angles, head });
   }
-  for (let i = (dimensions - (dimensions % 4)) / 2; i < dimensions / 2; i++) parts.push(rotateOne(moving, i, [2 * i, 2 * i + 1]));
+  for (let i = (dimensions - (dimensions % 4)) / 2; i < dimensions / 2; i++)
+    parts.push(rotateOne(moving, i, [2 * i, 2 * i + 1]));
   return parts;
 }
 
 /** The pair of dimensions `low` and `high` by angle `index`. */
-function rotateOne({ scope, table, source, target }: Moving, index: number, [low, high]: readonly [number, number]): Part {
+function rotateOne(
+  { scope, table, source, target }: Moving,
+  index: number,
+  [low, high]: readonly [number, number],
+): Part {
   const [cosine, sine, a, b] = scope.locals("f32", 4) as [Local, Local, Local, Local];
   return {
     angles: sequence(cosine.set(f32.load(table.get, index * 8)), sine.set(f32.load(table.get, index * 8 + 4))),
@@ -154,4 +162,3 @@ function copyFloats({ source, target }: Moving, from: number, to: number): Code 
   for (; i < to; i++) parts.push(f32.store(target.get, f32.load(source.get, i * 4), i * 4));
   return sequence(...parts);
 }
-

@@ -23,7 +23,9 @@ function rotated(x: Float32Array, table: Float32Array, { headWidth, rope }: Rota
 }
 
 function angles(dimensions: number): Float32Array {
-  return Float32Array.from({ length: dimensions }, (_, i) => (i % 2 === 0 ? Math.cos(i * 1.7 + 1) : Math.sin((i - 1) * 1.7 + 1)));
+  return Float32Array.from({ length: dimensions }, (_, i) =>
+    i % 2 === 0 ? Math.cos(i * 1.7 + 1) : Math.sin((i - 1) * 1.7 + 1),
+  );
 }
 
 const ropes: (Rope | undefined)[] = [
@@ -70,7 +72,7 @@ describe.each(compilations)("stored values as $name", ({ merge }) => {
     kernels.call(storeValuesName(shape), kernels.write(v), block, 31);
     const kept = [0, 1].flatMap((head) => {
       const start = block / 2 + (head * blockTokens + 31) * 20;
-      return [...kernels.halves.slice(start, start + 20)];
+      return [...kernels.halves.subarray(start, start + 20)];
     });
     expect(kept).toEqual([...Float16Array.from(v)]);
   });
@@ -79,7 +81,21 @@ describe.each(compilations)("stored values as $name", ({ merge }) => {
     const near = [0.5, 1, 3, 1000, 6.1e-5, 5.96e-8, 65_504].flatMap((value) =>
       Array.from({ length: 200 }, (_, i) => value * (1 + (i - 100) / 65_536)),
     );
-    const special = [0, -0, 65_519.99, 65_520, 65_536, 1e30, Infinity, NaN, 2 ** -24, 2 ** -25, 1.5 * 2 ** -25, 1e-30, 2 ** -14];
+    const special = [
+      0,
+      -0,
+      65_519.99,
+      65_520,
+      65_536,
+      1e30,
+      Infinity,
+      NaN,
+      2 ** -24,
+      2 ** -25,
+      1.5 * 2 ** -25,
+      1e-30,
+      2 ** -14,
+    ];
     const ties = [1 + 2 ** -11, 1 + 3 * 2 ** -11, 2 ** -14 + 2 ** -25, 3 * 2 ** -25, 5 * 2 ** -25];
     const all = [...near, ...special, ...ties].flatMap((value) => [value, -value]);
     const values = Float32Array.from([...all, ...Array.from({ length: 32 - (all.length % 32) }, () => 0)]);
@@ -87,6 +103,6 @@ describe.each(compilations)("stored values as $name", ({ merge }) => {
     const kernels = instantiate([storeValues(shape)], merge);
     const block = kernels.place(blockTokens * values.length * 2);
     kernels.call(storeValuesName(shape), kernels.write(values), block, 0);
-    expect([...kernels.halves.slice(block / 2, block / 2 + values.length)]).toEqual([...Float16Array.from(values)]);
+    expect([...kernels.halves.subarray(block / 2, block / 2 + values.length)]).toEqual([...Float16Array.from(values)]);
   });
 });

@@ -38,7 +38,13 @@ export function storeKeysName(shape: RotateShape): string {
  */
 export function storeKeys(shape: RotateShape): FunctionCode {
   return func(storeKeysName(shape), (scope) => {
-    const [k, table, block, slot, scratch] = Array.from({ length: 5 }, () => scope.param("i32")) as [Local, Local, Local, Local, Local];
+    const [k, table, block, slot, scratch] = Array.from({ length: 5 }, () => scope.param("i32")) as [
+      Local,
+      Local,
+      Local,
+      Local,
+      Local,
+    ];
     const constants = constantsOf(scope);
     const count = scope.local("i32");
     const vector = scope.local("v128");
@@ -80,7 +86,11 @@ export function storeValues(shape: StoreShape): FunctionCode {
       advance([block], 8),
     );
     // The other tokens of a head's block lie between.
-    const head = sequence(count.set(i32.const(width / 4)), repeat(count, four), advance([block], (blockTokens - 1) * width * 2));
+    const head = sequence(
+      count.set(i32.const(width / 4)),
+      repeat(count, four),
+      advance([block], (blockTokens - 1) * width * 2),
+    );
     return sequence(
       constants.load(),
       block.set(i32.add(block.get, i32.mul(slot.get, i32.const(width * 2)))),

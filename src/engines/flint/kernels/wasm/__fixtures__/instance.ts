@@ -19,7 +19,7 @@ export interface Kernels {
 }
 
 /** Both ways of compiling: 128-bit vectors only, and neighbouring ones merged into 256 bits (where the processor has them). */
-export const compilations = [
+export const compilations: readonly { readonly name: string; readonly merge: boolean }[] = [
   { name: "128-bit vectors", merge: false },
   { name: "merged vectors", merge: true },
 ];
@@ -28,7 +28,7 @@ export const compilations = [
 export function instantiate(functions: readonly FunctionCode[], merge = false, pages = 64): Kernels {
   const memory = new WebAssembly.Memory({ initial: pages, maximum: 65_536, shared: true });
   writeConstants(memory);
-  const module = compile(encodeModule({ memories: 1, functions }), merge);
+  const module = compile(functions, merge);
   const instance = new WebAssembly.Instance(module, { memory: { "0": memory } });
   const floats = new Float32Array(memory.buffer);
   let next = constantsEnd;
@@ -59,11 +59,19 @@ export function instantiate(functions: readonly FunctionCode[], merge = false, p
   };
 }
 
-/** Code is kept by the bytes of its module, so the two ways need different ones: a section that says which. */
-function compile(bytes: Uint8Array<ArrayBuffer>, merge: boolean): WebAssembly.Module {
+const modules = new Map<string, WebAssembly.Module>();
+
+/** A name stands for the same code throughout a test file. */
+function compile(functions: readonly FunctionCode[], merge: boolean): WebAssembly.Module {
+  const key = [merge, ...functions.map(({ name }) => name)].join();
+  const known = modules.get(key);
+  if (known) return known;
   setFlagsFromString(merge ? "--experimental-wasm-revectorize" : "--no-experimental-wasm-revectorize");
   setFlagsFromString("--no-liftoff");
-  const module = new WebAssembly.Module(Uint8Array.from([...bytes, 0, 2, 1, merge ? 0x31 : 0x30]));
+  // V8 keeps code by the bytes of its module, so the two ways need different ones: a section that says which.
+  const section = [0, 2, 1, merge ? 0x31 : 0x30];
+  const module = new WebAssembly.Module(Uint8Array.from([...encodeModule({ memories: 1, functions }), ...section]));
+  modules.set(key, module);
   return module;
 }
 

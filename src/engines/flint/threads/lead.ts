@@ -1,0 +1,32 @@
+/** What the leader has beyond other workers. */
+import type { Vocabulary } from "../tokenizer/vocabulary.ts";
+import { Leader } from "./leader.ts";
+import type { Command, Reply } from "./protocol.ts";
+import { Steps } from "./steps.ts";
+import type { Compute, WorkerSetup } from "./worker.ts";
+
+export interface LeadOptions {
+  readonly setup: WorkerSetup;
+  readonly compute: Compute;
+  readonly vocabulary: Vocabulary;
+  readonly post: (reply: Reply) => void;
+  readonly turn: () => Promise<void>;
+}
+
+export interface Lead {
+  push(command: Command): void;
+  run(): Promise<void>;
+}
+
+export function createLead({ setup, compute, vocabulary, post, turn }: LeadOptions): Lead {
+  let wake = (): void => {};
+  const rest = (): Promise<void> => new Promise((resolve) => (wake = resolve));
+  const leader = new Leader({ compute, steps: new Steps({ setup, compute }), vocabulary, reply: post, turn, rest });
+  return {
+    push(command) {
+      leader.push(command);
+      wake();
+    },
+    run: () => leader.run(),
+  };
+}
