@@ -49,8 +49,6 @@ export async function* answer(
   { info, loaded }: OpenModel,
   { messages, temperature, signal }: AnswerOptions,
 ): AsyncGenerator<OutputEvent | Finish> {
-  const { generate } = loaded;
-  if (!generate) return;
   const rendered = renderChat({ info, messages: await fitting({ info, loaded }, messages) });
   const parser = createOutputParser({
     format: rendered.format,
@@ -59,7 +57,7 @@ export async function* answer(
       : undefined,
   });
   const request = { prompt: rendered.parts, sampling: { temperature }, stop: rendered.stops };
-  for await (const event of generate(request, { signal })) {
+  for await (const event of loaded.generate?.(request, { signal }) ?? []) {
     if (event.type === "token-delta") yield* parser.push(event.text);
     if (event.type !== "finish") continue;
     yield* parser.end();

@@ -18,7 +18,7 @@ export const plan: Command = defineCommand({
     // On a GPU other memory is read; what was measured is that of the CPU.
     const onCpu = choice.device === "cpu" || choice.device === "auto";
     const bandwidth = onCpu ? await context.services.readBandwidth(context.signal) : undefined;
-    const rate = bandwidth === undefined ? undefined : bandwidth / info.weightBytes;
+    const rate = bandwidth === undefined ? undefined : bandwidth / (choice.footprint?.weightBytes ?? info.weightBytes);
     if (context.json) context.writeJson({ ...toJson(found), tokensPerSecond: rate });
     else context.io.stdout.write(toText(context.io.stdout, found, rate));
     return found.fits ? 0 : 1;

@@ -21,7 +21,8 @@ function walk(entry: URL): { readonly modules: readonly string[]; readonly bare:
 
 function importsOf(text: string): string[] {
   const code = text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "");
-  const pattern = /^\s*(?:import|export)\s+(?!type\b)(?:[^;"']*?\bfrom\s*)?["']([^"']+)["']|\bimport\s*\(\s*["']([^"']+)["']/gm;
+  const pattern =
+    /^\s*(?:import|export)\s+(?!type\b)(?:[^;"']*?\bfrom\s*)?["']([^"']+)["']|\bimport\s*\(\s*["']([^"']+)["']/gm;
   return [...code.matchAll(pattern)].flatMap((match) => match[1] ?? match[2] ?? []);
 }
 

@@ -41,9 +41,10 @@ export function browserProblem(): HearthError | undefined {
   const lacks = (what: string, hint: string): HearthError =>
     new HearthError("unsupported_capability", `This browser page lacks ${what}.`, { hint });
   const newer = "Use a current Chrome, Edge, Firefox or Safari.";
-  if (typeof WebAssembly === "undefined" || typeof Worker === "undefined") return lacks("WebAssembly or workers", newer);
+  if (typeof WebAssembly === "undefined" || typeof Worker === "undefined")
+    return lacks("WebAssembly or workers", newer);
   if (detectLevel() === undefined) return lacks("SIMD in WebAssembly", newer);
-  if (typeof SharedArrayBuffer === "undefined" || globalThis.crossOriginIsolated === false) {
+  if (typeof SharedArrayBuffer === "undefined" || !globalThis.crossOriginIsolated) {
     return lacks(
       "shared memory",
       "Serve the page from https or localhost with the headers Cross-Origin-Opener-Policy: same-origin and " +

@@ -37,7 +37,7 @@ async function openAdapter(path: string): Promise<AdapterFile> {
   return {
     header,
     async read(offset, target) {
-      for (let done = 0; done < target.length; ) {
+      for (let done = 0; done < target.length;) {
         const { bytesRead } = await file.read(target, done, target.length - done, offset + done);
         if (bytesRead === 0) {
           throw new HearthError("model_malformed", `${path} ends at byte ${offset + done}, before its tensors do.`);

@@ -154,7 +154,14 @@ function methods({ info, threads, contextTokens, parallel, adapters, text, rows 
   if (info.capabilities.includes("embed")) {
     return { ...shared, parallel: 1, embed: (request, { signal } = {}) => embed(request, encoder, signal) };
   }
-  const context = { threads, text, contextTokens, adapters, slots: createSlots(parallel), defaults: modelSampling(info) };
+  const context = {
+    threads,
+    text,
+    contextTokens,
+    adapters,
+    slots: createSlots(parallel),
+    defaults: modelSampling(info),
+  };
   return {
     ...shared,
     parallel,

@@ -35,9 +35,9 @@ export interface PrepareOptions {
 export interface Prepared {
   readonly setup: Omit<LoadSetup, "index">;
   /** Writes the kernels; they are not needed before the weights are loaded. */
-  compile(): WebAssembly.Module;
+  readonly compile: () => WebAssembly.Module;
   /** Bytes that are really in use: memory that was reserved and never written does not count. */
-  usedBytes(): number;
+  readonly usedBytes: () => number;
 }
 
 const defaultRows = 256;

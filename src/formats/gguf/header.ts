@@ -51,15 +51,15 @@ export function readGgufBlob(blob: Blob, options: GgufReadOptions & { readonly n
 
 /** The first `size` bytes of the file, of which some are known. */
 async function readUpTo(
-  { name, read }: HeaderSource,
+  source: HeaderSource,
   known: Uint8Array<ArrayBuffer>,
   size: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Uint8Array(size);
   bytes.set(known);
   for (let offset = known.length; offset < size;) {
-    const count = await read(offset, bytes.subarray(offset));
-    if (count === 0) throw malformed({ name, field: "header", offset }, "ends while it is being read");
+    const count = await source.read(offset, bytes.subarray(offset));
+    if (count === 0) throw malformed({ name: source.name, field: "header", offset }, "ends while it is being read");
     offset += count;
   }
   return bytes;

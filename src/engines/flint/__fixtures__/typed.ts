@@ -3,9 +3,10 @@ import type { GgufContent, GgufTensorContent } from "../../../formats/gguf/encod
 import type { GgmlTypeName } from "../../../formats/gguf/ggml.ts";
 import { ggmlType, tensorBytes } from "../../../formats/gguf/ggml.ts";
 import { modelBytes, tinyLlama } from "../../../../test/make-model.ts";
-import { randomUniform } from "../../../../test/make-weights.ts";
+import { randomNormal, randomUniform } from "../../../../test/make-weights.ts";
 import { toFloat32 } from "../weights/codecs/float.ts";
-import { floatToBrain, floatToHalf } from "../weights/codecs/half.ts";
+import { floatToHalf } from "../weights/codecs/half.ts";
+import { quantize } from "../weights/quantize.ts";
 
 /** Where a block has its f16 factors, and how large each of them is beside the first, so that weights are around 0. */
 type Factors = readonly (readonly [offset: number, times: number])[];
@@ -40,6 +41,10 @@ export function randomWeights(type: GgmlTypeName, shape: readonly number[], opti
   const { blockSize, blockBytes } = ggmlType(type);
   const bytes = new Uint8Array(tensorBytes(ggmlType(type), shape));
   const next = randomUniform(options.seed);
+  if (type === "F32" || type === "F16" || type === "BF16") {
+    const normal = randomNormal(options.seed);
+    return quantize(type, Float32Array.from({ length: bytes.length / blockBytes }, () => options.deviation * normal()));
+  }
   const values = new Float32Array(blockSize);
   for (let start = 0; start < bytes.length; start += blockBytes) {
     const block = bytes.subarray(start, start + blockBytes);
@@ -62,12 +67,6 @@ function setScale(type: GgmlTypeName, block: Uint8Array, scale: number): void {
   const view = new DataView(block.buffer, block.byteOffset, block.byteLength);
   const exponent = Math.round(Math.log2(Math.abs(scale)));
   switch (type) {
-    case "F32":
-      return view.setFloat32(0, scale * (2 * (view.getUint16(0) / 65_536) - 1), true);
-    case "F16":
-      return view.setUint16(0, floatToHalf(scale * (2 * (view.getUint16(0) / 65_536) - 1)), true);
-    case "BF16":
-      return view.setUint16(0, floatToBrain(scale * (2 * (view.getUint16(0) / 65_536) - 1)), true);
     case "MXFP4":
       return view.setUint8(0, 127 + exponent);
     case "NVFP4":
@@ -87,9 +86,9 @@ function setScale(type: GgmlTypeName, block: Uint8Array, scale: number): void {
   }
 }
 
-/** Two layers, 256 wide. Norms are float32, as everywhere. */
+/** One layer, 256 wide. Norms are float32, as everywhere. */
 export function makeTyped(type: GgmlTypeName, seed = 1): Uint8Array<ArrayBuffer> {
-  const { metadata, tensors }: GgufContent = tinyLlama({ embedding: 256, heads: 4, kvHeads: 2, context: 256, seed });
+  const { metadata, tensors }: GgufContent = tinyLlama({ layers: 1, embedding: 256, heads: 4, kvHeads: 2, context: 256, seed });
   const typed = tensors.map((tensor, index): GgufTensorContent => {
     const [k = 1, n] = tensor.shape;
     if (n === undefined) return tensor;

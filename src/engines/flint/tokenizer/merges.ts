@@ -26,10 +26,10 @@ export function readMerges(source: PieceSource, pieces: Pieces, field: string): 
     const gap = bytes.indexOf(0x20, 1);
     if (gap < 0) throw malformed(field, `has a merge ${rank} without a space`);
     if (scratch.length < bytes.length) scratch = new Uint8Array(bytes.length * 2);
-    scratch.set(bytes.subarray(0, gap));
-    scratch.set(bytes.subarray(gap + 1), gap);
-    const left = pieces.find(scratch, 0, gap);
-    const right = pieces.find(scratch, gap, bytes.length - 1);
+    for (let at = 0; at < gap; at++) scratch[at] = bytes[at]!;
+    for (let at = gap + 1; at < bytes.length; at++) scratch[at - 1] = bytes[at]!;
+    const left = pieces.find(bytes, 0, gap);
+    const right = pieces.find(bytes, gap + 1, bytes.length);
     const token = pieces.find(scratch, 0, bytes.length - 1);
     if (left < 0 || right < 0 || token < 0) throw malformed(field, `has a merge ${rank} of texts that are no tokens`);
     builder.add(rank, left, right, token);

@@ -38,26 +38,26 @@ export function createPieces(source: PieceSource): Pieces {
   let slots = 16;
   while (slots < size * 2) slots *= 2;
   const table = new Int32Array(slots).fill(-1);
-  const find = (text: Uint8Array, from: number, to: number): number => {
+  /** The slot of the text, or the free one where it belongs. */
+  const slotOf = (text: Uint8Array, from: number, to: number): number => {
     const length = to - from;
     for (let slot = hashOf(text, from, to) & (slots - 1); ; slot = (slot + 1) & (slots - 1)) {
       const id = table[slot] ?? -1;
-      if (id < 0) return -1;
+      if (id < 0) return slot;
       const start = starts[id] ?? 0;
       if ((starts[id + 1] ?? 0) - start !== length) continue;
       let same = 0;
       while (same < length && bytes[start + same] === text[from + same]) same++;
-      if (same === length) return id;
+      if (same === length) return slot;
     }
   };
+  const find = (text: Uint8Array, from: number, to: number): number => table[slotOf(text, from, to)] ?? -1;
   let longest = 0;
   for (let id = 0; id < size; id++) {
     const [from, to] = [starts[id] ?? 0, starts[id + 1] ?? 0];
     longest = Math.max(longest, to - from);
-    if (find(bytes, from, to) >= 0) continue;
-    let slot = hashOf(bytes, from, to) & (slots - 1);
-    while ((table[slot] ?? -1) >= 0) slot = (slot + 1) & (slots - 1);
-    table[slot] = id;
+    const slot = slotOf(bytes, from, to);
+    if ((table[slot] ?? -1) < 0) table[slot] = id;
   }
   const scratch = new Uint8Array(longest * 3);
   const bytesOf = (id: number): Uint8Array => bytes.subarray(starts[id], starts[id + 1]);
@@ -77,10 +77,19 @@ export function createPieces(source: PieceSource): Pieces {
 }
 
 function copyTexts(source: PieceSource): { readonly bytes: Uint8Array; readonly starts: Uint32Array } {
-  const texts = Array.from({ length: source.length }, (_, index) => source.bytes(index));
-  const starts = new Uint32Array(texts.length + 1);
-  for (const [index, text] of texts.entries()) starts[index + 1] = (starts[index] ?? 0) + text.length;
-  const bytes = new Uint8Array(starts[texts.length] ?? 0);
-  for (const [index, text] of texts.entries()) bytes.set(text, starts[index]);
-  return { bytes, starts };
+  const starts = new Uint32Array(source.length + 1);
+  let bytes = new Uint8Array(source.length * 8);
+  let end = 0;
+  for (let id = 0; id < source.length; id++) {
+    const text = source.bytes(id);
+    if (end + text.length > bytes.length) {
+      const grown = new Uint8Array((end + text.length) * 2);
+      grown.set(bytes.subarray(0, end));
+      bytes = grown;
+    }
+    for (let index = 0; index < text.length; index++) bytes[end + index] = text[index]!;
+    end += text.length;
+    starts[id + 1] = end;
+  }
+  return { bytes: bytes.slice(0, end), starts };
 }

@@ -53,17 +53,23 @@ function scoreJoins(pieces: Pieces, ranks: Int32Array, scratch: Scratch): Joins 
 
 /** The highest score has rank 0; equal scores have equal ranks. */
 function rankByScore(scores: ArrayLike<number>, size: number): Int32Array {
-  const order = Int32Array.from({ length: size }, (_, id) => id);
-  order.sort((a, b) => {
-    const [first, second] = [scores[a] ?? 0, scores[b] ?? 0];
-    return first === second ? 0 : first > second ? -1 : 1;
-  });
+  const sorted = new Float64Array(size);
+  for (let id = 0; id < size; id++) sorted[id] = scores[id] ?? 0;
+  sorted.sort();
+  let count = 0;
+  for (const score of sorted) if (count === 0 || score !== sorted[count - 1]) sorted[count++] = score;
   const ranks = new Int32Array(size);
-  let rank = 0;
-  for (let index = 1; index < size; index++) {
-    const [before, id] = [order[index - 1] ?? 0, order[index] ?? 0];
-    if ((scores[id] ?? 0) !== (scores[before] ?? 0)) rank++;
-    ranks[id] = rank;
-  }
+  for (let id = 0; id < size; id++) ranks[id] = count - 1 - placeOf(scores[id] ?? 0, sorted, count);
   return ranks;
+}
+
+/** The last place among the first `count` numbers, which ascend, that holds no more than `score`; 0 where none does. */
+function placeOf(score: number, sorted: Float64Array, count: number): number {
+  let [low, high] = [0, count - 1];
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (sorted[middle]! <= score) low = middle;
+    else high = middle - 1;
+  }
+  return low;
 }
