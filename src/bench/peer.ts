@@ -1,4 +1,5 @@
 import { fork } from "node:child_process";
+import { engineEnvironment } from "../config/environment.ts";
 import { createDeferred, type Deferred } from "../util/deferred.ts";
 import type { Contestant } from "./measure.ts";
 import type { PeerRequest, PeerReply } from "./peer-process.ts";
@@ -37,6 +38,12 @@ export function createPeer(options: PeerOptions): Contestant {
   };
 }
 
+/**
+ * The peer's threads spin while they wait for each other. Where another program holds a core, that costs it nearly all of
+ * its speed, and a ratio would say more about that program than about either side (`engines/llama/engine.ts`).
+ */
+const patient: Readonly<Record<string, string>> = { GOMP_SPINCOUNT: "1000" };
+
 interface Connection {
   readonly residentBytes: number | undefined;
   call(request: PeerRequest, onToken?: () => void): Promise<void>;
@@ -45,7 +52,10 @@ interface Connection {
 
 function connect(): Connection {
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  const child = fork(new URL(`./peer-process.${extension}`, import.meta.url), { serialization: "advanced" });
+  const child = fork(new URL(`./peer-process.${extension}`, import.meta.url), {
+    serialization: "advanced",
+    env: { ...patient, ...engineEnvironment() },
+  });
   const pending = new Map<number, { done: Deferred<void>; onToken: (() => void) | undefined }>();
   let residentBytes: number | undefined;
   const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));

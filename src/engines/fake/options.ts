@@ -1,4 +1,11 @@
-import type { Device, EngineMemory, EngineModel, EngineProfile, GenerateRequest, LoadOptions } from "../../spec/engine.ts";
+import type {
+  Device,
+  EngineMemory,
+  EngineModel,
+  EngineProfile,
+  GenerateRequest,
+  LoadOptions,
+} from "../../spec/engine.ts";
 import type { Capability, ModelInfo } from "../../spec/model.ts";
 import type { Sampling } from "../../spec/sampling.ts";
 

@@ -1,7 +1,11 @@
 /** The process that flint runs in. */
+import { setFlagsFromString } from "node:v8";
 import type { Engine } from "../../spec/engine.ts";
 import { serveEngine } from "../host/serve.ts";
 import { createLocalFlint } from "./local.ts";
+
+// All kernels are compiled while the weights are read: the first token would wait for them.
+setFlagsFromString("--no-wasm-lazy-compilation");
 
 /** Time for the errors of the requests to reach the parent. */
 const farewellMs = 100;

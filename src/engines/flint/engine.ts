@@ -26,7 +26,10 @@ export function createFlintEngine({ env, onNotice }: FlintOptions): FlintEngine 
     name: "flint",
     refuse: refuseFlint,
     load: (model, options, call = {}) =>
-      loadHosted({ entry: childEntry(), engine: "flint", flags, env, onNotice, setup: undefined, model, options }, call),
+      loadHosted(
+        { entry: childEntry(), engine: "flint", flags, env, onNotice, setup: undefined, model, options },
+        call,
+      ),
   };
 }
 

@@ -31,7 +31,9 @@ interface Wanted {
 function referenceRows(fixture: Fixture, { tokens, contextTokens, isOutput }: Wanted): Float64Array[] {
   const model = openModel(fixtureBytes(fixture), fixture.name);
   const { reference } = openReference(model, contextTokens, Math.f16round);
-  return reference.step(tokens.map((token, position) => ({ token, sequence: 0, position, output: isOutput(position) })));
+  return reference.step(
+    tokens.map((token, position) => ({ token, sequence: 0, position, output: isOutput(position) })),
+  );
 }
 
 describe("every model that writes text", () => {
@@ -42,7 +44,9 @@ describe("every model that writes text", () => {
       const rows = model.step({ tokens, from: firstLogits });
       expect(distance(rows, logits)).toBeLessThan(goldenTolerance);
       const isOutput = (position: number): boolean => position >= firstLogits;
-      expect(distance(rows, referenceRows(fixture, { tokens, contextTokens, isOutput }))).toBeLessThan(referenceTolerance);
+      expect(distance(rows, referenceRows(fixture, { tokens, contextTokens, isOutput }))).toBeLessThan(
+        referenceTolerance,
+      );
       expect(continueGreedily(model, golden)).toEqual(greedy);
     }
   });
@@ -57,7 +61,9 @@ describe("every encoder", () => {
       const rows = model.step({ tokens, to: rank ? 1 : tokens.length });
       compareEncoder(rows, golden, fixture);
       const isOutput = (position: number): boolean => position === 0;
-      expect(distance(rows, referenceRows(fixture, { tokens, contextTokens, isOutput }))).toBeLessThan(referenceTolerance);
+      expect(distance(rows, referenceRows(fixture, { tokens, contextTokens, isOutput }))).toBeLessThan(
+        referenceTolerance,
+      );
     }
   });
 });

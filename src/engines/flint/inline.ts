@@ -45,14 +45,14 @@ export function openInline(bytes: Uint8Array<ArrayBuffer>, options: InlineOption
   const { contextTokens, parallel = 1, batchTokens, bankBytes } = options;
   const file = parseGguf(bytes, { name });
   const checked = checkModel(file, contextTokens);
-  const { setup: shared, compile } = prepare(file, checked, {
+  const { setup: shared, kernels } = prepare(file, checked, {
     contextTokens,
     parallel,
     workers: 1,
     batchTokens,
     ...(bankBytes !== undefined && { bankBytes }),
   });
-  const setup = { ...shared, index: 0, module: compile() };
+  const setup = { ...shared, index: 0, module: new WebAssembly.Module(kernels()) };
   loadShare(setup, readFrom(bytes, name));
   const steps = new Steps({ setup, compute: new Compute(setup) });
   return {

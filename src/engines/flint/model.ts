@@ -95,11 +95,12 @@ async function loadInto(started: StartedThreads, { job, platform, workers }: Loa
   const contextTokens = encoder ? Math.min(wanted, trainContextTokens) : wanted;
   const parallel = options.parallel ?? defaultParallel;
   const adapting = { adapters: options.adapters, model: header, open: platform.openAdapter, signal: call.signal };
-  const { setup, compile, usedBytes, adapters } = await prepareAdapters(adapting, (opened) =>
+  const { setup, kernels, usedBytes, adapters } = await prepareAdapters(adapting, (opened) =>
     prepare(header, checked, { contextTokens, parallel, workers, batchTokens: options.batchTokens, adapters: opened }),
   );
   started.load(setup);
-  const threads = await started.ready({ module: compile(), vocabulary: tokenizer.vocabulary });
+  const module = await WebAssembly.compile(kernels());
+  const threads = await started.ready({ module, vocabulary: tokenizer.vocabulary });
   return {
     engine: "flint",
     device: "cpu",

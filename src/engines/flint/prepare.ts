@@ -34,8 +34,8 @@ export interface PrepareOptions {
 
 export interface Prepared {
   readonly setup: Omit<LoadSetup, "index">;
-  /** Writes the kernels; they are not needed before the weights are loaded. */
-  readonly compile: () => WebAssembly.Module;
+  /** Writes the module of the kernels; it is not needed before the weights are loaded. */
+  readonly kernels: () => Uint8Array<ArrayBuffer>;
   /** Bytes that are really in use: memory that was reserved and never written does not count. */
   readonly usedBytes: () => number;
 }
@@ -84,7 +84,11 @@ export function prepare(file: GgufFile, checked: CheckedModel, options: PrepareO
     packing: new WebAssembly.Module(packModule(plan)),
     workers,
   };
-  return { setup, compile: () => new WebAssembly.Module(kernelModule(plan, level)), usedBytes: () => plan.weightBytes + plan.activationBytes + usedCache(plan, memories) };
+  return {
+    setup,
+    kernels: () => kernelModule(plan, level),
+    usedBytes: () => plan.weightBytes + plan.activationBytes + usedCache(plan, memories),
+  };
 }
 
 interface RecordContext {
@@ -122,9 +126,13 @@ function allocate(bytes: number, name: string): WebAssembly.Memory {
   const pages = Math.ceil(bytes / pageBytes);
   if (pages > mostPages) {
     const gibibytes = (bytes / 2 ** 30).toFixed(1);
-    throw new HearthError("out_of_memory", `A layer of ${name} and its cache need ${gibibytes} GiB; one memory of flint holds 4 GiB.`, {
-      hint: "Use a shorter context (--context), fewer sequences (--parallel), or the llama engine.",
-    });
+    throw new HearthError(
+      "out_of_memory",
+      `A layer of ${name} and its cache need ${gibibytes} GiB; one memory of flint holds 4 GiB.`,
+      {
+        hint: "Use a shorter context (--context), fewer sequences (--parallel), or the llama engine.",
+      },
+    );
   }
   try {
     return new WebAssembly.Memory({ initial: pages, maximum: mostPages, shared: true });

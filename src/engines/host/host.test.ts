@@ -105,20 +105,17 @@ describe("an engine in a child process", () => {
     expect(await hosted.detokenize(await hosted.tokenize([{ text: "some words", special: false }]))).toBe("some words");
     expect(hosted.samplingOptions.has("temperature")).toBe(true);
     expect(hosted.memory().ramBytes).toBe(4000 + 64 * 256 * 8);
+    expect(hosted).not.toHaveProperty("profile");
   });
 
-  it("says what the system counts for its process, anew after each request", async () => {
-    const hosted = await load({ reply: "one" });
-    expect(hosted.memory().residentBytes).toBeGreaterThan(10 * 1024 ** 2);
+  it("says what the system counts for its process, anew after each request, and where its time goes", async () => {
+    const profile = { steps: 3, rows: [{ what: "attend", ms: 1.5 }] };
+    const hosted = await load({ reply: "one", profile });
     const before = hosted.memory();
+    expect(before.residentBytes).toBeGreaterThan(10 * 1024 ** 2);
     await collect(hosted.generate?.(request("hello")));
     expect(hosted.memory()).not.toBe(before);
-  });
-
-  it("says where the time goes when it can, and has no such method when it cannot", async () => {
-    const profile = { steps: 3, rows: [{ what: "attend", ms: 1.5 }] };
-    expect(await (await load({ profile })).profile?.()).toEqual(profile);
-    expect(await load({})).not.toHaveProperty("profile");
+    expect(await hosted.profile?.()).toEqual(profile);
   });
 
   it("gives a typed error back as it was thrown", async () => {

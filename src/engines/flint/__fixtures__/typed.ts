@@ -48,12 +48,12 @@ export function randomWeights(type: GgmlTypeName, shape: readonly number[], opti
   const values = new Float32Array(blockSize);
   for (let start = 0; start < bytes.length; start += blockBytes) {
     const block = bytes.subarray(start, start + blockBytes);
-    for (let at = 0; at < blockBytes; at++) block[at] = Math.floor(next() * 256);
+    for (let at = 0; at < blockBytes; at++) block[at] = options.fill ?? Math.floor(next() * 256);
     // Blocks differ in size by up to two.
     const wanted = options.deviation * (0.7 + 0.7 * next()) * (next() < 0.5 ? -1 : 1);
     setScale(type, block, 1);
     toFloat32(type, block, values);
-    setScale(type, block, wanted / Math.hypot(...values) * Math.sqrt(blockSize));
+    setScale(type, block, (wanted / (Math.hypot(...values) || 1)) * Math.sqrt(blockSize));
   }
   return bytes;
 }
@@ -61,6 +61,8 @@ export function randomWeights(type: GgmlTypeName, shape: readonly number[], opti
 export interface RandomOptions {
   readonly deviation: number;
   readonly seed: number;
+  /** What all bytes of the codes are. Default: random. */
+  readonly fill?: number | undefined;
 }
 
 function setScale(type: GgmlTypeName, block: Uint8Array, scale: number): void {

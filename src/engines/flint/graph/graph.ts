@@ -118,7 +118,11 @@ export interface Graph {
   /** From here on one row for each sequence, the mean of its rows, all of which are in the step. */
   meanRows(x: Value): Value;
   /** The result of the program: logits of the output rows. */
-  logits(x: Value, weight: Matrix, options?: { readonly bias?: Vector; readonly scale?: number; readonly softCap?: number }): void;
+  logits(
+    x: Value,
+    weight: Matrix,
+    options?: { readonly bias?: Vector; readonly scale?: number; readonly softCap?: number },
+  ): void;
   /** The result of an encoder: hidden states of all rows. */
   hidden(x: Value): void;
 }

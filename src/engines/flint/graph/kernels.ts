@@ -44,17 +44,22 @@ function kernelsOf(plan: Plan): FunctionCode[] {
 export type KernelWriters = readonly (readonly [name: string, write: () => FunctionCode])[];
 
 function matmulWriters({ stages, matrices }: Plan): KernelWriters {
-  const weights = stages.flatMap((stage) => (stage.kind === "matmul" ? stage.ops.map(({ weight }) => weight.name) : []));
+  const weights = stages.flatMap((stage) =>
+    stage.kind === "matmul" ? stage.ops.map(({ weight }) => weight.name) : [],
+  );
   const shapes = new Map<string, { readonly layout: Layout; readonly k: number }>();
   for (const name of weights) {
     const placed = matrices[name];
     if (placed) shapes.set(`${layoutKey(placed.layout)} ${placed.k}`, placed);
   }
-  return [...shapes.values()].flatMap(({ layout, k }) => [1, 2, 3, 4].flatMap((tokens) => writersOf(layout, k, tokens)));
+  return [...shapes.values()].flatMap(({ layout, k }) =>
+    [1, 2, 3, 4].flatMap((tokens) => writersOf(layout, k, tokens)),
+  );
 }
 
 function writersOf(layout: Layout, k: number, tokens: number): KernelWriters {
-  if (layout.kind === "float") return [[floatMatmulName({ layout, k, tokens }), () => floatMatmul({ layout, k, tokens })]];
+  if (layout.kind === "float")
+    return [[floatMatmulName({ layout, k, tokens }), () => floatMatmul({ layout, k, tokens })]];
   return [...new Set([1, streamsFor(layout, k, tokens)])].map((streams) =>
     layout.kind === "super"
       ? [superMatmulName({ layout, k, tokens, streams }), () => superMatmul({ layout, k, tokens, streams })]

@@ -168,7 +168,14 @@ export function createPlan(options: PlanOptions): Plan {
     const bank = banks.ofAttention(index);
     const { keyBlockBytes, valueBlockBytes } = cacheOf(info);
     const keys = placeIn(bank, keyBlockBytes * options.cacheBlocks);
-    return { ...info, bank, keyBlockBytes, valueBlockBytes, keys, values: placeIn(bank, valueBlockBytes * options.cacheBlocks) };
+    return {
+      ...info,
+      bank,
+      keyBlockBytes,
+      valueBlockBytes,
+      keys,
+      values: placeIn(bank, valueBlockBytes * options.cacheBlocks),
+    };
   });
   return {
     stages,

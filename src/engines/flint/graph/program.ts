@@ -16,18 +16,37 @@ export interface ValueInfo {
 export type RowOp =
   | { readonly kind: "embed"; readonly table: Matrix; readonly out: number; readonly scale: number }
   | { readonly kind: "embed-position"; readonly x: number; readonly table: Matrix; readonly out: number }
-  | { readonly kind: "embed-constant"; readonly x: number; readonly table: Matrix; readonly row: number; readonly out: number }
+  | {
+      readonly kind: "embed-constant";
+      readonly x: number;
+      readonly table: Matrix;
+      readonly row: number;
+      readonly out: number;
+    }
   | ({ readonly kind: "norm"; readonly x: number; readonly out: number } & NormSpec)
   | { readonly kind: "quantize"; readonly form: "coded" | "super"; readonly x: number; readonly out: number }
   | { readonly kind: "bias"; readonly x: number; readonly bias: Vector; readonly out: number }
   | { readonly kind: "add"; readonly a: number; readonly b: number; readonly out: number }
   | { readonly kind: "scale"; readonly x: number; readonly factor: number; readonly out: number }
   | { readonly kind: "soft-cap"; readonly x: number; readonly cap: number; readonly out: number }
-  | { readonly kind: "gated"; readonly gate: number; readonly up: number; readonly activation: Activation; readonly out: number }
+  | {
+      readonly kind: "gated";
+      readonly gate: number;
+      readonly up: number;
+      readonly activation: Activation;
+      readonly out: number;
+    }
   | { readonly kind: "activate"; readonly x: number; readonly activation: Activation; readonly out: number }
   | { readonly kind: "mean-rows"; readonly x: number; readonly out: number }
   | { readonly kind: "take-outputs"; readonly x: number; readonly out: number }
-  | { readonly kind: "rotate-store"; readonly q: number; readonly k: number; readonly v: number; readonly out: number; readonly attention: number }
+  | {
+      readonly kind: "rotate-store";
+      readonly q: number;
+      readonly k: number;
+      readonly v: number;
+      readonly out: number;
+      readonly attention: number;
+    }
   | { readonly kind: "take-slots"; readonly x: number; readonly out: number }
   | { readonly kind: "mix-slots"; readonly x: number; readonly used: number; readonly out: number }
   | { readonly kind: "adapt"; readonly x: number; readonly parts: readonly AdaptPart[]; readonly out: number };

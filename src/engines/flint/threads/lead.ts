@@ -14,8 +14,8 @@ export interface LeadOptions {
 }
 
 export interface Lead {
-  push(command: Command): void;
-  run(): Promise<void>;
+  readonly push: (command: Command) => void;
+  readonly run: () => Promise<void>;
 }
 
 export function createLead({ setup, compute, vocabulary, post, turn }: LeadOptions): Lead {

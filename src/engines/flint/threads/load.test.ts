@@ -11,7 +11,10 @@ import { createLoader, loadPieces, packModule } from "./load.ts";
 const k = 256;
 
 /** A file of one matrix, and what the memory has after it was loaded. */
-function load(type: GgmlTypeName, shape: { readonly n: number; readonly experts?: number; readonly groupsAtOnce?: number }) {
+function load(
+  type: GgmlTypeName,
+  shape: { readonly n: number; readonly experts?: number; readonly groupsAtOnce?: number },
+) {
   const { n, experts = 1, groupsAtOnce = 1 } = shape;
   const { blockBytes, blockSize } = ggmlType(type);
   const rowBytes = (k / blockSize) * blockBytes;
@@ -34,7 +37,13 @@ function load(type: GgmlTypeName, shape: { readonly n: number; readonly experts?
     },
   });
   for (const piece of loadPieces(plan, { m: 32 })) run(piece);
-  return { file, rowBytes, reads, expertBytes, bytes: new Uint8Array(memory.buffer).slice(4096, 4096 + expertBytes * experts) };
+  return {
+    file,
+    rowBytes,
+    reads,
+    expertBytes,
+    bytes: new Uint8Array(memory.buffer).slice(4096, 4096 + expertBytes * experts),
+  };
 }
 
 /** The packed form of a matrix whose last rows are filled up with zeros. */

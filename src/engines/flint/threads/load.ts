@@ -111,7 +111,9 @@ type Kernel = (...parameters: number[]) => void;
 
 /** Loads pieces, one after the other. */
 export function createLoader({ memory, module, address, bytes, read }: LoaderOptions): (piece: LoadPiece) => void {
-  const kernels = new WebAssembly.Instance(module, { memory: { "0": memory } }).exports as Readonly<Record<string, Kernel>>;
+  const kernels = new WebAssembly.Instance(module, { memory: { "0": memory } }).exports as Readonly<
+    Record<string, Kernel>
+  >;
   const source = address + tableBytes;
   const staging = new Uint8Array(memory.buffer, source, bytes - tableBytes);
   let written: GgmlTypeName | undefined;

@@ -24,7 +24,7 @@ function open(file: FileSource): WorkerPlatform {
 
 function createReader(descriptor: number, path: string): ReadFile {
   return (offset, target) => {
-    for (let done = 0; done < target.length; ) {
+    for (let done = 0; done < target.length;) {
       const count = readSync(descriptor, target, done, target.length - done, offset + done);
       if (count === 0) {
         throw new HearthError("model_malformed", `${path} ends at byte ${offset + done}, before its tensors do.`, {

@@ -17,7 +17,9 @@ export interface Thread {
 export type StartThread = (index: number) => Thread;
 
 /** What the leader says of one command; errors are errors again. */
-export type CallReply = Exclude<Extract<Reply, { id: number }>, { type: "error" }> | { readonly type: "error"; readonly error: Error };
+export type CallReply =
+  | Exclude<Extract<Reply, { id: number }>, { type: "error" }>
+  | { readonly type: "error"; readonly error: Error };
 type Without<T> = T extends unknown ? Omit<T, "id"> : never;
 type CallCommand = Without<Exclude<Extract<Command, { id: number }>, { type: "cancel" }>>;
 
@@ -81,6 +83,7 @@ export function startThreads({ workers, file, start, signal, onProgress }: Threa
   };
   return {
     load(setup) {
+      signal?.throwIfAborted();
       cells = new Int32Array(setup.loading);
       timer = setInterval(() => onProgress?.((cells[loadCells.kibibytes] ?? 0) * 1024), progressMs);
       signal?.addEventListener("abort", stop, { once: true });
@@ -151,7 +154,7 @@ function createCalls(threads: readonly Thread[]): FlintThreads {
     return {
       send(command) {
         state = "running";
-        leader.post({ ...command, id } as Command);
+        leader.post({ ...command, id });
       },
       async close() {
         if (state === "running") {

@@ -15,7 +15,10 @@ export function profileRows(plan: Plan, stageMs: Float64Array): ProfileRow[] {
 
 function describe(stage: Stage, { matrices }: Plan): string {
   if (stage.kind === "transfer") return "transfer";
-  if (stage.kind !== "matmul") return opsOf(stage).map((op) => op.kind).join(" + ");
+  if (stage.kind !== "matmul")
+    return opsOf(stage)
+      .map((op) => op.kind)
+      .join(" + ");
   const names = stage.ops.map(({ weight }) => {
     const type = matrices[weight.name]?.type ?? "";
     return `${weight.name.replace(/^blk\.\d+\./, "").replace(/\.weight$/, "")} (${type} ${weight.n}×${weight.k})`;

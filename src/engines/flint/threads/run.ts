@@ -10,9 +10,9 @@ import { Compute } from "./worker.ts";
 
 /** How a worker and the thread that started it reach each other. */
 export interface WorkerPort {
-  post(reply: Reply): void;
+  readonly post: (reply: Reply) => void;
   /** Called once. */
-  listen(take: (message: unknown) => void): void;
+  readonly listen: (take: (message: unknown) => void) => void;
 }
 
 /** What a platform brings. */
@@ -43,7 +43,13 @@ export async function runWorker(port: WorkerPort, open: (file: FileSource) => Wo
     else {
       const { post } = port;
       const { turn } = platform;
-      const { push, run } = leading.createLead({ setup: ready, compute, vocabulary: openVocabulary(vocabulary), post, turn });
+      const { push, run } = leading.createLead({
+        setup: ready,
+        compute,
+        vocabulary: openVocabulary(vocabulary),
+        post,
+        turn,
+      });
       inbox.take((message) => push(message as Command));
       work = run;
     }

@@ -22,7 +22,7 @@ export function scoreText(steps: Steps, tokens: readonly number[], from: number)
   const { all, outputs } = steps.plan.capacity;
   const result = new Float32Array(Math.max(0, tokens.length - from));
   return forgetting(steps, (table) => {
-    for (let at = 0; at < tokens.length - 1; ) {
+    for (let at = 0; at < tokens.length - 1;) {
       const scored = at + 1 >= from;
       const most = scored ? Math.min(all, outputs) : Math.min(all, from - 1 - at);
       const part = tokens.slice(at, Math.min(tokens.length - 1, at + most));

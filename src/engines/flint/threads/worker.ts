@@ -84,7 +84,10 @@ export class Compute {
     }
   }
 
-  #runAside(runner: StageRunner, { stage, step, piece }: Omit<StagePlace, "pieces" | "aside"> & { piece: number }): void {
+  #runAside(
+    runner: StageRunner,
+    { stage, step, piece }: Omit<StagePlace, "pieces" | "aside"> & { piece: number },
+  ): void {
     this.#guard({ stage, step }, () => runner.aside?.(piece, this.counts));
     if (!this.control.commit(stage, step, piece)) return;
     runner.publish?.(piece, this.counts);
@@ -93,7 +96,7 @@ export class Compute {
 
   /** Follows the leader until it says stop. */
   follow(): void {
-    for (let step = 0; ; ) {
+    for (let step = 0; ;) {
       this.control.await(step);
       if (this.control.stopped) return;
       step = this.control.step;

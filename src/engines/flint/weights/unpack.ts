@@ -43,7 +43,11 @@ interface Lane<L> {
 const words = new Uint32Array(1);
 const asFloat = new Float32Array(words.buffer);
 
-function readFloats({ shorts, floats }: PackedView, { layout, start, lane, k }: Lane<FloatLayout>, target: Float32Array): void {
+function readFloats(
+  { shorts, floats }: PackedView,
+  { layout, start, lane, k }: Lane<FloatLayout>,
+  target: Float32Array,
+): void {
   for (let index = 0; index < k; index++) {
     const at = index * rowGroup + lane;
     if (layout.type === "f32") target[index] = floats[start / 4 + at] ?? 0;
@@ -68,7 +72,8 @@ function readCodes(view: PackedView, { layout, start, lane, k }: Lane<CodedLayou
       const scale = (halves[shorts[at] ?? 0] ?? 0) / (layout.planes ? 8 : 1);
       const min = layout.hasMin ? (halves[shorts[at + groups * rowGroup] ?? 0] ?? 0) : 0;
       const code = codeOf(bytes, { base, lane, i }, layout);
-      target[block * blockWidth + i] = scale * ((layout.planes ? grid2Value(code) : (layout.table?.[code] ?? code)) - layout.offset) - min;
+      target[block * blockWidth + i] =
+        scale * ((layout.planes ? grid2Value(code) : (layout.table?.[code] ?? code)) - layout.offset) - min;
     }
   }
 }

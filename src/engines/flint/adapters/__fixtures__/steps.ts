@@ -25,11 +25,11 @@ export async function openSteps(model: GgufContent, adapters: readonly LocalAdap
     return { own, scale, ...readAdapter(parseGguf(own, { name: `adapter ${index}` }), file, index) };
   });
   const options = { contextTokens: 64, parallel: 2, workers: 1, batchTokens: undefined, adapters: opened };
-  const { setup: shared, compile } = prepare(file, checkModel(file, 64), options);
+  const { setup: shared, kernels } = prepare(file, checkModel(file, 64), options);
   for (const adapter of opened) {
     await loadAdapter(adapter, shared, async (offset, target) => read(adapter.own)(offset, target));
   }
-  const setup = { ...shared, index: 0, module: compile() };
+  const setup = { ...shared, index: 0, module: new WebAssembly.Module(kernels()) };
   loadShare(setup, read(bytes));
   return new Steps({ setup, compute: new Compute(setup) });
 }

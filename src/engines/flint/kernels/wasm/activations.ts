@@ -68,8 +68,16 @@ export function quantizeSuperRow(): FunctionCode {
       v128.store(out.get, i8x16.narrow16s(get(narrow[2]), get(narrow[3])), 16),
       halfSum(get(narrow[0]), get(narrow[1]), low),
       halfSum(get(narrow[2]), get(narrow[3]), high),
-      i32.store16(i32.add(record.get, sums.get), i32x4.extract(i32x4.add(low.get, high.get), 0), superActivation.sums32),
-      i32.store16(i32.add(record.get, i32.shl(sums.get, i32.const(1))), i32x4.extract(low.get, 0), superActivation.sums16),
+      i32.store16(
+        i32.add(record.get, sums.get),
+        i32x4.extract(i32x4.add(low.get, high.get), 0),
+        superActivation.sums32,
+      ),
+      i32.store16(
+        i32.add(record.get, i32.shl(sums.get, i32.const(1))),
+        i32x4.extract(low.get, 0),
+        superActivation.sums16,
+      ),
       i32.store16(
         i32.add(record.get, i32.shl(sums.get, i32.const(1))),
         i32x4.extract(high.get, 0),
@@ -131,10 +139,7 @@ function rounded(value: Local | undefined, inverse: Local): Code {
 
 function halfSum(low: Code, high: Code, sum: Local | undefined): Code {
   if (!sum) throw new RangeError("no such local");
-  return sequence(
-    sum.set(i32x4.dot16(i16x8.add(low, high), v128.const16(1))),
-    sum.set(horizontal(sum, i32x4.add)),
-  );
+  return sequence(sum.set(i32x4.dot16(i16x8.add(low, high), v128.const16(1))), sum.set(horizontal(sum, i32x4.add)));
 }
 
 interface RecordParts {

@@ -10,9 +10,15 @@ type Ternary = (a: Code, b: Code, c: Code) => Code;
 type Load = (address: Code, offset?: number, memory?: number) => Code;
 type Store = (address: Code, value: Code, offset?: number, memory?: number) => Code;
 
-const unary = (...op: number[]): Unary => (a) => [...a, ...op];
-const binary = (...op: number[]): Binary => (a, b) => [...a, ...b, ...op];
-const ternary = (...op: number[]): Ternary => (a, b, c) => [...a, ...b, ...c, ...op];
+const unary =
+  (...op: number[]): Unary =>
+  (a) => [...a, ...op];
+const binary =
+  (...op: number[]): Binary =>
+  (a, b) => [...a, ...b, ...op];
+const ternary =
+  (...op: number[]): Ternary =>
+  (a, b, c) => [...a, ...b, ...c, ...op];
 const simd = (op: number): number[] => [0xfd, ...unsigned(op)];
 
 /** Alignment is given as 1 byte: it is a hint only, and rows may start anywhere. */
@@ -20,13 +26,12 @@ function at(offset: number, memory: number): number[] {
   return memory === 0 ? [0x00, ...unsigned(offset)] : [0x40, ...unsigned(memory), ...unsigned(offset)];
 }
 
-const load = (...op: number[]): Load => (address, offset = 0, memory = 0) => [...address, ...op, ...at(offset, memory)];
-const store = (...op: number[]): Store => (address, value, offset = 0, memory = 0) => [
-  ...address,
-  ...value,
-  ...op,
-  ...at(offset, memory),
-];
+const load =
+  (...op: number[]): Load =>
+  (address, offset = 0, memory = 0) => [...address, ...op, ...at(offset, memory)];
+const store =
+  (...op: number[]): Store =>
+  (address, value, offset = 0, memory = 0) => [...address, ...value, ...op, ...at(offset, memory)];
 
 /** The first operand if the condition is not 0, else the second; both were computed. */
 export const select: Ternary = ternary(0x1b);
@@ -307,8 +312,7 @@ export const i16x8: I16x8Instructions = {
   extmulLowS: binary(...simd(156)),
   extmulHighS: binary(...simd(157)),
   extaddPairwiseS: unary(...simd(124)),
-  relaxedDot: (a: Code, b: Code): Code =>
-    currentLevel() === "plain" ? plainDot(a, b) : binary(...simd(274))(a, b),
+  relaxedDot: (a: Code, b: Code): Code => (currentLevel() === "plain" ? plainDot(a, b) : binary(...simd(274))(a, b)),
 };
 
 interface I32x4Instructions {

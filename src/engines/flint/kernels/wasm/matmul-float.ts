@@ -27,7 +27,13 @@ const chains = 2;
 export function floatMatmul(shape: FloatMatmulShape): FunctionCode {
   const { layout, k, tokens } = shape;
   return func(floatMatmulName(shape), (scope) => {
-    const [w, x, y, yStride, count] = [0, 1, 2, 3, 4].map(() => scope.param("i32")) as [Local, Local, Local, Local, Local];
+    const [w, x, y, yStride, count] = [0, 1, 2, 3, 4].map(() => scope.param("i32")) as [
+      Local,
+      Local,
+      Local,
+      Local,
+      Local,
+    ];
     const [weights, values, step, row] = scope.locals("i32", 4) as [Local, Local, Local, Local];
     const sign = scope.local("v128");
     const scale = scope.local("v128");
@@ -42,7 +48,9 @@ export function floatMatmul(shape: FloatMatmulShape): FunctionCode {
         ),
         ...sums.flatMap((chained, token) =>
           (chained[index % chain] ?? []).map((sum, h) =>
-            sum.set(f32x4.relaxedMadd(weight[h]?.get ?? [], v128.load32splat(values.get, token * k * 4 + index * 4), sum.get)),
+            sum.set(
+              f32x4.relaxedMadd(weight[h]?.get ?? [], v128.load32splat(values.get, token * k * 4 + index * 4), sum.get),
+            ),
           ),
         ),
       );

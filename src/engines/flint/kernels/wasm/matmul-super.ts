@@ -197,7 +197,10 @@ class SuperEmitter {
       planes.forEach((plane, planeIndex) => {
         const codes = this.#scope.locals("v128", 2);
         for (const h of halves) {
-          const code = plane.extract(raw.map((vectors) => at(vectors[h]).get), (name) => this.#constant(name));
+          const code = plane.extract(
+            raw.map((vectors) => at(vectors[h]).get),
+            (name) => this.#constant(name),
+          );
           parts.push(at(codes[h]).set(code));
         }
         for (let token = 0; token < tokens; token++) {
@@ -239,7 +242,9 @@ class SuperEmitter {
         for (const h of halves) {
           const sum = at(at(at(this.#sums[token])[stream])[h]);
           const total = at(at(at(this.#totals[token])[stream])[h]);
-          parts.push(sum.set(f32x4.relaxedMadd(f32x4.convert(total.get), f32x4.mul(at(scale[h]).get, xScale), sum.get)));
+          parts.push(
+            sum.set(f32x4.relaxedMadd(f32x4.convert(total.get), f32x4.mul(at(scale[h]).get, xScale), sum.get)),
+          );
         }
       }
       if (layout.hasMin) parts.push(this.#subtractMins(stream, { minScale, at: stream * groupBytes + mins }));

@@ -5,7 +5,14 @@
  * in 32 bits; a block's sum is scaled in float32.
  */
 import type { CodedLayout } from "../../weights/layout.ts";
-import { activationBytes, activationRecord, blockWidth, layoutKey, recordBytes, rowGroup } from "../../weights/layout.ts";
+import {
+  activationBytes,
+  activationRecord,
+  blockWidth,
+  layoutKey,
+  recordBytes,
+  rowGroup,
+} from "../../weights/layout.ts";
 import type { Code, FunctionCode, Local, Scope } from "./code.ts";
 import { func, loopWhile, sequence } from "./code.ts";
 import type { ConstantName } from "./constants.ts";
@@ -64,7 +71,18 @@ class Emitter {
     this.#record = scope.local("i32");
     this.#block = scope.local("i32");
     this.#weights = scope.local("i32");
-    const names = ["nibble", "ones", "sixteens", "seventeens", "halfSign", "halfScale", "halfScale8", "crumb", "low3", "bit3"] as const;
+    const names = [
+      "nibble",
+      "ones",
+      "sixteens",
+      "seventeens",
+      "halfSign",
+      "halfScale",
+      "halfScale8",
+      "crumb",
+      "low3",
+      "bit3",
+    ] as const;
     this.#constants = new Map(names.map((name) => [name, scope.local("v128")]));
     this.#sums = this.#perToken(() => this.#perStream(() => scope.locals("v128", 2)));
   }
@@ -120,7 +138,10 @@ class Emitter {
         }
       }
       const scales = this.#perStream((stream) => this.#scales(stream * groupBytes + section.scaleAt));
-      const mins = section.minAt === undefined ? undefined : this.#perStream((s) => this.#scales(s * groupBytes + (section.minAt ?? 0)));
+      const mins =
+        section.minAt === undefined
+          ? undefined
+          : this.#perStream((s) => this.#scales(s * groupBytes + (section.minAt ?? 0)));
       for (const s of [scales, ...(mins ? [mins] : [])]) parts.push(...s.map(({ load }) => load));
       for (let token = 0; token < tokens; token++) {
         for (let stream = 0; stream < streams; stream++) {
@@ -160,8 +181,17 @@ class Emitter {
       step.planes.forEach((plane, index) => {
         const activations = v128.load32splat(this.#codes.get, token * this.#xBytes() + plane.k);
         const products = halves.map((h) => i16x8.relaxedDot(activations, at(at(vectors, index), h).get));
-        const initial = start && plane.startsWithSum ? v128.load32splat(this.#record.get, this.#field(token, "start")) : undefined;
-        parts.push(dot(token).add({ plane: plane.accumulator, products, limit: plane.limit, initial, ones: this.#constant("ones") }));
+        const initial =
+          start && plane.startsWithSum ? v128.load32splat(this.#record.get, this.#field(token, "start")) : undefined;
+        parts.push(
+          dot(token).add({
+            plane: plane.accumulator,
+            products,
+            limit: plane.limit,
+            initial,
+            ones: this.#constant("ones"),
+          }),
+        );
       });
     }
     return sequence(...parts);
@@ -289,7 +319,10 @@ class Dot {
   }
 
   /** The whole sum in 32 bits. */
-  total(planes: readonly { readonly factor: ConstantName }[], constantOf: (name: ConstantName) => Code): { code: Code; vectors: readonly Local[] } {
+  total(
+    planes: readonly { readonly factor: ConstantName }[],
+    constantOf: (name: ConstantName) => Code,
+  ): { code: Code; vectors: readonly Local[] } {
     const code = sequence(...planes.map(({ factor }, plane) => this.#widen(plane, constantOf(factor))));
     return { code, vectors: this.#wide };
   }

@@ -19,11 +19,11 @@ import { eachRow, writeParts } from "./pack-format.ts";
 
 export interface BlockType {
   /** The codes of a block of a row as halves of bytes, with the names of `recodingOf`; `table`: where `table()` stands. */
-  codes(row: Code, block: number, table: Code): Code;
+  readonly codes: (row: Code, block: number, table: Code) => Code;
   /** Four sub-scales as integers of 32 bits, from group `4 · quad` on. */
-  subScales(row: Code, quad: number): Code;
+  readonly subScales: (row: Code, quad: number) => Code;
   /** The f16 scale of a row in every lane of 16 bits, and what it is multiplied with. */
-  d(row: Code): Code;
+  readonly d: (row: Code) => Code;
   readonly factor: number;
   readonly table?: () => Uint8Array;
 }
@@ -54,11 +54,16 @@ export function blockFormat(type: GgmlTypeName, source: BlockType): readonly [Gg
   return [type, { weights: blocks * 32, targetBytes: blocks * record, write, ...(table && { table }) }];
 }
 
-function writeScales({ scope, constants, rows, target, ...step }: PackStep, source: BlockType, layout: CodedLayout): Code {
+function writeScales(
+  { scope, constants, rows, target, ...step }: PackStep,
+  source: BlockType,
+  layout: CodedLayout,
+): Code {
   const perBlock = 32 / layout.group;
   const d = scope.local("v128");
   const scaled = scope.local("v128");
-  const place = (group: number): number => Math.floor(group / perBlock) * recordBytes(layout) + 128 + (group % perBlock) * 16;
+  const place = (group: number): number =>
+    Math.floor(group / perBlock) * recordBytes(layout) + 128 + (group % perBlock) * 16;
   const write = (row: Code, lane: number, quad: number): Code =>
     sequence(
       scaled.set(toHalf({ scope, constants }, f32x4.mul(d.get, f32x4.convert(source.subScales(row, quad))))),

@@ -21,7 +21,9 @@ function classic(type: GgmlTypeName, { parts, scales }: ClassicType): readonly [
   const codeBytes = layout.bits * 32;
   const write = (step: PackStep): Code => [
     ...writeParts(step, parts),
-    ...eachRow(step, (row, lane) => scales.flatMap((scale, index) => scale(step.target.get, row, codeBytes + index * 16 + lane))),
+    ...eachRow(step, (row, lane) =>
+      scales.flatMap((scale, index) => scale(step.target.get, row, codeBytes + index * 16 + lane)),
+    ),
   ];
   return [type, { weights: 32, targetBytes: recordBytes(layout), write }];
 }
@@ -52,16 +54,25 @@ interface Spread {
 function spread(row: Code, { from, first, bit }: Spread): Code {
   const each = Array.from({ length: 16 }, (_, index) => 1 << (index & 7));
   const all = v128.load32splat(row, from);
-  const bytes = i8x16.shuffle(all, all, Array.from({ length: 16 }, (_, index) => first + (index >> 3)));
+  const bytes = i8x16.shuffle(
+    all,
+    all,
+    Array.from({ length: 16 }, (_, index) => first + (index >> 3)),
+  );
   const set = i8x16.eq(v128.and(bytes, v128.constBytes(each)), v128.constBytes(each));
   return v128.and(set, v128.const8(bit));
 }
 
-const half = (from: number): Scale => (target, row, to) => copyShort(target, row, { from, to });
+const half =
+  (from: number): Scale =>
+  (target, row, to) =>
+    copyShort(target, row, { from, to });
 
 /** A minimum that the file adds and the layout subtracts. */
-const negative = (from: number): Scale => (target, row, to) =>
-  i32.store16(target, i32.xor(i32.load16u(row, from), i32.const(0x8000)), to);
+const negative =
+  (from: number): Scale =>
+  (target, row, to) =>
+    i32.store16(target, i32.xor(i32.load16u(row, from), i32.const(0x8000)), to);
 
 /** A power of two with a bias of 128, as f16: from 2^-14 up its exponent, from 2^-24 up one bit, or 0. */
 const power: Scale = (target, row, to) => {

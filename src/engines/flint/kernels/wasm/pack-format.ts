@@ -21,7 +21,7 @@ export interface PackFormat {
   readonly weights: number;
   /** Bytes that a step writes. */
   readonly targetBytes: number;
-  write(step: PackStep): Code;
+  readonly write: (step: PackStep) => Code;
   readonly table?: () => Uint8Array;
 }
 
@@ -32,7 +32,7 @@ export interface CodePart {
   /** Of the first vector, from the step's target. */
   readonly offset: number;
   readonly upper?: boolean;
-  codes(row: Code): Code;
+  readonly codes: (row: Code) => Code;
 }
 
 /** Bytes from vector to vector: a word of each of eight rows. */
@@ -73,7 +73,11 @@ export const highHalves = (vector: Code): Code => lowHalves(i32x4.shrU(vector, i
 export const pairHalves = (low: Code, high: Code): Code => v128.or(low, i32x4.shl(high, i32.const(4)));
 
 /** Bits of the planes of a run of 32 bytes: `bits` at a time, those of `plane`, of weights i and 16 + i. */
-export function plane(row: Code, from: number, { bits, index }: { readonly bits: 1 | 2; readonly index: number }): [Code, Code] {
+export function plane(
+  row: Code,
+  from: number,
+  { bits, index }: { readonly bits: 1 | 2; readonly index: number },
+): [Code, Code] {
   const pick = (at: number): Code =>
     v128.and(i32x4.shrU(v128.load(row, at), i32.const(index * bits)), v128.const8(2 ** bits - 1));
   return [pick(from), pick(from + 16)];

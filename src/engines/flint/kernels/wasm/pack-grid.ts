@@ -17,9 +17,9 @@ interface GridType extends Omit<BlockType, "codes" | "table"> {
   /** Weights of a point. */
   readonly width: 8 | 4;
   /** Index of a point in the grid. */
-  index(row: Code, point: number): Code;
+  readonly index: (row: Code, point: number) => Code;
   /** Signs of eight weights: a number of eight bits, or with `even` of seven, as `evenSigns` completes it. */
-  signs(row: Code, eight: number): Code;
+  readonly signs: (row: Code, eight: number) => Code;
   readonly even?: boolean;
 }
 
@@ -130,7 +130,8 @@ export const gridFormats: PackFormats = [
     index: (row, point) =>
       withHigh(byte(row, 2 + point), bits(i32.load16u(row, 34 + (point >> 2) * 2), 3 * (point & 3), 3)),
     signs: (row, eight) => bits(all(bits(i32.load16u(row, 34 + (eight >> 2) * 2), 15, 1)), 0, 8),
-    subScales: (row, quad) => odd(v128.and(i32x4.shrU(v128.load16x4u(row, 34 + quad * 8), i32.const(12)), v128.const32(7))),
+    subScales: (row, quad) =>
+      odd(v128.and(i32x4.shrU(v128.load16x4u(row, 34 + quad * 8), i32.const(12)), v128.const32(7))),
     d: halfAt(0),
   }),
   gridFormat("IQ1_M", {

@@ -11,9 +11,9 @@ import { copyShort, eachRow, highHalves, lowHalves, pairHalves, plane, writePart
 
 interface SuperType {
   /** The lower four bits of the codes of a block of 32, and those above. */
-  low(row: Code, block: number): Code;
-  upper?(row: Code, block: number): Code;
-  scales(place: ScalePlace): Code;
+  readonly low: (row: Code, block: number) => Code;
+  readonly upper?: (row: Code, block: number) => Code;
+  readonly scales: (place: ScalePlace) => Code;
   /** Where the file has d, and dmin. */
   readonly d: number;
   readonly dmin?: number;

@@ -78,7 +78,9 @@ describe.each(compilations)("with $name", ({ merge }) => {
     const actual = kernels.bytes.slice(to, to + expected.length);
     const differs = actual.findIndex((byte, index) => byte !== expected[index]);
     expect(differs).toBe(-1);
-    expect(kernels.bytes.slice(to + expected.length, to + expected.length + 64).every((byte) => byte === 0x5a)).toBe(true);
+    expect(kernels.bytes.slice(to + expected.length, to + expected.length + 64).every((byte) => byte === 0x5a)).toBe(
+      true,
+    );
   });
 });
 

@@ -45,7 +45,13 @@ function writeKernel(type: GgmlTypeName, format: PackFormat): FunctionCode {
   const { blockBytes, blockSize } = ggmlType(type);
   const sourceBytes = (format.weights / blockSize) * blockBytes;
   return func(packName(type), (scope) => {
-    const [source, target, k, groups, table] = [0, 1, 2, 3, 4].map(() => scope.param("i32")) as [Local, Local, Local, Local, Local];
+    const [source, target, k, groups, table] = [0, 1, 2, 3, 4].map(() => scope.param("i32")) as [
+      Local,
+      Local,
+      Local,
+      Local,
+      Local,
+    ];
     const rows = scope.locals("i32", rowGroup);
     const left = scope.local("i32");
     const constants = constantsOf(scope);
@@ -55,7 +61,9 @@ function writeKernel(type: GgmlTypeName, format: PackFormat): FunctionCode {
     const before = [source, ...rows];
     const group = sequence(
       ...rows.map((row, index) =>
-        row.set(i32.add((before[index] ?? source).get, index === 0 ? i32.const(0) : i32.mul(steps, i32.const(sourceBytes)))),
+        row.set(
+          i32.add((before[index] ?? source).get, index === 0 ? i32.const(0) : i32.mul(steps, i32.const(sourceBytes))),
+        ),
       ),
       left.set(steps),
       loopWhile(

@@ -39,7 +39,10 @@ export interface Section {
 export function blockCodes(layout: CodedLayout): { readonly sections: readonly Section[] } {
   const codeBytes = layout.bits * 32;
   const groups = 32 / layout.group;
-  const free = layout.group === 32 && !layout.table && ((layout.bits === 4 && layout.offset === 8) || (layout.bits === 8 && layout.offset === 128));
+  const free =
+    layout.group === 32 &&
+    !layout.table &&
+    ((layout.bits === 4 && layout.offset === 8) || (layout.bits === 8 && layout.offset === 128));
   const sections = Array.from({ length: groups }, (_, index): Section => ({
     steps: stepsOf(layout, groups === 1 ? undefined : index, free),
     planes: factorsOf(layout),
@@ -112,7 +115,9 @@ function fourBits(layout: CodedLayout, q: number, high: 0 | 1, free: boolean): P
     return [part("low3", 0, 7), part("bit3", 1, 8)];
   }
   if (!table) {
-    return [{ ...base, accumulator: 0, limit: limitOf(15), extract: ([raw = []], constants) => nibble(raw, high, constants) }];
+    return [
+      { ...base, accumulator: 0, limit: limitOf(15), extract: ([raw = []], constants) => nibble(raw, high, constants) },
+    ];
   }
   const lookUp = (values: readonly number[], accumulator: number): Plane => ({
     ...base,
@@ -121,7 +126,16 @@ function fourBits(layout: CodedLayout, q: number, high: 0 | 1, free: boolean): P
     extract: ([raw = []], constants) => i8x16.relaxedSwizzle(v128.constBytes(values), nibble(raw, high, constants)),
   });
   if (!wideTable(layout)) return [lookUp(table, 0)];
-  return [lookUp(table.map((value) => value & 15), 0), lookUp(table.map((value) => value >> 4), 1)];
+  return [
+    lookUp(
+      table.map((value) => value & 15),
+      0,
+    ),
+    lookUp(
+      table.map((value) => value >> 4),
+      1,
+    ),
+  ];
 }
 
 function sixBits(q: number, high: 0 | 1): Plane {

@@ -2,6 +2,7 @@ import { setFlagsFromString } from "node:v8";
 import type { FunctionCode } from "../code.ts";
 import { constantsEnd, writeConstants } from "../constants.ts";
 import { encodeModule } from "../module.ts";
+import { currentLevel } from "../simd.ts";
 
 export interface Kernels {
   readonly memory: WebAssembly.Memory;
@@ -63,7 +64,7 @@ const modules = new Map<string, WebAssembly.Module>();
 
 /** A name stands for the same code throughout a test file. */
 function compile(functions: readonly FunctionCode[], merge: boolean): WebAssembly.Module {
-  const key = [merge, ...functions.map(({ name }) => name)].join();
+  const key = [merge, currentLevel(), ...functions.map(({ name }) => name)].join();
   const known = modules.get(key);
   if (known) return known;
   setFlagsFromString(merge ? "--experimental-wasm-revectorize" : "--no-experimental-wasm-revectorize");
