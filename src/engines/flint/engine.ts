@@ -1,6 +1,7 @@
 import type { Engine, EngineLoadOptions, EngineModel, LoadOptions } from "../../spec/engine.ts";
 import type { HostedModel } from "../host/load.ts";
 import { loadHosted } from "../host/load.ts";
+import { flintFlags } from "./flags.ts";
 import { refuseFlint } from "./refuse.ts";
 
 export interface FlintOptions {
@@ -13,13 +14,6 @@ export interface FlintEngine extends Engine {
   load(model: EngineModel, options: LoadOptions, call?: EngineLoadOptions): Promise<HostedModel>;
 }
 
-/**
- * Flags of the child. `revectorize` lets the compiler merge neighbouring 128-bit operations into 256-bit ones where the
- * processor has them; the kernels check themselves when a model is loaded (`kernels/check.ts`). Without the baseline
- * compiler kernels are fast from their first call on.
- */
-const flags = ["--experimental-wasm-revectorize", "--no-liftoff"];
-
 /** hearth's own engine, in a child process for each loaded model. */
 export function createFlintEngine({ env, onNotice }: FlintOptions): FlintEngine {
   return {
@@ -27,7 +21,7 @@ export function createFlintEngine({ env, onNotice }: FlintOptions): FlintEngine 
     refuse: refuseFlint,
     load: (model, options, call = {}) =>
       loadHosted(
-        { entry: childEntry(), engine: "flint", flags, env, onNotice, setup: undefined, model, options },
+        { entry: childEntry(), engine: "flint", flags: flintFlags, env, onNotice, setup: undefined, model, options },
         call,
       ),
   };

@@ -1,5 +1,5 @@
 /**
  * Flags of the processes that compute. `revectorize` lets the compiler merge neighbouring 128-bit operations into 256-bit
- * ones where the processor has them. Without the baseline compiler kernels are fast from their first call on.
+ * ones where the processor has them; `graph/self-check.ts` does not trust it. Without the baseline compiler kernels are fast from their first call on.
  */
 export const flintFlags: readonly string[] = ["--experimental-wasm-revectorize", "--no-liftoff"];

@@ -37,16 +37,10 @@ it("knows the size of the weights in memory: codes stay as wide as they are in t
   expect(rowBytes).toBe(4 * (2048 * 16 + 1000));
 });
 
-it.skipIf(process.platform === "win32")(
-  "refuses more weights than one memory holds, before anything is made",
-  async () => {
-    const content = benchModel({ ...shape, layers: 80 }, "q8_0");
-    await expect(inspectFlint(await writeHollow(content), "big")).rejects.toMatchObject({
-      code: "model_unsupported",
-      message: "big takes 4.8 GiB of weights; one memory of flint holds 4.0 GiB.",
-    });
-  },
-);
+it.skipIf(process.platform === "win32")("takes more weights than a 32-bit address reaches", async () => {
+  const content = benchModel({ ...shape, layers: 80 }, "q8_0");
+  expect((await inspectFlint(await writeHollow(content), "big")).weightBytes).toBeGreaterThan(2 ** 32);
+});
 
 it("refuses a model in several files, and says so", async () => {
   const path = await place();

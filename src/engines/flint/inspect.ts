@@ -4,9 +4,7 @@ import { readGguf } from "../../formats/gguf/read.ts";
 import type { GgufFile } from "../../formats/gguf/types.ts";
 import type { EngineFootprint } from "../../spec/engine.ts";
 import { checkModel } from "./check.ts";
-import { formatBytes } from "../../util/format.ts";
 import { blockTokens } from "./graph/plan.ts";
-import { mostPages } from "./kernels/wasm/module.ts";
 import { checkVocabularyKind } from "./tokenizer/gguf.ts";
 import { matrixBytes } from "./weights/layout.ts";
 import { layoutOf } from "./weights/pack.ts";
@@ -15,33 +13,26 @@ const mebibyte = 1024 ** 2;
 /** Node with two threads, the tokenizers and the kernels: resident memory less what the engine counts, two models. */
 const processBytes = 180 * mebibyte;
 const batchTokens = 256;
-const memoryBytes = mostPages * 65_536;
 /** Float32 values of a row that are alive at once, in embedding widths: an upper bound of what `graph/buffers.ts` finds. */
 const liveWidths = 16;
 
 /**
  * Checks the header as a load would and adds up the weights in the packed layouts. Throws what `checkModel` throws, and
- * `model_unsupported` for a model in several files or of more weights than a memory holds. `name` is what messages call the model.
+ * `model_unsupported` for a kind of vocabulary that is not known and for a model in several files. `name` is what messages
+ * call the model.
  */
 export async function inspectFlint(path: string, name: string): Promise<EngineFootprint> {
   const file = await readGguf(path, { name });
   if ((file.splitCount ?? 1) > 1) {
-    throw unsupported(`${name} is in ${file.splitCount} files; flint reads models of one`);
+    throw new HearthError("model_unsupported", `${name} is in ${file.splitCount} files; flint reads models of one.`, {
+      hint: "Use the llama engine (--engine llama).",
+    });
   }
   const { hyperparameters } = checkModel(file);
   checkVocabularyKind(file.metadata);
   const { embedding, vocabularySize, encoder } = hyperparameters;
   const rowBytes = 4 * (embedding * liveWidths + (encoder ? 0 : vocabularySize));
-  const weightBytes = packedBytes(file);
-  if (weightBytes > memoryBytes) {
-    const [size, most] = [weightBytes, memoryBytes].map(formatBytes);
-    throw unsupported(`${name} takes ${size} of weights; one memory of flint holds ${most}`);
-  }
-  return { weightBytes, processBytes, rowBytes, batchTokens, blockTokens };
-}
-
-function unsupported(problem: string): HearthError {
-  return new HearthError("model_unsupported", `${problem}.`, { hint: "Use the llama engine (--engine llama)." });
+  return { weightBytes: packedBytes(file), processBytes, rowBytes, batchTokens, blockTokens };
 }
 
 /** Matrices in their layouts; vectors are float32. */

@@ -130,7 +130,8 @@ function allocate(bytes: number, name: string): WebAssembly.Memory {
       "out_of_memory",
       `A layer of ${name} and its cache need ${gibibytes} GiB; one memory of flint holds 4 GiB.`,
       {
-        hint: "Use a shorter context (--context), fewer sequences (--parallel), or the llama engine.",
+        details: { limitBytes: 2 ** 32 },
+      hint: "Use a shorter context (--context), fewer sequences (--parallel), or the llama engine.",
       },
     );
   }

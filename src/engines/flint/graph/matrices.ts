@@ -122,7 +122,8 @@ function createJob(op: MatmulOp, plan: Plan, { kernels, workers, matrices }: Job
   };
 }
 
-function kernelsFor({ layout, k }: PlacedMatrix, tokens: number, kernels: Kernels): readonly [number, Kernel, Kernel] {
+/** For rows of activations: how many row groups the kernel takes at once, the kernel, and one that takes a single group. */
+export function kernelsFor({ layout, k }: Pick<PlacedMatrix, "layout" | "k">, tokens: number, kernels: Kernels): readonly [number, Kernel, Kernel] {
   const find = (name: string): Kernel => {
     const kernel = kernels[name];
     if (!kernel) throw new Error(`no kernel ${name}`);

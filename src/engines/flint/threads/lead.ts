@@ -1,4 +1,5 @@
 /** What the leader has beyond other workers. */
+import { checkKernels } from "../graph/self-check.ts";
 import type { Vocabulary } from "../tokenizer/vocabulary.ts";
 import { Leader } from "./leader.ts";
 import type { Command, Reply } from "./protocol.ts";
@@ -19,6 +20,7 @@ export interface Lead {
 }
 
 export function createLead({ setup, compute, vocabulary, post, turn }: LeadOptions): Lead {
+  checkKernels(setup.plan, setup.module);
   let wake = (): void => {};
   const rest = (): Promise<void> => new Promise((resolve) => (wake = resolve));
   const leader = new Leader({ compute, steps: new Steps({ setup, compute }), vocabulary, reply: post, turn, rest });

@@ -41,6 +41,8 @@ export class Steps {
   /** Computes the parts in one step; the rows of its results can be read until the next one. Throws `engine_failed`. */
   run(parts: readonly BatchPart[]): void {
     const { control } = this.#compute;
+    const rows = parts.reduce((sum, { tokens }) => sum + tokens.length, 0);
+    if (rows > this.plan.capacity.all) throw new RangeError(`${rows} rows in a step of ${this.plan.capacity.all}`);
     for (const { table, position, tokens } of parts) table.reserve(position + tokens.length);
     control.close();
     // Made at the first step: by then other threads have loaded their tensors too.

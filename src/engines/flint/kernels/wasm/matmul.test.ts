@@ -69,9 +69,8 @@ describe.each(types)("a matrix of the type %s", (type) => {
         const kernels = instantiate([...quantizers(), matmulCode(layoutOf(type), k, variant)], false, 16);
         const matrix = placeMatrix(kernels, type, { k, n: 8, fill });
         const rows = placeNumbers(kernels, matrix.layout, { numbers, k });
-        // Zeros times anything are zeros.
-        const error = roundingError(multiply(kernels, matrix, rows, variant), matrix, rows) || 0;
-        expect(error).toBeLessThan(tolerance);
+        // All scales may be rounded the same way.
+        expect(roundingError(multiply(kernels, matrix, rows, variant), matrix, rows)).toBeLessThan(2 * tolerance);
       }
     }
   });

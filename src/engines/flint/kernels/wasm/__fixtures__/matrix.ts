@@ -160,7 +160,7 @@ export function roundingError(results: readonly Float32Array[], { weights, k }: 
         sum += product;
         size += Math.abs(product);
       }
-      const error = Math.abs(actual - sum) / size;
+      const error = Math.abs(actual - sum) / (size || 1);
       if (!(error <= largest)) largest = Number.isNaN(error) ? Infinity : error;
     });
   });
