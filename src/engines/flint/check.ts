@@ -19,14 +19,18 @@ const harmless = /^(?:blk\.\d+\.attn_rot_embd(?:\.weight)?|blk\.\d+\.attn\.rotar
  * The whole check of a header that `validateForEngine` has accepted: figures, and the name, shape and type of every tensor
  * that the forward pass takes. Reads no tensor data and allocates nothing of size. A model in several files is given as its
  * first one with the tensors of all. Throws `model_malformed` with {field, offset}, and `model_unsupported` for an unknown
- * architecture, a type that flint does not read, and a tensor that the forward pass would leave out.
+ * architecture, a type that flint does not read, shapes that its kernels cannot compute, and a tensor that the forward
+ * pass would leave out.
  */
 export function checkModel(file: GgufFile, contextTokens?: number): CheckedModel {
   const name = architectureOf(file);
   const architecture = findArchitecture(name);
   if (!architecture) throw unsupported(file, `has the architecture "${printable(name)}"`, name);
   const hyperparameters = architecture.hyperparameters(file, contextTokens);
-  architecture.build(createShapes(), hyperparameters);
+  const shapes = createShapes((problem, field) => {
+    throw unsupported(file, problem, field);
+  });
+  architecture.build(shapes, hyperparameters);
   const [unknown] = hyperparameters.tensors.unknown().filter((tensor) => !harmless.test(tensor));
   if (unknown !== undefined) {
     throw unsupported(file, `has the tensor ${printable(unknown)}, for which its architecture has no place`, unknown);

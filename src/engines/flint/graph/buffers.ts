@@ -1,5 +1,5 @@
 /** Places for values: two values share memory when one is not needed any more before the other is written. */
-import { activationBytes, superActivationBytes } from "../weights/layout.ts";
+import { activationBytes, floatRowBytes, superActivationBytes } from "../weights/layout.ts";
 import type { RowSpace, ValueInfo } from "./program.ts";
 import type { Stage } from "./stages.ts";
 import { inputsOf, opsOf, outputOf } from "./stages.ts";
@@ -12,11 +12,11 @@ export interface BufferPlan {
 
 export type RowCapacity = Readonly<Record<RowSpace, number>>;
 
-/** Bytes from row to row. Matrices write whole groups of eight. */
+/** Bytes from row to row. */
 export function rowBytes({ width, form }: ValueInfo): number {
   switch (form) {
     case "float":
-      return Math.ceil(width / 8) * 32;
+      return floatRowBytes(width);
     case "coded":
       return activationBytes(width);
     case "super":

@@ -6,7 +6,7 @@ import { HearthError } from "../../../error.ts";
 import { constantsEnd, writeConstants } from "../kernels/wasm/constants.ts";
 import { mostPages } from "../kernels/wasm/module.ts";
 import type { Layout } from "../weights/layout.ts";
-import { activationBytes, activationRecord, layoutKey, rowGroup, rowGroupBytes } from "../weights/layout.ts";
+import { activationBytes, activationRecord, floatRowBytes, layoutKey, rowGroup, rowGroupBytes } from "../weights/layout.ts";
 import { superActivation, superActivationBytes, superWidth } from "../weights/layout.ts";
 import { readRow } from "../weights/unpack.ts";
 import { kernelsFor } from "./matrices.ts";
@@ -38,7 +38,7 @@ function checkShape(shape: Shape, module: WebAssembly.Module): void {
   const groups = 4;
   const w = constantsEnd;
   const x = Math.ceil((w + groups * rowGroupBytes(layout, k)) / 64) * 64;
-  const q = x + mostTokens * k * 4;
+  const q = x + mostTokens * floatRowBytes(k);
   const y = q + mostTokens * strideOf(shape);
   const bytes = y + mostTokens * groups * rowGroup * 4;
   const memory = new WebAssembly.Memory({ initial: Math.ceil(bytes / pageBytes), maximum: mostPages, shared: true });
@@ -67,7 +67,7 @@ function checkShape(shape: Shape, module: WebAssembly.Module): void {
 }
 
 function strideOf({ layout, k }: Shape): number {
-  if (layout.kind === "float") return k * 4;
+  if (layout.kind === "float") return floatRowBytes(k);
   return layout.kind === "super" ? superActivationBytes(k) : activationBytes(k);
 }
 
@@ -89,7 +89,7 @@ function quantize(shape: Shape, kernels: Kernels, { x, q }: Omit<Places, "w">): 
   const { layout, k } = shape;
   if (layout.kind === "float") return;
   const run = kernels[layout.kind === "super" ? "quantize-super" : "quantize"];
-  for (let token = 0; token < mostTokens; token++) run?.(x + token * k * 4, q + token * strideOf(shape), k);
+  for (let token = 0; token < mostTokens; token++) run?.(x + token * floatRowBytes(k), q + token * strideOf(shape), k);
 }
 
 interface InputPlace {
@@ -105,7 +105,8 @@ function readInput(
   { x, q, token }: InputPlace,
 ): Float32Array {
   const { layout, k } = shape;
-  if (layout.kind === "float") return floats.slice(x / 4 + token * k, x / 4 + (token + 1) * k);
+  const from = (x + token * floatRowBytes(k)) / 4;
+  if (layout.kind === "float") return floats.slice(from, from + k);
   const start = q + token * strideOf(shape);
   const [width, record] = layout.kind === "super" ? [superWidth, superActivation] : [32, activationRecord];
   return Float32Array.from({ length: k }, (_, index) => {

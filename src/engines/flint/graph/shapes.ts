@@ -1,7 +1,20 @@
-import type { Graph, Value } from "./graph.ts";
+import { rowGroup } from "../weights/layout.ts";
+import type { Graph, Matrix, Value } from "./graph.ts";
 
-/** A graph that computes nothing and only keeps account of widths: to run a forward pass for its look-ups of tensors. */
-export function createShapes(): Graph {
+/** Heads are computed in vectors of so many floats. */
+const lanes = 4;
+
+/** What to do about a model that the kernels do not fit; it throws. `field`: the tensor or key that shows it. */
+export type RefuseShape = (problem: string, field: string) => never;
+
+/**
+ * A graph that computes nothing and only keeps account of widths: to run a forward pass for its look-ups of tensors, and
+ * to hear of shapes that the kernels cannot compute.
+ */
+export function createShapes(refuse: RefuseShape = fail): Graph {
+  const expectWhole = ({ name, row = 0 }: Matrix): void => {
+    if (row % rowGroup !== 0) refuse(`divides ${name} at row ${row}, which is no multiple of ${rowGroup}`, name);
+  };
   let id = 0;
   const value = (width: number): Value => ({ id: id++, width });
   const same = (x: Value): Value => value(x.width);
@@ -12,6 +25,7 @@ export function createShapes(): Graph {
     norm: same,
     linear(x, weight) {
       expectWidth(x, weight.k);
+      expectWhole(weight);
       return value(weight.n);
     },
     add(a, b) {
@@ -28,6 +42,9 @@ export function createShapes(): Graph {
       expectWidth(q, heads * headWidth);
       expectWidth(k, keyHeads * headWidth);
       expectWidth(v, keyHeads * valueWidth);
+      for (const [width, field] of [[headWidth, "attention.key_length"], [valueWidth, "attention.value_length"]] as const) {
+        if (width % lanes !== 0) refuse(`has heads of ${width}, which is no multiple of ${lanes}`, field);
+      }
       return value(heads * valueWidth);
     },
     experts(x, { router }) {
@@ -39,6 +56,10 @@ export function createShapes(): Graph {
     logits: (x, weight) => expectWidth(x, weight.k),
     hidden: () => undefined,
   };
+}
+
+function fail(problem: string): never {
+  throw new RangeError(`the model ${problem}`);
 }
 
 /** Tensors were checked before: another width is a mistake of the forward pass, not of the file. */

@@ -3,7 +3,7 @@ import type { GgmlTypeName } from "../../../formats/gguf/ggml.ts";
 import { ggmlType, tensorBytes } from "../../../formats/gguf/ggml.ts";
 import type { Plan } from "../graph/plan.ts";
 import { encodeModule } from "../kernels/wasm/module.ts";
-import { packKernel, packName, packTable } from "../kernels/wasm/pack.ts";
+import { canPack, packKernel, packName, packTable } from "../kernels/wasm/pack.ts";
 import { toFloat32 } from "../weights/codecs/float.ts";
 import { rowGroup, rowGroupBytes } from "../weights/layout.ts";
 import { layoutOf, packRows } from "../weights/pack.ts";
@@ -119,13 +119,12 @@ export function createLoader({ memory, module, address, bytes, read }: LoaderOpt
   let written: GgmlTypeName | undefined;
 
   const pack = ({ type, k }: LoadPiece, groups: number, target: number): void => {
-    const table = packTable(type, k);
-    const kernel = table && kernels[packName(type)];
-    if (!table || !kernel) {
+    const kernel = canPack(type, k) ? kernels[packName(type)] : undefined;
+    if (!kernel) {
       packRows({ type, k, rows: groups * rowGroup, source: staging, target: new Uint8Array(memory.buffer, target) });
       return;
     }
-    if (written !== type) new Uint8Array(memory.buffer, address).set(table);
+    if (written !== type) new Uint8Array(memory.buffer, address).set(packTable(type));
     written = type;
     kernel(source, target, k, groups, address);
   };

@@ -108,6 +108,11 @@ export function layoutKey(layout: Layout): string {
   return `q${bits}g${group}o${offset}${hasMin ? "m" : ""}${planes}${table ? `t${table.join("_")}` : ""}`;
 }
 
+/** Bytes from row to row of float32 activations: matrices write whole groups of rows. */
+export function floatRowBytes(k: number): number {
+  return Math.ceil(k / rowGroup) * rowGroup * 4;
+}
+
 /**
  * How a row of activations stands for a coded matrix: k int8 codes, then for each block of 32 a record of 20 bytes:
  * scale (f32), twice -4 · sum of the codes (i16), scale · sum (f32), scale · sum of the first and of the last 16 (f32).

@@ -1,6 +1,6 @@
 /** Matrix × few vectors over float weights: y[t][n] = Σ_k w[n][k] x[t][k], activations in float32. */
 import type { FloatLayout } from "../../weights/layout.ts";
-import { rowGroup } from "../../weights/layout.ts";
+import { floatRowBytes, rowGroup } from "../../weights/layout.ts";
 import type { Code, FunctionCode, Local } from "./code.ts";
 import { func, loopWhile, sequence } from "./code.ts";
 import { constant } from "./constants.ts";
@@ -23,7 +23,7 @@ export function floatMatmulName({ layout, k, tokens }: FloatMatmulShape): string
  */
 const chains = 2;
 
-/** (w, x, y, yStride, count): as `matmul`, but x is float32, k elements a row, and one row group is read at a time. */
+/** (w, x, y, yStride, count): as `matmul`, but x is float32, rows `floatRowBytes` apart, and one row group is read at a time. */
 export function floatMatmul(shape: FloatMatmulShape): FunctionCode {
   const { layout, k, tokens } = shape;
   return func(floatMatmulName(shape), (scope) => {
@@ -49,7 +49,7 @@ export function floatMatmul(shape: FloatMatmulShape): FunctionCode {
         ...sums.flatMap((chained, token) =>
           (chained[index % chain] ?? []).map((sum, h) =>
             sum.set(
-              f32x4.relaxedMadd(weight[h]?.get ?? [], v128.load32splat(values.get, token * k * 4 + index * 4), sum.get),
+              f32x4.relaxedMadd(weight[h]?.get ?? [], v128.load32splat(values.get, token * floatRowBytes(k) + index * 4), sum.get),
             ),
           ),
         ),

@@ -4,7 +4,7 @@ import { ggmlType } from "../../../../formats/gguf/ggml.ts";
 import { matrixBytes } from "../../weights/layout.ts";
 import { layoutOf, packRows } from "../../weights/pack.ts";
 import { compilations, instantiate } from "./__fixtures__/instance.ts";
-import { packKernel, packName, packTable } from "./pack.ts";
+import { canPack, packKernel, packName, packTable } from "./pack.ts";
 
 /** Types with a kernel, and where their blocks have f16 numbers. */
 const types: readonly (readonly [GgmlTypeName, readonly number[]])[] = [
@@ -68,7 +68,7 @@ describe.each(compilations)("with $name", ({ merge }) => {
     const expected = new Uint8Array(matrixBytes(layout, { k, n: rows }));
     packRows({ type, k, rows, source, target: expected });
     const from = kernels.place(source.length);
-    const table = packTable(type, k) ?? new Uint8Array(0);
+    const table = packTable(type);
     const tableAt = kernels.place(table.length);
     const to = kernels.place(expected.length + 64);
     kernels.bytes.set(source, from);
@@ -85,7 +85,8 @@ describe.each(compilations)("with $name", ({ merge }) => {
 });
 
 test("a row that is not whole steps long, or of a type without a kernel, has none", () => {
-  expect(packTable("F16", 12)).toBeUndefined();
-  expect(packTable("NVFP4", 64)).toBeUndefined();
+  expect(canPack("F16", 16)).toBe(true);
+  expect(canPack("F16", 12)).toBe(false);
+  expect(canPack("NVFP4", 64)).toBe(false);
   expect(packKernel("NVFP4")).toBeUndefined();
 });

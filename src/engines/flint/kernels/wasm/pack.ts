@@ -28,11 +28,15 @@ export function packName(type: GgmlTypeName): string {
   return `pack-${type}`;
 }
 
-/** What the kernel of a type needs in memory, at a multiple of 16; undefined where there is no kernel for rows of `k`. */
-export function packTable(type: GgmlTypeName, k: number): Uint8Array | undefined {
+/** Whether there is a kernel for rows of `k` weights. */
+export function canPack(type: GgmlTypeName, k: number): boolean {
   const format = formats.get(type);
-  if (!format || k % format.weights !== 0) return undefined;
-  return format.table?.() ?? new Uint8Array(0);
+  return format !== undefined && k % format.weights === 0;
+}
+
+/** What the kernel of a type looks up, to be written to memory. */
+export function packTable(type: GgmlTypeName): Uint8Array {
+  return formats.get(type)?.table?.() ?? new Uint8Array();
 }
 
 /** (source, target, k, rowGroups, table): whole groups of rows, one after the other; undefined where there is no kernel. */

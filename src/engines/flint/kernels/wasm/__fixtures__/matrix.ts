@@ -7,6 +7,7 @@ import {
   activationBytes,
   activationRecord,
   blockWidth,
+  floatRowBytes,
   matrixBytes,
   rowGroup,
   superActivation,
@@ -74,15 +75,15 @@ export function placeNumbers(
   { numbers, k }: { readonly numbers: Float32Array; readonly k: number },
 ): TestRows {
   const count = numbers.length / k;
-  const source = kernels.write(numbers);
-  if (kind === "float") {
-    const values = Array.from({ length: count }, (_, row) => numbers.slice(row * k, (row + 1) * k));
-    return { address: source, stride: k * 4, values };
-  }
+  const rows = Array.from({ length: count }, (_, row) => numbers.slice(row * k, (row + 1) * k));
+  const step = floatRowBytes(k);
+  const source = kernels.place(step * count);
+  rows.forEach((row, index) => kernels.floats.set(row, (source + index * step) / 4));
+  if (kind === "float") return { address: source, stride: step, values: rows };
   const stride = kind === "super" ? superActivationBytes(k) : activationBytes(k);
   const address = kernels.place(stride * count);
   for (let row = 0; row < count; row++) {
-    kernels.call(kind === "super" ? "quantize-super" : "quantize", source + row * k * 4, address + row * stride, k);
+    kernels.call(kind === "super" ? "quantize-super" : "quantize", source + row * step, address + row * stride, k);
   }
   const values = Array.from({ length: count }, (_, row) => dequantize(kernels, kind, { at: address + row * stride, k }));
   return { address, stride, values };
