@@ -46,7 +46,14 @@ export async function compareGreedy(options: AgreementOptions): Promise<Agreemen
   const { model, ours, prompts, count, gap, contextTokens, threads = 1 } = options;
   const context = await openContext(model, { contextTokens, cache: "F16", threads });
   const sequence = context.getSequence();
-  const result = { prompts: prompts.length, tokens: 0, clear: 0, clearDifferences: 0, equalPrompts: 0, closeDifferences: 0 };
+  const result = {
+    prompts: prompts.length,
+    tokens: 0,
+    clear: 0,
+    clearDifferences: 0,
+    equalPrompts: 0,
+    closeDifferences: 0,
+  };
   let largestGap = 0;
   for (const prompt of prompts) {
     const chosen = await ours(prompt, count);
@@ -151,7 +158,15 @@ async function main(): Promise<void> {
     const prompts = cutPrompts(text, { count: Number(flags.prompts), length: Number(flags.in), beginning });
     const gap = Number(flags.gap);
     const count = Number(flags.out);
-    const result = await compareGreedy({ model, ours: continueWith(flint), prompts, count, gap, contextTokens, threads });
+    const result = await compareGreedy({
+      model,
+      ours: continueWith(flint),
+      prompts,
+      count,
+      gap,
+      contextTokens,
+      threads,
+    });
     console.log(JSON.stringify({ model: basename(path), gap, ...result }));
     await flint.dispose();
     await llama.dispose();

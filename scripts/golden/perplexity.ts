@@ -56,13 +56,14 @@ async function byLlama(modelPath: string): Promise<Perplexity> {
 
 async function byFlint(path: string): Promise<Perplexity> {
   const { metadata } = await readGguf(path);
-  const { encode, addBos, bos } = createGgufTokenizer(metadata);
+  const tokenizer = createGgufTokenizer(metadata);
+  const { addBos, bos } = tokenizer;
   const options = { contextTokens: size, parallel: 1, threads: Number(flags.threads) };
   const model = await createLocalFlint(() => {}).load(
     { name: basename(path), path, info: await inspectGguf(path) },
     options,
   );
-  const windows = cut(encode(text, { special: false, start: true }), addBos ? bos : undefined);
+  const windows = cut(tokenizer.encode(text, { special: false, start: true }), addBos ? bos : undefined);
   const result = await measurePerplexity(windows, async (window, first) => [
     ...((await model.scoreTokens?.(window, first + 1)) ?? []),
   ]);

@@ -59,7 +59,7 @@ describe("every encoder", () => {
       const rank = fixture.kind === "rank";
       const model = openInline(fixtureBytes(fixture), { contextTokens });
       const rows = model.step({ tokens, to: rank ? 1 : tokens.length });
-      compareEncoder(rows, golden, fixture);
+      expect(encoderDistance(rows, golden, fixture)).toBeLessThan(goldenTolerance);
       const isOutput = (position: number): boolean => position === 0;
       expect(distance(rows, referenceRows(fixture, { tokens, contextTokens, isOutput }))).toBeLessThan(
         referenceTolerance,
@@ -68,14 +68,16 @@ describe("every encoder", () => {
   });
 });
 
-function compareEncoder(rows: readonly Float32Array[], golden: EncoderGolden, { kind, pooling }: EncoderFixture): void {
-  if (kind === "rank") {
-    expect(distance(rows, [[golden.score ?? NaN]])).toBeLessThan(goldenTolerance);
-    return;
-  }
-  if (golden.hidden) expect(distance(rows, golden.hidden)).toBeLessThan(goldenTolerance);
+/** The largest distance from any of the golden results there are. */
+function encoderDistance(
+  rows: readonly Float32Array[],
+  golden: EncoderGolden,
+  { kind, pooling }: EncoderFixture,
+): number {
+  if (kind === "rank") return distance(rows, [[golden.score ?? NaN]]);
   const pooled = pooling === "cls" ? rows.slice(0, 1) : [mean(rows)];
-  expect(distance(pooled, [golden.embedding ?? []])).toBeLessThan(goldenTolerance);
+  const ofStates = golden.hidden ? distance(rows, golden.hidden) : 0;
+  return Math.max(ofStates, distance(pooled, [golden.embedding ?? []]));
 }
 
 function mean(rows: readonly Float32Array[]): Float32Array {

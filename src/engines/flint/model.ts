@@ -107,8 +107,7 @@ async function loadInto(started: StartedThreads, { job, platform, workers }: Loa
     contextTokens,
     capabilities: info.capabilities,
     samplingOptions: flintSamplingOptions,
-    // Under Node the parent notices when this process dies; here nobody would be left to tell.
-    died: new Promise<void>(() => {}),
+    died: threads.died.then(() => undefined),
     memory: () => ({ ramBytes: usedBytes(), vramBytes: 0 }),
     async profile({ signal } = {}) {
       const { steps, rows } = await threads.ask({ type: "profile" }, "profile", signal);
@@ -139,14 +138,13 @@ interface MethodsContext {
 
 type Methods = Pick<
   FlintModel,
-  "parallel" | "tokenize" | "detokenize" | "generate" | "embed" | "rerank" | "profile" | "scoreTokens"
+  "parallel" | "tokenize" | "detokenize" | "generate" | "embed" | "rerank" | "scoreTokens"
 >;
 
 function methods({ info, threads, contextTokens, parallel, adapters, text, rows }: MethodsContext): Methods {
   const shared = {
     tokenize: async (parts: Parameters<LoadedModel["tokenize"]>[0]) => text.promptTokens(parts),
     detokenize: async (tokens: readonly number[]) => text.detokenize(tokens),
-    profile: async ({ signal }: CallOptions = {}) => await threads.ask({ type: "profile" }, "profile", signal),
   };
   const encoder = { threads, text, contextTokens: Math.min(contextTokens, rows), pooling: info.pooling ?? "mean" };
   if (info.capabilities.includes("rerank")) {

@@ -29,7 +29,9 @@ describe("a tiny model of every family", () => {
 
   /** Reads the prompts one after the other, and goes on with all of them at once. */
   function continueAll(model: InlineModel, prompts: readonly (readonly number[])[]): number[][] {
-    const chosen = prompts.map((tokens, sequence) => model.step({ sequence, tokens, from: tokens.length - 1 }).map(highest));
+    const chosen = prompts.map((tokens, sequence) =>
+      model.step({ sequence, tokens, from: tokens.length - 1 }).map(highest),
+    );
     for (let step = 1; step < count; step++) {
       const parts = chosen.map((tokens, sequence) => {
         return { sequence, tokens: tokens.slice(-1), position: (prompts[sequence]?.length ?? 0) + step - 1 };
@@ -83,7 +85,10 @@ describe("TinyLlama", () => {
     const installed = await library.pull("tinyllama");
     const path = installed.files.find(({ role }) => role === "weights")?.path ?? "";
     const info = await library.inspect(installed);
-    const flint = await createLocalFlint(() => {}).load({ name: "tinyllama", path, info }, { contextTokens: 64, parallel: 1 });
+    const flint = await createLocalFlint(() => {}).load(
+      { name: "tinyllama", path, info },
+      { contextTokens: 64, parallel: 1 },
+    );
     const model = await llama.loadModel({ modelPath: path, gpuLayers: 0 });
     const text = model.tokenize(perplexityText());
     const prompts = cutPrompts(text, { count: 20, length: 8, beginning: model.tokens.bos ?? undefined });

@@ -131,7 +131,7 @@ function allocate(bytes: number, name: string): WebAssembly.Memory {
       `A layer of ${name} and its cache need ${gibibytes} GiB; one memory of flint holds 4 GiB.`,
       {
         details: { limitBytes: 2 ** 32 },
-      hint: "Use a shorter context (--context), fewer sequences (--parallel), or the llama engine.",
+        hint: "Use a shorter context (--context), fewer sequences (--parallel), or the llama engine.",
       },
     );
   }

@@ -20,6 +20,7 @@ export function distance(rows: Rows, expected: Rows): number {
 /** Index of the highest value, the first of equal ones. */
 export function highest(row: ArrayLike<number> | undefined): number {
   let best = -1;
-  for (let at = 0; row && at < row.length; at++) if (best < 0 || (row[at] ?? NaN) > (row[best] ?? NaN)) best = at;
+  const values = row ?? [];
+  for (let at = 0; at < values.length; at++) if (best < 0 || (values[at] ?? NaN) > (values[best] ?? NaN)) best = at;
   return best;
 }

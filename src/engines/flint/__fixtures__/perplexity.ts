@@ -51,15 +51,6 @@ export async function measurePerplexity(
   return { perplexity, error, tokens: losses.length, windows: windows.length };
 }
 
-/** Natural log-probability of a token, from all logits of its position. */
-export function logProbability(logits: Float32Array, token: number): number {
-  let highest = -Infinity;
-  for (const logit of logits) highest = Math.max(highest, logit);
-  let total = 0;
-  for (const logit of logits) total += Math.exp(logit - highest);
-  return (logits[token] ?? Number.NaN) - highest - Math.log(total);
-}
-
 function average(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0) / values.length;
 }

@@ -2,9 +2,9 @@
 import type { AttendShape } from "../kernels/wasm/attention.ts";
 import { attend, attendName, attendScratchBytes } from "../kernels/wasm/attention.ts";
 import type { Counts } from "./counts.ts";
-import type { KernelWriters } from "./kernels.ts";
-import { asideRows } from "./matrices.ts";
-import type { StageRunner } from "./matrices.ts";
+import type { KernelWriters } from "./runner.ts";
+import { asideRows } from "./runner.ts";
+import type { StageRunner } from "./runner.ts";
 import type { PlacedAttention, Plan } from "./plan.ts";
 import type { AttendOp } from "./program.ts";
 import type { RowContext } from "./rows.ts";

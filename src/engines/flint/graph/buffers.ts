@@ -40,7 +40,7 @@ export function planBuffers(
   const resultLife = lives[result];
   if (resultLife) resultLife.last = stages.length;
   const placed: (Life & { offset: number })[] = [];
-  const offsets = new Array<number>(values.length).fill(0);
+  const offsets = values.map(() => 0);
   let totalBytes = 0;
   for (const life of lives.toSorted((a, b) => b.bytes - a.bytes)) {
     const busy = placed

@@ -11,17 +11,9 @@ import type { Layout } from "../weights/layout.ts";
 import { layoutKey } from "../weights/layout.ts";
 import type { Plan } from "./plan.ts";
 import { rowKernels } from "./rows.ts";
+import type { KernelWriters } from "./runner.ts";
+import { streamsFor } from "./runner.ts";
 import { attendKernels } from "./attend.ts";
-
-/**
- * Row groups that are read side by side: as many as registers have room for. With one row of activations the weights of
- * long rows come fastest as four streams; short rows, and layouts that need more registers, as one.
- */
-export function streamsFor(layout: Layout, k: number, tokens: number): number {
-  if (tokens > 2 || layout.kind !== "coded") return 1;
-  if (tokens === 2) return 2;
-  return k >= 1024 ? 4 : 1;
-}
 
 /** Bytes of a WebAssembly module with all kernels, written for a level of instructions. */
 export function kernelModule(plan: Plan, level: SimdLevel): Uint8Array<ArrayBuffer> {
@@ -39,9 +31,6 @@ function kernelsOf(plan: Plan): FunctionCode[] {
   ]);
   return [...writers.values()].map((write) => write());
 }
-
-/** Names of kernels and what writes them. */
-export type KernelWriters = readonly (readonly [name: string, write: () => FunctionCode])[];
 
 function matmulWriters({ stages, matrices }: Plan): KernelWriters {
   const weights = stages.flatMap((stage) =>

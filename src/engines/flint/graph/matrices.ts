@@ -3,25 +3,12 @@ import { floatMatmulName } from "../kernels/wasm/matmul-float.ts";
 import { superMatmulName } from "../kernels/wasm/matmul-super.ts";
 import { matmulName } from "../kernels/wasm/matmul.ts";
 import { rowGroup, rowGroupBytes } from "../weights/layout.ts";
-import { streamsFor } from "./kernels.ts";
 import type { PlacedMatrix, PlacedValue, Plan } from "./plan.ts";
 import type { MatmulOp } from "./program.ts";
 import type { Counts } from "./counts.ts";
 import type { RowContext } from "./rows.ts";
-
-export type Kernel = (...parameters: number[]) => void;
-export type Kernels = Readonly<Record<string, Kernel>>;
-
-/** What runs a stage: in how many pieces, and one of them. */
-export interface StageRunner {
-  pieces(counts: Counts): number;
-  run(piece: number, counts: Counts): void;
-  /** Computes a piece into memory of the worker's own; `publish` then copies it to its place. */
-  aside?(piece: number, counts: Counts): void;
-  publish?(piece: number, counts: Counts): void;
-  /** Too little to share. */
-  readonly alone?: boolean;
-}
+import type { Kernel, Kernels, StageRunner } from "./runner.ts";
+import { asideRows, streamsFor } from "./runner.ts";
 
 interface Job {
   readonly matrix: PlacedMatrix;
@@ -88,9 +75,6 @@ export function matmulRunner(
   };
 }
 
-/** Rows of a step up to which pieces are computed aside: stages then take less time than a time slice of the system. */
-export const asideRows = 2;
-
 interface JobContext {
   readonly kernels: Kernels;
   readonly workers: number;
@@ -123,7 +107,11 @@ function createJob(op: MatmulOp, plan: Plan, { kernels, workers, matrices }: Job
 }
 
 /** For rows of activations: how many row groups the kernel takes at once, the kernel, and one that takes a single group. */
-export function kernelsFor({ layout, k }: Pick<PlacedMatrix, "layout" | "k">, tokens: number, kernels: Kernels): readonly [number, Kernel, Kernel] {
+export function kernelsFor(
+  { layout, k }: Pick<PlacedMatrix, "layout" | "k">,
+  tokens: number,
+  kernels: Kernels,
+): readonly [number, Kernel, Kernel] {
   const find = (name: string): Kernel => {
     const kernel = kernels[name];
     if (!kernel) throw new Error(`no kernel ${name}`);

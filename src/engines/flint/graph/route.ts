@@ -1,6 +1,6 @@
 /** Chooses experts (mixture of experts, arXiv 2101.03961) and sorts the choices by expert, so that each one's rows stand together. */
 import type { ExpertsOptions } from "./graph.ts";
-import type { StageRunner } from "./matrices.ts";
+import type { StageRunner } from "./runner.ts";
 import type { RouteOp, RowSpace } from "./program.ts";
 import type { RowContext } from "./rows.ts";
 

@@ -1,6 +1,6 @@
 /** What a worker runs: one runner for each stage of the plan. */
 import { attendRunner } from "./attend.ts";
-import type { Kernels, StageRunner } from "./matrices.ts";
+import type { Kernels, StageRunner } from "./runner.ts";
 import { matmulRunner } from "./matrices.ts";
 import type { Plan } from "./plan.ts";
 import { routeRunner } from "./route.ts";

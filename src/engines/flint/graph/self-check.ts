@@ -6,11 +6,18 @@ import { HearthError } from "../../../error.ts";
 import { constantsEnd, writeConstants } from "../kernels/wasm/constants.ts";
 import { mostPages } from "../kernels/wasm/module.ts";
 import type { Layout } from "../weights/layout.ts";
-import { activationBytes, activationRecord, floatRowBytes, layoutKey, rowGroup, rowGroupBytes } from "../weights/layout.ts";
+import {
+  activationBytes,
+  activationRecord,
+  floatRowBytes,
+  layoutKey,
+  rowGroup,
+  rowGroupBytes,
+} from "../weights/layout.ts";
 import { superActivation, superActivationBytes, superWidth } from "../weights/layout.ts";
 import { readRow } from "../weights/unpack.ts";
 import { kernelsFor } from "./matrices.ts";
-import type { Kernels } from "./matrices.ts";
+import type { Kernels } from "./runner.ts";
 import type { Plan } from "./plan.ts";
 
 const pageBytes = 65_536;
@@ -19,7 +26,9 @@ const tolerance = 1e-3;
 
 /** Throws `engine_failed` for a kernel whose results are wrong. */
 export function checkKernels({ matrices, stages }: Plan, module: WebAssembly.Module): void {
-  const multiplied = stages.flatMap((stage) => (stage.kind === "matmul" ? stage.ops.map(({ weight }) => weight.name) : []));
+  const multiplied = stages.flatMap((stage) =>
+    stage.kind === "matmul" ? stage.ops.map(({ weight }) => weight.name) : [],
+  );
   const shapes = new Map<string, { readonly layout: Layout; readonly k: number }>();
   for (const name of multiplied) {
     const matrix = matrices[name];
@@ -59,7 +68,10 @@ function checkShape(shape: Shape, module: WebAssembly.Module): void {
   const inputs = Array.from({ length: mostTokens }, (_, token) => readInput(shape, view, { x, q, token }));
   for (let tokens = 1; tokens <= mostTokens; tokens++) {
     const [streams, kernel, rest] = kernelsFor(shape, tokens, kernels);
-    for (const [run, count] of [[kernel, groups / streams], [rest, groups]] as const) {
+    for (const [run, count] of [
+      [kernel, groups / streams],
+      [rest, groups],
+    ] as const) {
       run(w, layout.kind === "float" ? x : q, y, rows.length * 4, count);
       compare(view.floats.subarray(y / 4), { rows, inputs: inputs.slice(0, tokens) }, layoutKey(layout));
     }
@@ -78,7 +90,10 @@ interface Places {
 }
 
 /** Bytes whose 16-bit and 32-bit floats are small and finite, and activations from -1 to 1. */
-function fill({ bytes, floats }: { readonly bytes: Uint8Array; readonly floats: Float32Array }, { w, x, q }: Places): void {
+function fill(
+  { bytes, floats }: { readonly bytes: Uint8Array; readonly floats: Float32Array },
+  { w, x, q }: Places,
+): void {
   let state = 12_345;
   const next = (): number => (state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff) >>> 8;
   for (let index = w; index < x; index++) bytes[index] = next() & 0x3b;

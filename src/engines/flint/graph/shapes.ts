@@ -42,7 +42,10 @@ export function createShapes(refuse: RefuseShape = fail): Graph {
       expectWidth(q, heads * headWidth);
       expectWidth(k, keyHeads * headWidth);
       expectWidth(v, keyHeads * valueWidth);
-      for (const [width, field] of [[headWidth, "attention.key_length"], [valueWidth, "attention.value_length"]] as const) {
+      for (const [width, field] of [
+        [headWidth, "attention.key_length"],
+        [valueWidth, "attention.value_length"],
+      ] as const) {
         if (width % lanes !== 0) refuse(`has heads of ${width}, which is no multiple of ${lanes}`, field);
       }
       return value(heads * valueWidth);

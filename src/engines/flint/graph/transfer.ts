@@ -1,5 +1,5 @@
 /** Copies the rows of a value from one bank to another; they stand at the same address in both. */
-import type { StageRunner } from "./matrices.ts";
+import type { StageRunner } from "./runner.ts";
 import type { Plan } from "./plan.ts";
 import type { Stage } from "./stages.ts";
 

@@ -27,7 +27,8 @@ export function scoreText(steps: Steps, tokens: readonly number[], from: number)
       const most = scored ? Math.min(all, outputs) : Math.min(all, from - 1 - at);
       const part = tokens.slice(at, Math.min(tokens.length - 1, at + most));
       steps.run([{ tokens: part, position: at, table, outputsFrom: scored ? 0 : part.length }]);
-      for (let row = 0; scored && row < part.length; row++) {
+      const scoredRows = scored ? part.length : 0;
+      for (let row = 0; row < scoredRows; row++) {
         const next = at + row + 1;
         result[next - from] = logprobsOf(steps.row(row), tokens[next] ?? 0, 0).logprob;
       }

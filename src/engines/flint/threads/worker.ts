@@ -1,6 +1,6 @@
 /** A compute worker: loads its share of the weights, then takes pieces of stages until it is told to stop. */
-import { asideRows } from "../graph/matrices.ts";
-import type { StageRunner } from "../graph/matrices.ts";
+import { asideRows } from "../graph/runner.ts";
+import type { StageRunner } from "../graph/runner.ts";
 import { createRunners } from "../graph/runners.ts";
 import { Control } from "./control.ts";
 import type { LoadSetup } from "./load.ts";

@@ -18,8 +18,14 @@ const rows: readonly (readonly [string, Float32Array])[] = [
   ["zeros", new Float32Array(k)],
   ["tiny numbers", randomNumbers(k, 1e-30)],
   ["huge numbers", randomNumbers(k, 1e30)],
-  ["one large number among small ones", randomNumbers(k, 0.01).map((value, index) => (index % 100 === 7 ? -100 : value))],
-  ["halves between two codes", Float32Array.from({ length: k }, (_, index) => (index % 32 === 0 ? 127 : (index % 64) - 31.5))],
+  [
+    "one large number among small ones",
+    randomNumbers(k, 0.01).map((value, index) => (index % 100 === 7 ? -100 : value)),
+  ],
+  [
+    "halves between two codes",
+    Float32Array.from({ length: k }, (_, index) => (index % 32 === 0 ? 127 : (index % 64) - 31.5)),
+  ],
 ];
 
 /** The nearest code, the even one of two. */
@@ -47,7 +53,8 @@ const sum = (codes: readonly number[], from: number, count: number): number =>
 
 describe.each(compilations)("a row of activations with $name", ({ merge }) => {
   const kernels = instantiate(quantizers(), merge);
-  const short = (at: number): number => ((kernels.bytes[at] ?? 0) | ((kernels.bytes[at + 1] ?? 0) << 8) | 0) << 16 >> 16;
+  const short = (at: number): number =>
+    (((kernels.bytes[at] ?? 0) | ((kernels.bytes[at + 1] ?? 0) << 8) | 0) << 16) >> 16;
   const float = (at: number): number => kernels.floats[at / 4] ?? 0;
 
   it.each(rows)("becomes codes with a scale for each 32: %s", (_, row) => {
@@ -59,7 +66,9 @@ describe.each(compilations)("a row of activations with $name", ({ merge }) => {
       const record = at + k + block * activationRecord.bytes;
       const [low, high] = [sum(codes, block * 32, 16), sum(codes, block * 32 + 16, 16)];
       expect(float(record + activationRecord.scale)).toBe(scale);
-      expect([0, 2].map((half) => short(record + activationRecord.start + half))).toEqual([-4 * (low + high), -4 * (low + high)].map((value) => value | 0));
+      expect([0, 2].map((half) => short(record + activationRecord.start + half))).toEqual(
+        [-4 * (low + high), -4 * (low + high)].map((value) => value | 0),
+      );
       const scaled = [low + high, low, high].map((total) => Math.fround(scale * total));
       const fields = [activationRecord.sum, activationRecord.firstHalf, activationRecord.lastHalf];
       expect(fields.map((field) => float(record + field))).toEqual(scaled);

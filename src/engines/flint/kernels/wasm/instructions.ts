@@ -1,37 +1,9 @@
 /** The instructions that the kernels use. Numbers: https://webassembly.github.io/spec/core/appendix/index-instructions.html */
 import type { Code } from "./code.ts";
+import type { Binary, Load, Store, StoreLane, Ternary, Unary } from "./encode.ts";
+import { binary, load, simd, store, storeLane, ternary, unary } from "./encode.ts";
 import { float32, signed, unsigned } from "./leb.ts";
 import { currentLevel } from "./simd.ts";
-
-type Unary = (a: Code) => Code;
-type Binary = (a: Code, b: Code) => Code;
-type Ternary = (a: Code, b: Code, c: Code) => Code;
-/** Where in memory: an address, a constant offset from it, and the memory. */
-type Load = (address: Code, offset?: number, memory?: number) => Code;
-type Store = (address: Code, value: Code, offset?: number, memory?: number) => Code;
-
-const unary =
-  (...op: number[]): Unary =>
-  (a) => [...a, ...op];
-const binary =
-  (...op: number[]): Binary =>
-  (a, b) => [...a, ...b, ...op];
-const ternary =
-  (...op: number[]): Ternary =>
-  (a, b, c) => [...a, ...b, ...c, ...op];
-const simd = (op: number): number[] => [0xfd, ...unsigned(op)];
-
-/** Alignment is given as 1 byte: it is a hint only, and rows may start anywhere. */
-function at(offset: number, memory: number): number[] {
-  return memory === 0 ? [0x00, ...unsigned(offset)] : [0x40, ...unsigned(memory), ...unsigned(offset)];
-}
-
-const load =
-  (...op: number[]): Load =>
-  (address, offset = 0, memory = 0) => [...address, ...op, ...at(offset, memory)];
-const store =
-  (...op: number[]): Store =>
-  (address, value, offset = 0, memory = 0) => [...address, ...value, ...op, ...at(offset, memory)];
 
 /** The first operand if the condition is not 0, else the second; both were computed. */
 export const select: Ternary = ternary(0x1b);
@@ -41,7 +13,10 @@ export const copyMemory = (target: Code, source: Code, bytes: Code): Code => [
   ...target,
   ...source,
   ...bytes,
-  ...[0xfc, ...unsigned(10), 0x00, 0x00],
+  0xfc,
+  ...unsigned(10),
+  0x00,
+  0x00,
 ];
 
 /** Sets bytes of memory 0 to a value. */
@@ -49,7 +24,9 @@ export const fillMemory = (target: Code, value: Code, bytes: Code): Code => [
   ...target,
   ...value,
   ...bytes,
-  ...[0xfc, ...unsigned(11), 0x00],
+  0xfc,
+  ...unsigned(11),
+  0x00,
 ];
 
 interface I32Instructions {
@@ -180,9 +157,9 @@ interface V128Instructions {
   readonly load32zero: Load;
   readonly load64zero: Load;
   readonly store: Store;
-  readonly store16lane: (address: Code, value: Code, lane: number, offset?: number, memory?: number) => Code;
-  readonly store32lane: (address: Code, value: Code, lane: number, offset?: number, memory?: number) => Code;
-  readonly store64lane: (address: Code, value: Code, lane: number, offset?: number, memory?: number) => Code;
+  readonly store16lane: StoreLane;
+  readonly store32lane: StoreLane;
+  readonly store64lane: StoreLane;
   readonly not: Unary;
   readonly and: Binary;
   readonly andnot: Binary;
@@ -212,27 +189,9 @@ export const v128: V128Instructions = {
   load32zero: load(...simd(92)),
   load64zero: load(...simd(93)),
   store: store(...simd(11)),
-  store16lane: (address: Code, value: Code, lane: number, offset = 0, memory = 0): Code => [
-    ...address,
-    ...value,
-    ...simd(89),
-    ...at(offset, memory),
-    lane,
-  ],
-  store32lane: (address: Code, value: Code, lane: number, offset = 0, memory = 0): Code => [
-    ...address,
-    ...value,
-    ...simd(90),
-    ...at(offset, memory),
-    lane,
-  ],
-  store64lane: (address: Code, value: Code, lane: number, offset = 0, memory = 0): Code => [
-    ...address,
-    ...value,
-    ...simd(91),
-    ...at(offset, memory),
-    lane,
-  ],
+  store16lane: storeLane(...simd(89)),
+  store32lane: storeLane(...simd(90)),
+  store64lane: storeLane(...simd(91)),
   not: unary(...simd(77)),
   and: binary(...simd(78)),
   andnot: binary(...simd(79)),

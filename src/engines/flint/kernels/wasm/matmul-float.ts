@@ -49,7 +49,11 @@ export function floatMatmul(shape: FloatMatmulShape): FunctionCode {
         ...sums.flatMap((chained, token) =>
           (chained[index % chain] ?? []).map((sum, h) =>
             sum.set(
-              f32x4.relaxedMadd(weight[h]?.get ?? [], v128.load32splat(values.get, token * floatRowBytes(k) + index * 4), sum.get),
+              f32x4.relaxedMadd(
+                weight[h]?.get ?? [],
+                v128.load32splat(values.get, token * floatRowBytes(k) + index * 4),
+                sum.get,
+              ),
             ),
           ),
         ),

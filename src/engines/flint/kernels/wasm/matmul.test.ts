@@ -7,7 +7,15 @@ import { layoutKey } from "../../weights/layout.ts";
 import { layoutOf } from "../../weights/pack.ts";
 import { compilations, instantiate } from "./__fixtures__/instance.ts";
 import type { MatmulVariant } from "./__fixtures__/matrix.ts";
-import { matmulCode, multiply, placeMatrix, placeNumbers, placeRows, quantizers, roundingError } from "./__fixtures__/matrix.ts";
+import {
+  matmulCode,
+  multiply,
+  placeMatrix,
+  placeNumbers,
+  placeRows,
+  quantizers,
+  roundingError,
+} from "./__fixtures__/matrix.ts";
 import { atLevel } from "./simd.ts";
 
 const variants: readonly MatmulVariant[] = [
@@ -24,7 +32,8 @@ const types: readonly GgmlTypeName[] = [
   ...new Map([...matrixTypes].toReversed().map((type) => [layoutKey(layoutOf(type)), type])).values(),
 ];
 /** Widths of rows: no multiple of what loops take at once, where the type allows it. */
-const widthOf = (type: GgmlTypeName): number => (layoutOf(type).kind === "float" ? 34 : ggmlType(type).blockSize * (ggmlType(type).blockSize > 64 ? 2 : 3));
+const widthOf = (type: GgmlTypeName): number =>
+  layoutOf(type).kind === "float" ? 34 : ggmlType(type).blockSize * (ggmlType(type).blockSize > 64 ? 2 : 3);
 
 /** Scales that the packed layout rounds to f16 are off by 2^-11, sums in float32 by less. */
 const tolerance = 3e-4;
@@ -33,7 +42,9 @@ const n = 37;
 
 function compute(type: GgmlTypeName, k: number, merge: boolean) {
   const layout = layoutOf(type);
-  const codes = [...new Map(variants.map((one) => matmulCode(layout, k, one)).map((code) => [code.name, code])).values()];
+  const codes = [
+    ...new Map(variants.map((one) => matmulCode(layout, k, one)).map((code) => [code.name, code])).values(),
+  ];
   const kernels = instantiate([...quantizers(), ...codes], merge, 16);
   const matrix = placeMatrix(kernels, type, { k, n });
   const rows = placeRows(kernels, layout, { k, count: 4 });
@@ -54,7 +65,9 @@ describe.each(types)("a matrix of the type %s", (type) => {
   it("gives a row the same bits whatever rows and row groups are computed with it", () => {
     const whole = plain?.results.at(-1) ?? [];
     for (const rows of plain?.results ?? []) {
-      expect(rows.map(bitsOf)).toEqual(rows.map(({ length }, token) => bitsOf(whole[token]?.slice(0, length) ?? new Float32Array())));
+      expect(rows.map(bitsOf)).toEqual(
+        rows.map(({ length }, token) => bitsOf(whole[token]?.slice(0, length) ?? new Float32Array())),
+      );
     }
   });
 

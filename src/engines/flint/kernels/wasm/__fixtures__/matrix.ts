@@ -137,7 +137,7 @@ export function quantizers(): FunctionCode[] {
 }
 
 /** y[tokens][n], and nothing written behind it. Whole groups of rows are computed, as many as `streams` goes into. */
-export function multiply(kernels: Kernels, { layout, address, k, n }: TestMatrix, rows: TestRows, variant: MatmulVariant) {
+export function multiply(kernels: Kernels, { layout, address, k, n }: TestMatrix, rows: TestRows, variant: MatmulVariant): Float32Array[] {
   const { tokens } = variant;
   const streams = layout.kind === "float" ? 1 : variant.streams;
   const groups = Math.floor(Math.ceil(n / 8) / streams) * streams;
