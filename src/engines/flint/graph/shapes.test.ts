@@ -98,4 +98,13 @@ describe("shapes that the kernels cannot compute", () => {
     const options = { layer: 0, heads: 1, keyHeads: 1, headWidth: 18, valueWidth: 18, scale: 1 };
     expect(() => graph.attention(x, x, x, options)).toThrow("heads of 18");
   });
+
+  it("are told with experts that are too many", () => {
+    const x = graph.embed({ name: "token_embd.weight", k: 8, n: 10 });
+    const matrix = { name: "experts", k: 8, n: 8 };
+    const options = { used: 1, router: matrix, up: matrix, down: matrix } as const;
+    const more = { activation: "silu", scoring: "softmax", normalize: true } as const;
+    expect(() => graph.experts(x, { ...options, ...more, count: 1023 })).not.toThrow();
+    expect(() => graph.experts(x, { ...options, ...more, count: 1024 })).toThrow("1024 experts");
+  });
 });

@@ -4,6 +4,9 @@ import type { Graph, Matrix, Value } from "./graph.ts";
 /** Heads are computed in vectors of so many floats. */
 const lanes = 4;
 
+/** A step has a table of them (`graph/plan.ts`), and a stage a piece for each (`threads/control.ts`). */
+const mostExperts = 1023;
+
 /** What to do about a model that the kernels do not fit; it throws. `field`: the tensor or key that shows it. */
 export type RefuseShape = (problem: string, field: string) => never;
 
@@ -50,8 +53,9 @@ export function createShapes(refuse: RefuseShape = fail): Graph {
       }
       return value(heads * valueWidth);
     },
-    experts(x, { router }) {
+    experts(x, { router, count }) {
       expectWidth(x, router.k);
+      if (count > mostExperts) refuse(`has ${count} experts, more than ${mostExperts}`, "expert_count");
       return same(x);
     },
     outputRows: same,

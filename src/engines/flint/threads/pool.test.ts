@@ -60,7 +60,10 @@ describe("starting threads", () => {
   it("waits for all of them, and ends all of them when one cannot load", async () => {
     const { threads, started } = start();
     threads[0]?.say({ type: "loaded" });
-    threads[1]?.say({ type: "load-failed", error: serializeError(new HearthError("model_malformed", "It ends early.")) });
+    threads[1]?.say({
+      type: "load-failed",
+      error: serializeError(new HearthError("model_malformed", "It ends early.")),
+    });
     const error = await failure(started.ready(compute));
     expect(error).toMatchObject({ code: "model_malformed", message: "It ends early." });
     expect(threads.map(({ ended }) => ended)).toEqual([true, true]);
@@ -77,7 +80,9 @@ describe("asking the leader", () => {
   it("gives each question its own answer", async () => {
     const { leader, pool } = await ready();
     const answers = [1, 2].map((from) => pool.ask({ type: "score", tokens: [1, 2, 3], from }, "logprobs"));
-    const asked = leader.posted.filter((message) => (message as { type?: string }).type === "score") as { id: number }[];
+    const asked = leader.posted.filter((message) => (message as { type?: string }).type === "score") as {
+      id: number;
+    }[];
     leader.say({ type: "logprobs", id: asked[1]?.id ?? 0, logprobs: Float32Array.of(2) });
     leader.say({ type: "logprobs", id: asked[0]?.id ?? 0, logprobs: Float32Array.of(1) });
     expect((await Promise.all(answers)).map(({ logprobs }) => logprobs[0])).toEqual([1, 2]);
