@@ -149,7 +149,7 @@ async function main(): Promise<void> {
   for (const path of positionals) {
     const llama = await startLlama();
     const model = await llama.loadModel({ modelPath: path, gpuLayers: 0 });
-    const flint = await createLocalFlint(() => {}).load(
+    const flint = await createLocalFlint().load(
       { name: basename(path), path, info: await inspectGguf(path) },
       { contextTokens, parallel: 1, threads },
     );

@@ -59,7 +59,7 @@ async function byFlint(path: string): Promise<Perplexity> {
   const tokenizer = createGgufTokenizer(metadata);
   const { addBos, bos } = tokenizer;
   const options = { contextTokens: size, parallel: 1, threads: Number(flags.threads) };
-  const model = await createLocalFlint(() => {}).load(
+  const model = await createLocalFlint().load(
     { name: basename(path), path, info: await inspectGguf(path) },
     options,
   );

@@ -22,7 +22,7 @@ async function describeModel(path: string): Promise<EngineModel> {
 }
 
 async function load(target: EngineModel, more: LoadOptions = {}): Promise<FlintModel> {
-  return await createLocalFlint(() => {}).load(target, { contextTokens: 512, parallel: 4, threads: 1, ...more });
+  return await createLocalFlint().load(target, { contextTokens: 512, parallel: 4, threads: 1, ...more });
 }
 
 beforeAll(async () => {

@@ -13,7 +13,7 @@ export interface LocalFlint extends Engine {
   load(model: EngineModel, options: LoadOptions, call?: EngineLoadOptions): Promise<FlintModel>;
 }
 
-export function createLocalFlint(_notice: (text: string) => void): LocalFlint {
+export function createLocalFlint(): LocalFlint {
   return {
     name: "flint",
     refuse: () => undefined,

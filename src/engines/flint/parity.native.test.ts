@@ -85,7 +85,7 @@ describe("TinyLlama", () => {
     const installed = await library.pull("tinyllama");
     const path = installed.files.find(({ role }) => role === "weights")?.path ?? "";
     const info = await library.inspect(installed);
-    const flint = await createLocalFlint(() => {}).load(
+    const flint = await createLocalFlint().load(
       { name: "tinyllama", path, info },
       { contextTokens: 64, parallel: 1 },
     );

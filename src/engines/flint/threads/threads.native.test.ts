@@ -20,7 +20,7 @@ afterAll(async () => {
 
 async function load(path: string, threads: number, parallel: number): Promise<LoadedModel> {
   const model = { name: "tiny", path, info: await inspectGguf(path) };
-  return await createLocalFlint(() => {}).load(model, { contextTokens: 128, parallel, threads });
+  return await createLocalFlint().load(model, { contextTokens: 128, parallel, threads });
 }
 
 /** Prompts of many lengths; greedy ones and drawn ones. */
