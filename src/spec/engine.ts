@@ -2,7 +2,7 @@
  * The engine contract. An engine loads one model and answers typed requests; it knows nothing of chats, servers or
  * stores. Every engine passes `test/engine-contract.ts`.
  */
-import type { GenerateEvent } from "./event.ts";
+import type { GenerateEvent, PromptLogprobs } from "./event.ts";
 import type { Capability, ModelInfo, Progress } from "./model.ts";
 import type { OutputFormat, Sampling } from "./sampling.ts";
 
@@ -32,7 +32,18 @@ export interface LoadOptions {
   readonly adapters?: readonly { readonly path: string; readonly scale?: number }[];
   readonly mmap?: boolean;
   readonly mlock?: boolean;
+  /** Tokens that the KV cache holds, of all sequences together. Default: `contextTokens · parallel`, less where memory is short. */
+  readonly cacheTokens?: number;
+  /** Guesses tokens ahead where that pays; the output does not change. Default `auto`. */
+  readonly speculation?: "auto" | "off";
+  /** A smaller model with the same vocabulary, whose guesses are used besides those from the text itself. */
+  readonly draft?: { readonly path: string };
+  /** A folder for the KV cache of prompts that left memory; `mostBytes` 0: none, whatever the settings say. */
+  readonly diskCache?: { readonly folder: string; readonly mostBytes: number };
 }
+
+/** `batch` work runs on what `interactive` work leaves. */
+export type Priority = "interactive" | "batch";
 
 /** Everything an engine needs to know about the model it is handed: validated files and a parsed header. */
 export interface EngineModel {
@@ -69,6 +80,24 @@ export interface GenerateRequest {
   readonly adapters?: readonly AdapterChoice[];
   /** KV cache entries are shared within one tenant only. */
   readonly tenant?: string;
+  /** Default `interactive`. */
+  readonly priority?: Priority;
+}
+
+/** How likely a prompt is. Sampling options play no part in that. */
+export interface ScoreRequest {
+  readonly prompt: GenerateRequest["prompt"];
+  /** Report this many of the most likely tokens at each place; 0 is the fastest. */
+  readonly topLogprobs: number;
+  /** The first token that is scored. Default 1: nothing comes before token 0. */
+  readonly from?: number;
+  /** These as in `GenerateRequest`. */
+  readonly adapters?: readonly AdapterChoice[];
+  readonly tenant?: string;
+  readonly priority?: Priority;
+}
+export interface ScoreResult extends PromptLogprobs {
+  readonly promptTokens: number;
 }
 
 export interface EmbedRequest {
@@ -123,6 +152,32 @@ export interface EngineProfile {
   readonly rows: readonly { readonly what: string; readonly ms: number }[];
 }
 
+/** What an engine does now, and what it has done since the model was loaded. */
+export interface EngineStats {
+  /** Requests that take part in the steps, and those that wait for that. */
+  readonly running: number;
+  readonly waiting: number;
+  readonly steps: number;
+  /** Tokens that the steps computed: of prompts, of answers, and guesses. */
+  readonly stepTokens: number;
+  /** Tokens of prompts, and how many of them came out of the cache in memory and on disk. */
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  readonly restoredTokens: number;
+  readonly generatedTokens: number;
+  /** Tokens guessed ahead, and those of them that were right. */
+  readonly draftedTokens: number;
+  readonly acceptedTokens: number;
+  /** Requests that had to give their place in the cache to others for a while. */
+  readonly preemptions: number;
+  /** Blocks of the KV cache: all, those that running requests hold, and those kept for prompts to come. */
+  readonly blocks: { readonly total: number; readonly used: number; readonly cached: number };
+  /** Bytes of the cache on disk. */
+  readonly diskBytes: number;
+  /** When this was so, ms as `performance.now()` of the reader's process counts them. Absent: now. */
+  readonly atMs?: number;
+}
+
 /** A model in memory. Methods exist for what the model can do. All calls may run at once; the engine batches them. */
 export interface LoadedModel {
   readonly engine: EngineName;
@@ -146,9 +201,17 @@ export interface LoadedModel {
    * format it cannot enforce, `aborted` within one step of the signal.
    */
   generate?(request: GenerateRequest, options?: CallOptions): AsyncIterable<GenerateEvent>;
+  /**
+   * How likely each token of a prompt is, given those before it: the numbers that `generate` would report. Begins the
+   * prompt as `generate` does. Throws `context_too_long` with details {promptTokens, contextTokens} for a prompt that
+   * does not fit, `aborted` within one step of the signal.
+   */
+  score?(request: ScoreRequest, options?: CallOptions): Promise<ScoreResult>;
   embed?(request: EmbedRequest, options?: CallOptions): Promise<EmbedResult>;
   rerank?(request: RerankRequest, options?: CallOptions): Promise<RerankResult>;
   memory(): EngineMemory;
+  /** As of the last message of the engine. */
+  stats?(): EngineStats;
   /** The first call starts measuring and tells of no steps; measuring slows every step a little. */
   profile?(options?: CallOptions): Promise<EngineProfile>;
   /** Frees everything; idempotent. Requests in flight throw. */

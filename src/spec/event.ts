@@ -1,17 +1,34 @@
 import type { OverflowReceipt } from "./sampling.ts";
 import type { Timings, Usage } from "./usage.ts";
 
-export interface TokenLogprob {
+export interface TokenText {
   readonly token: number;
   readonly text: string;
+  readonly bytes: readonly number[];
+}
+
+export interface TokenLogprob extends TokenText {
   /** Natural logarithm of the probability. */
   readonly logprob: number;
-  readonly bytes: readonly number[];
 }
 
 /** The chosen token and the most likely ones at its place. */
 export interface LogprobEntry extends TokenLogprob {
   readonly top: readonly TokenLogprob[];
+}
+
+/** A token of a prompt, given those before it. */
+export interface PromptLogprob extends LogprobEntry {
+  /** Its place among all tokens; 1 is the likeliest. Absent where an engine knows it of the `top` ones only. */
+  readonly rank?: number;
+}
+
+/** How likely a prompt is, token by token. */
+export interface PromptLogprobs {
+  /** Nothing comes before it, so it has no probability. */
+  readonly first: TokenText;
+  /** All that follow. */
+  readonly entries: readonly PromptLogprob[];
 }
 
 export type FinishReason = "stop" | "length" | "tool-calls";
@@ -48,10 +65,14 @@ export type GenerateEvent =
 /** What `tasks/chat` and `tasks/complete` yield. `index` tells the n completions of one request apart. */
 export type ChatEvent =
   | { readonly type: "start"; readonly model: string; readonly receipt?: OverflowReceipt }
+  /** Before all else of a completion, where `promptLogprobs` asked for it. */
+  | { readonly type: "prompt-logprobs"; readonly index: number; readonly logprobs: PromptLogprobs }
   | {
       readonly type: "text-delta";
       readonly index: number;
       readonly text: string;
+      /** It is the prompt, which `echo` puts before the answer. */
+      readonly echo?: true;
       readonly logprobs?: readonly LogprobEntry[];
     }
   | { readonly type: "reasoning-delta"; readonly index: number; readonly text: string }

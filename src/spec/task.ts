@@ -1,5 +1,5 @@
 /** Requests of the typed library (row 5) that dialects, commands and programs build. */
-import type { AdapterChoice, LoadOptions } from "./engine.ts";
+import type { AdapterChoice, LoadOptions, Priority } from "./engine.ts";
 import type { Message, Tool, ToolChoice } from "./message.ts";
 import type { OutputFormat, OverflowPolicy, Sampling } from "./sampling.ts";
 
@@ -9,8 +9,10 @@ export interface TaskOptions {
   readonly load?: LoadOptions;
   /** How long the model stays loaded after this request, ms. Infinity: for ever, 0: unload now. */
   readonly keepAliveMs?: number;
-  /** Separates the KV caches of different callers. */
+  /** Separates the KV caches of different callers, who get equal shares of the time of a model. */
   readonly tenant?: string;
+  /** `batch` work waits for all that is `interactive`, the default, and is paused for it. */
+  readonly priority?: Priority;
   readonly signal?: AbortSignal;
 }
 
@@ -20,6 +22,11 @@ export interface GenerationOptions extends TaskOptions {
   readonly stop?: readonly string[];
   readonly format?: OutputFormat;
   readonly topLogprobs?: number;
+  /**
+   * Report how likely the tokens of the prompt are, with this many of the most likely ones at each place: one event
+   * `prompt-logprobs` for each completion. With `maxTokens: 0` nothing else is computed.
+   */
+  readonly promptLogprobs?: number;
   readonly overflow?: OverflowPolicy;
   /** Completions of the one prompt; 1 to 16. */
   readonly n?: number;

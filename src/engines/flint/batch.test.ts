@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { randomUniform } from "../../../test/make-weights.ts";
 import { findFixture, fixtureBytes } from "./__fixtures__/fixtures.ts";
 import { makeTyped } from "./__fixtures__/typed.ts";
-import type { InlineModel, InlinePart } from "./inline.ts";
+import type { InlineModel, InlineOptions, InlinePart } from "./inline.ts";
 import { openInline } from "./inline.ts";
 
 const contextTokens = 64;
@@ -49,8 +49,8 @@ function bits(rows: readonly (readonly Float32Array[])[]): number[][][] {
   return rows.map((texts) => texts.map((row) => [...new Int32Array(row.buffer, row.byteOffset, row.length)]));
 }
 
-function check(bytes: Uint8Array<ArrayBuffer>, vocabulary: number): void {
-  const model = openInline(bytes, { contextTokens, parallel });
+function check(bytes: Uint8Array<ArrayBuffer>, vocabulary: number, options: Partial<InlineOptions> = {}): void {
+  const model = openInline(bytes, { contextTokens, parallel, ...options });
   for (const seed of [1, 2, 3]) {
     const next = randomUniform(seed);
     const texts = makeTexts(next, vocabulary);
@@ -63,6 +63,11 @@ describe("texts that are read together, in pieces, have the logits of each read 
   it.each(["llama", "gemma2", "qwen2moe", "phi3-longrope"])("%s", (name) => {
     const fixture = findFixture(name);
     check(fixtureBytes(fixture), fixture.vocabulary);
+  });
+
+  it.each(["llama", "gemma2", "phi3-longrope"])("%s, with a cache in 8 bits", (name) => {
+    const fixture = findFixture(name);
+    check(fixtureBytes(fixture), fixture.vocabulary, { cacheTypes: { keyType: "q8_0", valueType: "q8_0" } });
   });
 
   it.each(["Q4_0", "Q4_K"] as const)("a llama of the type %s", (type) => {

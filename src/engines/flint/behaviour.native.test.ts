@@ -7,13 +7,12 @@ import { badGrammars } from "../../../test/bad-grammars.ts";
 import { ask, collect, failure } from "../../../test/engine-contract.ts";
 import { makeTinyBert, makeTinyLlama } from "../../../test/make-model.ts";
 import { inspectGguf } from "../../models/inspect.ts";
-import type { EngineModel, GenerateRequest, LoadOptions } from "../../spec/engine.ts";
+import type { EngineModel, GenerateRequest, LoadedModel, LoadOptions } from "../../spec/engine.ts";
 import { createLocalFlint } from "./local.ts";
-import type { FlintModel } from "./model.ts";
 
 let folder: string;
 let tiny: EngineModel;
-let model: FlintModel;
+let model: LoadedModel;
 
 const prompt = "one two three four five six seven eight nine ten";
 
@@ -21,7 +20,7 @@ async function describeModel(path: string): Promise<EngineModel> {
   return { name: path.slice(folder.length + 1), path, info: await inspectGguf(path) };
 }
 
-async function load(target: EngineModel, more: LoadOptions = {}): Promise<FlintModel> {
+async function load(target: EngineModel, more: LoadOptions = {}): Promise<LoadedModel> {
   return await createLocalFlint().load(target, { contextTokens: 512, parallel: 4, threads: 1, ...more });
 }
 
@@ -128,21 +127,23 @@ describe("an answer", () => {
 
 describe("scoring a text", () => {
   it("gives the logprob of each token as a generation reports it", async () => {
-    const { tokens, events } = await collect(model, ask(prompt, { topLogprobs: 0, maxTokens: 40, ignoreEos: true }));
+    const { tokens, events } = await collect(model, ask(prompt, { topLogprobs: 3, maxTokens: 40, ignoreEos: true }));
     const begin = await model.tokenize([{ text: prompt, special: false }]);
-    const scores = await model.scoreTokens?.([...begin, ...tokens], begin.length);
+    const scored = await model.score?.({ prompt: [...begin, ...tokens], topLogprobs: 3, from: begin.length });
     const reported = events.flatMap((event) => (event.type === "token-delta" ? [...(event.logprobs ?? [])] : []));
-    expect([...(scores ?? [])]).toEqual(reported.map(({ logprob }) => Math.fround(logprob)));
+    expect(scored?.entries.map(({ rank: _, ...entry }) => entry)).toEqual(reported);
+    expect(new Set(scored?.entries.map(({ rank }) => rank))).toEqual(new Set([1]));
   });
 
   it("refuses one that is longer than the context", async () => {
-    const error = await failure(
-      model.scoreTokens?.(
-        Array.from({ length: 600 }, () => 5),
-        1,
-      ) ?? Promise.resolve(),
-    );
-    expect(error.code).toBe("context_too_long");
+    const tokens = (length: number): number[] => Array.from({ length }, () => 5);
+    const score = async (length: number): Promise<unknown> =>
+      await model.score?.({ prompt: tokens(length), topLogprobs: 0 });
+    expect(await failure(score(513))).toMatchObject({
+      code: "context_too_long",
+      details: { promptTokens: 513, contextTokens: 512 },
+    });
+    expect(await score(512)).toMatchObject({ promptTokens: 512 });
   });
 });
 

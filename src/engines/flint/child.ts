@@ -10,7 +10,7 @@ setFlagsFromString("--no-wasm-lazy-compilation");
 /** Time for the errors of the requests to reach the parent. */
 const farewellMs = 100;
 
-serveEngine(() => endingWithModel(createLocalFlint()));
+serveEngine((_, notice) => endingWithModel(createLocalFlint(notice)));
 
 /** Without its threads the process is of no use: it ends, so that its parent notices and loads the model again. */
 function endingWithModel(engine: Engine): Engine {

@@ -1,12 +1,11 @@
-/** Generations of one loaded model: a request takes a slot, the leader computes, tokens become events. */
+/** Generations of one loaded model: the leader computes, tokens become events. */
 import type { GenerateRequest } from "../../spec/engine.ts";
 import type { GenerateEvent } from "../../spec/event.ts";
 import type { Sampling } from "../../spec/sampling.ts";
 import { abortError } from "../../util/abort.ts";
 import { createChannel } from "../../util/channel.ts";
-import type { Slots } from "../../util/slots.ts";
 import type { LoadedAdapter } from "./adapters/choose.ts";
-import { cacheKey, chooseAdapters } from "./adapters/choose.ts";
+import { cacheRoot, chooseAdapters } from "./adapters/choose.ts";
 import { createOutput } from "./output.ts";
 import type { ModelText } from "./text.ts";
 import { tooLong } from "./text.ts";
@@ -17,7 +16,6 @@ import type { GenerateCommand } from "./threads/protocol.ts";
 export interface GenerateContext {
   readonly threads: FlintThreads;
   readonly text: ModelText;
-  readonly slots: Slots;
   readonly defaults: Sampling;
   readonly contextTokens: number;
   readonly adapters: readonly LoadedAdapter[];
@@ -28,92 +26,76 @@ export async function* generate(
   context: GenerateContext,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<GenerateEvent> {
-  const { contextTokens, slots } = context;
+  const { contextTokens } = context;
   if (signal?.aborted) throw abortError(signal);
   const prompt = context.text.promptTokens(request.prompt);
   // The last place is for the answer: a prompt that fills the context leaves none.
   if (prompt.length >= contextTokens) throw tooLong(prompt.length, contextTokens);
-  const adapters = chooseAdapters(request, context.adapters);
-  const key = cacheKey(request.tenant, adapters ?? context.adapters.map(({ scale }) => scale));
-  const lease = await slots.acquire(key, prompt, signal).catch((error: unknown) => {
-    throw signal?.aborted ? abortError(signal) : error;
-  });
-  const { index: slot, cachedTokens: keep } = lease;
-  const run: Run = { request, prompt, history: [...prompt], adapters, slot, keep, signal, computed: 0 };
-  try {
-    yield* runGeneration(run, context);
-  } finally {
-    lease.release(run.history.slice(0, run.computed));
-  }
+  yield* runGeneration({ request, prompt, adapters: chooseAdapters(request, context.adapters), signal }, context);
 }
 
 interface Run {
   readonly request: GenerateRequest;
   readonly prompt: readonly number[];
-  /** Grows by the tokens of the answer. */
-  readonly history: number[];
   readonly adapters: readonly number[] | undefined;
-  readonly slot: number;
-  readonly keep: number;
   readonly signal: AbortSignal | undefined;
-  /** Tokens that the slot's cache holds in the end. */
-  computed: number;
 }
 
 async function* runGeneration(run: Run, context: GenerateContext): AsyncGenerator<GenerateEvent> {
-  const { request, prompt, history, keep, signal } = run;
+  const { request, prompt, signal } = run;
   const started = performance.now();
   const output = createOutput({
     tokenizer: context.text.tokenizer,
     stop: request.stop ?? [],
     topLogprobs: request.topLogprobs,
   });
-  let promptMs: number | undefined;
+  const promptTokens = prompt.length;
+  let [promptMs, cachedTokens, completionTokens] = [0, 0, 0];
   let ended = false;
-  const promptEnd = (): GenerateEvent => {
-    promptMs = performance.now() - started;
-    return { type: "prompt-end", promptTokens: prompt.length, cachedTokens: keep, promptMs };
-  };
   for await (const reply of replies(run, context)) {
     if (signal?.aborted) throw abortError(signal);
-    if (reply.type === "begun") {
-      yield { type: "prompt-start", promptTokens: prompt.length };
-      continue;
+    switch (reply.type) {
+      case "begun":
+        yield { type: "prompt-start", promptTokens };
+        break;
+      case "prompted":
+        promptMs = performance.now() - started;
+        ({ cachedTokens } = reply);
+        yield { type: "prompt-end", promptTokens, cachedTokens, promptMs };
+        break;
+      case "token":
+        completionTokens++;
+        yield output.take(reply.choice);
+        break;
+      case "end":
+        ({ ended } = reply);
     }
-    if (promptMs === undefined) yield promptEnd();
-    if (reply.type === "end") ended = reply.ended;
-    else {
-      history.push(reply.choice.token);
-      yield output.take(reply.choice);
-      if (output.stopped !== undefined) break;
-    }
+    if (output.stopped !== undefined) break;
   }
   const rest = output.flush();
   if (rest) yield rest;
   const { stopped } = output;
-  const usage = { promptTokens: prompt.length, cachedTokens: keep, completionTokens: history.length - prompt.length };
+  const usage = { promptTokens, cachedTokens, completionTokens };
   yield {
     type: "finish",
     reason: ended || stopped !== undefined ? "stop" : "length",
     ...(stopped !== undefined && { stopString: stopped }),
     usage,
-    promptMs: promptMs ?? 0,
-    generateMs: performance.now() - started - (promptMs ?? 0),
+    promptMs,
+    generateMs: performance.now() - started - promptMs,
   };
 }
 
-type RunReply = Extract<CallReply, { type: "begun" | "token" | "end" }>;
+type RunReply = Extract<CallReply, { type: "begun" | "prompted" | "token" | "end" }>;
 
-/** What the leader says of one request. Leaving the loop cancels it and waits until its slot is free of it. */
+/** What the leader says of one request. Leaving the loop cancels it and waits until it has let go of it. */
 async function* replies(run: Run, context: GenerateContext): AsyncGenerator<RunReply> {
   const { signal } = run;
   const channel = createChannel<RunReply>();
   const call = context.threads.open((reply) => {
     if (reply.type === "error") channel.fail(reply.error);
-    else if (reply.type === "begun" || reply.type === "token" || reply.type === "end") channel.push(reply);
-    if (reply.type !== "end") return;
-    run.computed = reply.computed;
-    channel.end();
+    else if (isRunReply(reply)) channel.push(reply);
+    if (reply.type === "end") channel.end();
   });
   const onAbort = (): void => channel.fail(signal && abortError(signal));
   signal?.addEventListener("abort", onAbort, { once: true });
@@ -126,15 +108,19 @@ async function* replies(run: Run, context: GenerateContext): AsyncGenerator<RunR
   }
 }
 
+function isRunReply(reply: CallReply): reply is RunReply {
+  return reply.type === "begun" || reply.type === "prompted" || reply.type === "token" || reply.type === "end";
+}
+
 function commandOf(
-  { request, prompt, adapters, slot, keep }: Run,
-  { contextTokens, defaults }: GenerateContext,
+  { request, prompt, adapters }: Run,
+  { contextTokens, defaults, adapters: loaded }: GenerateContext,
 ): Omit<GenerateCommand, "id"> {
   const set = Object.entries(request.sampling).filter(([, value]) => value !== undefined);
   return {
     type: "generate",
-    slot,
-    keep,
+    root: cacheRoot(request.tenant, scaled(loaded, adapters)),
+    priority: request.priority ?? "interactive",
     prompt,
     most: Math.min(request.maxTokens ?? Infinity, contextTokens - prompt.length),
     sampling: { ...defaults, ...Object.fromEntries(set) },
@@ -143,4 +129,8 @@ function commandOf(
     format: request.format,
     adapters,
   };
+}
+
+function scaled(loaded: readonly LoadedAdapter[], scales: readonly number[] | undefined): readonly LoadedAdapter[] {
+  return loaded.map(({ path, scale }, index) => ({ path, scale: scales?.[index] ?? scale }));
 }

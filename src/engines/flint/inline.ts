@@ -1,12 +1,15 @@
 /** A model in the caller's own thread, one step at a time: no threads, no requests. For tests, tools and measurements. */
 import { HearthError } from "../../error.ts";
 import { parseGguf } from "../../formats/gguf/parse.ts";
+import type { CacheTypes } from "./cache/layout.ts";
 import { checkModel } from "./check.ts";
 import type { Plan } from "./graph/plan.ts";
 import { prepare } from "./prepare.ts";
 import type { ReadFile } from "./threads/load.ts";
 import { loadShare } from "./threads/load.ts";
 import { Steps } from "./threads/steps.ts";
+import type { Scores } from "./threads/scoring.ts";
+import type { ScoreWork } from "./threads/texts.ts";
 import { scoreText } from "./threads/texts.ts";
 import { Compute } from "./threads/worker.ts";
 
@@ -18,6 +21,8 @@ export interface InlineOptions {
   readonly batchTokens?: number;
   /** Most bytes of one memory. Default 4 GiB. */
   readonly bankBytes?: number;
+  /** Default: f16. */
+  readonly cacheTypes?: CacheTypes;
 }
 
 /** Tokens of one sequence in a step. What its cache holds from `position` on is forgotten. */
@@ -36,13 +41,12 @@ export interface InlineModel {
   readonly plan: Plan;
   /** Copies of the wanted rows: logits, or hidden states of an encoder, in the order of the parts. */
   step(...parts: readonly InlinePart[]): Float32Array[];
-  /** As `scoreText`. */
-  score(tokens: readonly number[], from: number): Float32Array;
+  score(work: ScoreWork): Scores;
 }
 
 /** Loads a whole file that is in memory. Throws what a load throws. */
 export function openInline(bytes: Uint8Array<ArrayBuffer>, options: InlineOptions, name = "The model"): InlineModel {
-  const { contextTokens, parallel = 1, batchTokens, bankBytes } = options;
+  const { contextTokens, parallel = 1, batchTokens, bankBytes, cacheTypes } = options;
   const file = parseGguf(bytes, { name });
   const checked = checkModel(file, contextTokens);
   const { setup: shared, kernels } = prepare(file, checked, {
@@ -51,6 +55,7 @@ export function openInline(bytes: Uint8Array<ArrayBuffer>, options: InlineOption
     workers: 1,
     batchTokens,
     ...(bankBytes !== undefined && { bankBytes }),
+    ...(cacheTypes && { cacheTypes }),
   });
   const setup = { ...shared, index: 0, module: new WebAssembly.Module(kernels()) };
   loadShare(setup, readFrom(bytes, name));
@@ -58,8 +63,15 @@ export function openInline(bytes: Uint8Array<ArrayBuffer>, options: InlineOption
   return {
     plan: setup.plan,
     step: (...parts) => runParts(steps, parts),
-    score: (tokens, from) => scoreText(steps, tokens, from),
+    score: (work) => finish(scoreText(steps, work)),
   };
+}
+
+function finish<T>(work: Generator<unknown, T>): T {
+  for (;;) {
+    const step = work.next();
+    if (step.done) return step.value;
+  }
 }
 
 function runParts(steps: Steps, parts: readonly InlinePart[]): Float32Array[] {

@@ -3,17 +3,15 @@ import { open } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { HearthError } from "../../error.ts";
 import { readGguf } from "../../formats/gguf/read.ts";
-import type { Engine, EngineLoadOptions, EngineModel, LoadOptions } from "../../spec/engine.ts";
+import type { Engine, LoadOptions } from "../../spec/engine.ts";
 import type { AdapterFile } from "./adapters/open.ts";
+import type { IdentifiedLoad } from "./cache/disk/identity.ts";
+import { identifyLoad } from "./cache/disk/identity.ts";
+import type { StoreSetup } from "./cache/store.ts";
 import { loadModel } from "./model.ts";
-import type { FlintModel } from "./model.ts";
 import { startNodeThread } from "./threads/node-thread.ts";
 
-export interface LocalFlint extends Engine {
-  load(model: EngineModel, options: LoadOptions, call?: EngineLoadOptions): Promise<FlintModel>;
-}
-
-export function createLocalFlint(): LocalFlint {
+export function createLocalFlint(onNotice?: (text: string) => void): Engine {
   return {
     name: "flint",
     refuse: () => undefined,
@@ -26,6 +24,8 @@ export function createLocalFlint(): LocalFlint {
           start: startNodeThread,
           cores: availableParallelism(),
           openAdapter,
+          store: ({ header, hyperparameters: { layers } }) => openStore({ path, header, layers, options }),
+          onNotice,
         },
       ),
   };
@@ -47,4 +47,9 @@ async function openAdapter(path: string): Promise<AdapterFile> {
     },
     close: () => file.close(),
   };
+}
+
+async function openStore({ options, ...load }: IdentifiedLoad & { options: LoadOptions }): Promise<StoreSetup | undefined> {
+  const { diskCache } = options;
+  return diskCache && { ...diskCache, identity: await identifyLoad({ ...load, options }) };
 }

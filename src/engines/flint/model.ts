@@ -2,18 +2,21 @@
 import { HearthError, isAbort } from "../../error.ts";
 import { modelSampling } from "../../formats/gguf/sampling.ts";
 import type { GgufFile } from "../../formats/gguf/types.ts";
-import type { CallOptions, EngineLoadOptions, LoadedModel, LoadOptions } from "../../spec/engine.ts";
+import type { EngineLoadOptions, LoadedModel, LoadOptions } from "../../spec/engine.ts";
 import type { ModelInfo } from "../../spec/model.ts";
-import { createSlots } from "../../util/slots.ts";
 import type { LoadedAdapter } from "./adapters/choose.ts";
 import type { OpenAdapter } from "./adapters/open.ts";
 import { prepareAdapters } from "./adapters/open.ts";
+import type { StoreSetup } from "./cache/store.ts";
+import type { CheckedModel } from "./check.ts";
 import { checkModel } from "./check.ts";
 import { embed, rerank } from "./embed.ts";
 import { generate } from "./generate.ts";
 import { prepare } from "./prepare.ts";
+import { cacheTypesOf } from "./refuse.ts";
 import { flintSamplingOptions } from "./sampling-options.ts";
-import { createModelText, tooLong } from "./text.ts";
+import { score } from "./score.ts";
+import { createModelText } from "./text.ts";
 import { startThreads } from "./threads/pool.ts";
 import type { FlintThreads, StartedThreads, StartThread } from "./threads/pool.ts";
 import type { FileSource } from "./threads/protocol.ts";
@@ -30,6 +33,13 @@ export interface Platform {
   /** Threads where the options name no number. */
   readonly cores: number;
   readonly openAdapter?: OpenAdapter;
+  /** Where blocks of the KV cache are kept outside memory; absent: nowhere. */
+  readonly store?: (model: StoredModel, options: LoadOptions) => Promise<StoreSetup | undefined>;
+  readonly onNotice?: ((text: string) => void) | undefined;
+}
+
+export interface StoredModel extends CheckedModel {
+  readonly header: GgufFile;
 }
 
 export interface LoadJob {
@@ -38,14 +48,8 @@ export interface LoadJob {
   readonly call: EngineLoadOptions;
 }
 
-/** What flint can do besides. */
-export interface FlintModel extends LoadedModel {
-  /** Natural logarithm of the probability of each token from `from` on, at least 1, given all those before it. */
-  scoreTokens?(tokens: readonly number[], from: number, options?: CallOptions): Promise<Float32Array>;
-}
-
 /** Throws `engine_load_failed` for whatever has no code of its own. */
-export async function loadModel(job: LoadJob, platform: Platform): Promise<FlintModel> {
+export async function loadModel(job: LoadJob, platform: Platform): Promise<LoadedModel> {
   const { model, call } = job;
   try {
     return await load(job, platform);
@@ -58,14 +62,14 @@ export async function loadModel(job: LoadJob, platform: Platform): Promise<Flint
   }
 }
 
-async function load(job: LoadJob, platform: Platform): Promise<FlintModel> {
+async function load(job: LoadJob, platform: Platform): Promise<LoadedModel> {
   const { model, options, call } = job;
-  const { file, start, cores } = platform;
+  const { file, start, cores, onNotice } = platform;
   const totalBytes = model.info.weightBytes;
   const onProgress = (bytes: number): void =>
     call.onProgress?.({ phase: "load", label: model.name, completedBytes: Math.min(bytes, totalBytes), totalBytes });
   const workers = Math.max(1, options.threads ?? cores);
-  const threads = startThreads({ workers, file, start, signal: call.signal, onProgress });
+  const threads = startThreads({ workers, file, start, signal: call.signal, onProgress, onNotice });
   try {
     const loaded = await loadInto(threads, { job, platform, workers });
     onProgress(totalBytes);
@@ -83,7 +87,7 @@ interface Loading {
 }
 
 /** What can be refused is refused before memory is asked for. */
-async function loadInto(started: StartedThreads, { job, platform, workers }: Loading): Promise<FlintModel> {
+async function loadInto(started: StartedThreads, { job, platform, workers }: Loading): Promise<LoadedModel> {
   const { model, options, call } = job;
   const { info } = model;
   const header = await platform.readHeader();
@@ -92,13 +96,28 @@ async function loadInto(started: StartedThreads, { job, platform, workers }: Loa
   const checked = checkModel(header, wanted);
   const { encoder, trainContextTokens } = checked.hyperparameters;
   // Encoders know no positions beyond those of their training.
-  const contextTokens = encoder ? Math.min(wanted, trainContextTokens) : wanted;
+  const contextTokens = encoder
+    ? Math.min(wanted, trainContextTokens)
+    : Math.min(wanted, options.cacheTokens ?? Infinity);
   const parallel = options.parallel ?? defaultParallel;
   const adapting = { adapters: options.adapters, model: header, open: platform.openAdapter, signal: call.signal };
-  const { setup, kernels, usedBytes, adapters } = await prepareAdapters(adapting, (opened) =>
-    prepare(header, checked, { contextTokens, parallel, workers, batchTokens: options.batchTokens, adapters: opened }),
+  const { batchTokens, cacheTokens } = options;
+  const cacheTypes = cacheTypesOf(options);
+  const speculation = options.speculation !== "off";
+  const { setup, kernels, usedBytes, stats, adapters } = await prepareAdapters(adapting, (opened) =>
+    prepare(header, checked, {
+      contextTokens,
+      parallel,
+      workers,
+      batchTokens,
+      cacheTokens,
+      cacheTypes,
+      speculation,
+      adapters: opened,
+    }),
   );
-  started.load(setup);
+  const store = encoder ? undefined : await platform.store?.({ header, ...checked }, options);
+  started.load({ ...setup, store });
   const module = await WebAssembly.compile(kernels());
   const threads = await started.ready({ module, vocabulary: tokenizer.vocabulary });
   return {
@@ -109,6 +128,7 @@ async function loadInto(started: StartedThreads, { job, platform, workers }: Loa
     samplingOptions: flintSamplingOptions,
     died: threads.died.then(() => undefined),
     memory: () => ({ ramBytes: usedBytes(), vramBytes: 0 }),
+    stats,
     async profile({ signal } = {}) {
       const { steps, rows } = await threads.ask({ type: "profile" }, "profile", signal);
       return { steps, rows };
@@ -137,8 +157,8 @@ interface MethodsContext {
 }
 
 type Methods = Pick<
-  FlintModel,
-  "parallel" | "tokenize" | "detokenize" | "generate" | "embed" | "rerank" | "scoreTokens"
+  LoadedModel,
+  "parallel" | "tokenize" | "detokenize" | "generate" | "score" | "embed" | "rerank"
 >;
 
 function methods({ info, threads, contextTokens, parallel, adapters, text, rows }: MethodsContext): Methods {
@@ -158,29 +178,12 @@ function methods({ info, threads, contextTokens, parallel, adapters, text, rows 
     text,
     contextTokens,
     adapters,
-    slots: createSlots(parallel),
     defaults: modelSampling(info),
   };
   return {
     ...shared,
     parallel,
     generate: (request, { signal } = {}) => generate(request, context, signal),
-    scoreTokens: (tokens, from, { signal } = {}) => score(text.promptTokens(tokens), from, { ...context, signal }),
+    score: (request, { signal } = {}) => score(request, context, signal),
   };
-}
-
-interface ScoreContext {
-  readonly threads: FlintThreads;
-  readonly contextTokens: number;
-  readonly signal: AbortSignal | undefined;
-}
-
-async function score(
-  tokens: readonly number[],
-  from: number,
-  { threads, contextTokens, signal }: ScoreContext,
-): Promise<Float32Array> {
-  if (tokens.length > contextTokens) throw tooLong(tokens.length, contextTokens);
-  const { logprobs } = await threads.ask({ type: "score", tokens, from: Math.max(1, from) }, "logprobs", signal);
-  return logprobs;
 }

@@ -1,5 +1,5 @@
 /** From generated tokens to shown text: whole characters, and nothing of a stop string. */
-import type { GenerateEvent, LogprobEntry, TokenLogprob } from "../../spec/event.ts";
+import type { GenerateEvent, LogprobEntry, TokenText } from "../../spec/event.ts";
 import { createTextStream } from "./sampling/stop.ts";
 import type { StopStep } from "../../util/stop.ts";
 import type { TokenChoice } from "./threads/protocol.ts";
@@ -46,9 +46,15 @@ export function createOutput({ tokenizer, stop, topLogprobs }: OutputOptions): O
 }
 
 function toEntry({ token, logprob = 0, top = [] }: TokenChoice, tokenizer: Tokenizer): LogprobEntry {
-  const describe = (id: number, value: number): TokenLogprob => {
-    const bytes = tokenizer.tokenBytes(id);
-    return { token: id, text: new TextDecoder().decode(bytes), logprob: value, bytes: [...bytes] };
+  return {
+    ...describeToken(token, tokenizer),
+    logprob,
+    top: top.map((one) => ({ ...describeToken(one.token, tokenizer), logprob: one.logprob })),
   };
-  return { ...describe(token, logprob), top: top.map((one) => describe(one.token, one.logprob)) };
+}
+
+/** A token as reports of logprobs show it. */
+export function describeToken(token: number, { tokenBytes }: Pick<Tokenizer, "tokenBytes">): TokenText {
+  const bytes = tokenBytes(token);
+  return { token, text: new TextDecoder().decode(bytes), bytes: [...bytes] };
 }

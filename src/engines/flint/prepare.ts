@@ -2,8 +2,10 @@
 import { HearthError } from "../../error.ts";
 import type { GgmlTypeName } from "../../formats/gguf/ggml.ts";
 import type { GgufFile } from "../../formats/gguf/types.ts";
+import type { EngineStats } from "../../spec/engine.ts";
 import type { Adapter } from "./adapters/read.ts";
 import { adapterType, checkUsed } from "./adapters/read.ts";
+import type { CacheTypes } from "./cache/layout.ts";
 import type { CheckedModel } from "./check.ts";
 import { kernelModule } from "./graph/kernels.ts";
 import { blockTokens, createPlan } from "./graph/plan.ts";
@@ -14,6 +16,7 @@ import { writeConstants } from "./kernels/wasm/constants.ts";
 import type { SimdLevel } from "./kernels/wasm/simd.ts";
 import { detectLevel } from "./kernels/wasm/simd.ts";
 import { mostPages } from "./kernels/wasm/module.ts";
+import { Counters } from "./threads/counters.ts";
 import { Control } from "./threads/control.ts";
 import type { LoadSetup } from "./threads/load.ts";
 import { loadPieces, packModule } from "./threads/load.ts";
@@ -23,6 +26,11 @@ export interface PrepareOptions {
   readonly contextTokens: number;
   /** Sequences that run at once. */
   readonly parallel: number;
+  /** Tokens that the cache holds, of all sequences together. Default: as many as they can have. */
+  readonly cacheTokens?: number | undefined;
+  /** Default: f16. */
+  readonly cacheTypes?: CacheTypes;
+  readonly speculation?: boolean;
   readonly workers: number;
   /** Rows of a step. */
   readonly batchTokens: number | undefined;
@@ -38,6 +46,7 @@ export interface Prepared {
   readonly kernels: () => Uint8Array<ArrayBuffer>;
   /** Bytes that are really in use: memory that was reserved and never written does not count. */
   readonly usedBytes: () => number;
+  readonly stats: () => EngineStats;
 }
 
 const defaultRows = 256;
@@ -47,6 +56,7 @@ const resultBytes = 64 * 1024 * 1024;
 
 export function prepare(file: GgufFile, checked: CheckedModel, options: PrepareOptions): Prepared {
   const { contextTokens, parallel, workers, batchTokens, adapters = [] } = options;
+  const { cacheTokens = parallel * contextTokens } = options;
   const types = new Map(file.tensors.map(({ name, typeName }) => [name, typeName]));
   for (const { tensors } of adapters) for (const [name, tensor] of tensors) types.set(name, adapterType(tensor));
   const level = requireLevel(file.name);
@@ -66,7 +76,9 @@ export function prepare(file: GgufFile, checked: CheckedModel, options: PrepareO
     outputs,
     sequences,
     contextTokens,
-    cacheBlocks: sequences * Math.ceil(contextTokens / blockTokens),
+    // A text that is computed and forgotten may need a context of its own.
+    cacheBlocks: Math.ceil(contextTokens / blockTokens) + (encoder ? 0 : Math.ceil(cacheTokens / blockTokens)),
+    cacheTypes: (encoder ? undefined : options.cacheTypes) ?? { keyType: "f16", valueType: "f16" },
     workers,
     adapters: adapters.map(({ scale }) => scale),
     bankBytes: options.bankBytes ?? mostPages * pageBytes,
@@ -75,11 +87,14 @@ export function prepare(file: GgufFile, checked: CheckedModel, options: PrepareO
   memories.forEach(writeConstants);
   const dataOffset = file.dataOffset;
   const offsets = Object.fromEntries(file.tensors.map(({ name, offset }) => [name, dataOffset + offset]));
+  const counters = new Counters(new SharedArrayBuffer(Counters.bytes));
   const setup = {
     plan,
     memories,
     control: new SharedArrayBuffer(Control.bytes(plan.stages.length)),
     loading: new SharedArrayBuffer(16),
+    counters: counters.buffer,
+    speculation: options.speculation ?? false,
     pieces: loadPieces({ ...plan, matrices: ownMatrices(plan, offsets) }, offsets),
     packing: new WebAssembly.Module(packModule(plan)),
     workers,
@@ -87,7 +102,8 @@ export function prepare(file: GgufFile, checked: CheckedModel, options: PrepareO
   return {
     setup,
     kernels: () => kernelModule(plan, level),
-    usedBytes: () => plan.weightBytes + plan.activationBytes + usedCache(plan, memories),
+    usedBytes: () => plan.weightBytes + plan.activationBytes + counters.get("cacheBytes"),
+    stats: () => counters.stats(),
   };
 }
 
@@ -142,13 +158,4 @@ function allocate(bytes: number, name: string): WebAssembly.Memory {
       cause: error,
     });
   }
-}
-
-/** Tables name the blocks in use: the highest one tells how far the cache was written. */
-function usedCache(plan: Plan, [memory]: readonly WebAssembly.Memory[]): number {
-  if (!memory) return 0;
-  const words = new Int32Array(memory.buffer, plan.blockTables, (plan.scratch - plan.blockTables) / 4);
-  let highest = -1;
-  for (const block of words) highest = Math.max(highest, block);
-  return (highest + 1) * plan.cacheBlockBytes;
 }

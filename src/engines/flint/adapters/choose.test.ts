@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { cacheKey, chooseAdapters } from "./choose.ts";
+import { cacheRoot, chooseAdapters } from "./choose.ts";
 
 const loaded = [
   { path: "/one.gguf", scale: 0.5 },
@@ -30,9 +30,9 @@ it.each([
 });
 
 it("shares the cache between equal tenants and adapters only", () => {
-  expect(cacheKey("me", [])).toBe("me");
-  expect(cacheKey(undefined, [])).toBeUndefined();
-  const keys = [cacheKey("me", [1]), cacheKey("me", [0]), cacheKey("you", [1]), cacheKey(undefined, [1])];
-  expect(new Set(keys).size).toBe(4);
-  expect(cacheKey("me", [0.5, 1])).toBe(cacheKey("me", [0.5, 1]));
+  const root = (tenant: string | undefined, ...scales: number[]): string =>
+    cacheRoot(tenant, scales.map((scale) => ({ path: "/one.gguf", scale })));
+  const roots = [root("me"), root(undefined), root("me", 1), root("me", 0), root("you", 1), root(undefined, 1)];
+  expect(new Set(roots).size).toBe(6);
+  expect(root("me", 0.5)).toBe(root("me", 0.5));
 });

@@ -35,9 +35,9 @@ export function checkScale(scale: number): number {
   return scale;
 }
 
-/** Cache entries are shared only between equal tenants and adapters: keys and values depend on both. */
-export function cacheKey(tenant: string | undefined, scales: readonly number[]): string | undefined {
-  return scales.length === 0 ? tenant : JSON.stringify([tenant ?? null, scales]);
+/** Cache blocks are shared only between equal tenants and adapters: keys and values depend on both. */
+export function cacheRoot(tenant: string | undefined, adapters: readonly LoadedAdapter[]): string {
+  return JSON.stringify([tenant ?? null, ...adapters.map(({ path, scale }) => [path, scale])]);
 }
 
 function bad(problem: string): HearthError {

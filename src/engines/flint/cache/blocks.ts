@@ -1,70 +1,55 @@
-/** Blocks of the KV cache: 32 tokens each, dealt to sequences as they grow. */
+/** The cache of a text that is computed and forgotten: nothing of it is shared. */
 import { HearthError } from "../../../error.ts";
 import { blockTokens } from "../graph/plan.ts";
+import type { CacheMemory } from "./memory.ts";
+import type { PrefixCache } from "./prefix.ts";
+import { firstSeen } from "./prefix.ts";
 
-export class BlockPool {
-  readonly #free: number[];
-  /** Blocks that were ever used: only their memory is really there. */
-  #touched = 0;
-
-  constructor(blocks: number) {
-    this.#free = Array.from({ length: blocks }, (_, index) => blocks - 1 - index);
-  }
-
-  get free(): number {
-    return this.#free.length;
-  }
-
-  get touched(): number {
-    return this.#touched;
-  }
-
-  take(): number {
-    const block = this.#free.pop();
-    if (block === undefined) {
-      throw new HearthError("out_of_memory", "The KV cache is full.", {
-        hint: "Run fewer requests at once (--parallel), or a shorter context (--context).",
-      });
-    }
-    this.#touched = Math.max(this.#touched, block + 1);
-    return block;
-  }
-
-  give(block: number): void {
-    this.#free.push(block);
-  }
-}
-
-/** The cache of one sequence. */
 export class BlockTable {
-  readonly #pool: BlockPool;
-  readonly #blocks: number[] = [];
-  /** The table stands in every bank. */
-  readonly #copies: readonly Int32Array[];
-  /** Address of the table in memory, for the kernels. */
-  readonly address: number;
+  readonly #cache: PrefixCache;
+  readonly #memory: CacheMemory;
+  readonly #table: number;
+  readonly #blocks: number[][] = [];
 
-  constructor(pool: BlockPool, memories: readonly WebAssembly.Memory[], address: number) {
-    this.#pool = pool;
-    this.#copies = memories.map(({ buffer }) => new Int32Array(buffer));
-    this.address = address;
+  constructor(cache: PrefixCache, memory: CacheMemory, table: number) {
+    this.#cache = cache;
+    this.#memory = memory;
+    this.#table = table;
   }
 
-  /** Takes blocks until `tokens` fit. Throws `out_of_memory`. */
-  reserve(tokens: number): void {
+  /** Address of the table in memory, for the kernels. */
+  get address(): number {
+    return this.#memory.address(this.#table);
+  }
+
+  /** Takes blocks until `tokens` fit, of which those from `first` on are computed next. Throws `out_of_memory`. */
+  reserve(tokens: number, first: number): void {
+    this.#slide(first);
     while (this.#blocks.length * blockTokens < tokens) {
-      const block = this.#pool.take();
-      for (const words of this.#copies) words[this.address / 4 + this.#blocks.length] = block;
-      this.#blocks.push(block);
+      const places = this.#cache.takeAll();
+      if (!places) {
+        throw new HearthError("out_of_memory", "The KV cache is full.", {
+          hint: "Run fewer requests at once (--parallel), or a shorter context (--context).",
+        });
+      }
+      places.forEach((place, group) => this.#memory.setTable(this.#table, group, this.#blocks.length, place));
+      this.#blocks.push(places);
     }
+  }
+
+  /** Lets go of what no window sees any more. */
+  #slide(first: number): void {
+    this.#cache.groups.forEach(({ window }, group) => {
+      if (window === undefined) return;
+      for (const places of this.#blocks.slice(0, firstSeen(first, window))) {
+        this.#cache.give(group, places[group] ?? -1);
+        places[group] = -1;
+      }
+    });
   }
 
   /** Gives back what lies behind the first `tokens` tokens. */
   truncate(tokens: number): void {
-    while ((this.#blocks.length - 1) * blockTokens >= tokens) {
-      const block = this.#blocks.pop();
-      if (block === undefined) return;
-      this.#pool.give(block);
-    }
+    while ((this.#blocks.length - 1) * blockTokens >= tokens) this.#cache.giveAll(this.#blocks.pop() ?? []);
   }
 }

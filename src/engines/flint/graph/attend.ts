@@ -13,8 +13,10 @@ export function attendKernels({ attentions }: Plan): KernelWriters {
   return attentions.map(shapeOf).map((shape) => [attendName(shape), () => attend(shape)]);
 }
 
-function shapeOf({ heads, keyHeads, headWidth, valueWidth, scale, softCap }: PlacedAttention): AttendShape {
-  return { heads, keyHeads, headWidth, valueWidth, scale, ...(softCap !== undefined && { softCap }) };
+function shapeOf(attention: PlacedAttention): AttendShape {
+  const { heads, keyHeads, headWidth, valueWidth, keyType, valueType, scale, softCap } = attention;
+  const cap = softCap === undefined ? {} : { softCap };
+  return { heads, keyHeads, headWidth, valueWidth, keyType, valueType, scale, ...cap };
 }
 
 /** Queries of a tile, if there are that many: their keys and values are read once. */
@@ -39,6 +41,7 @@ export function attendRunner(op: AttendOp, { plan, kernels, memory, scratch }: R
   const rowBytes = heads * valueWidth * 4;
   const own = scratch + Math.ceil(attendScratchBytes(shape, groupQueries * tileRows) / 64) * 64;
   const bytes = new Uint8Array(memory.buffer);
+  const tableOffset = attention.group * plan.tableBlocks * 4;
 
   const runTile = (tile: Tile, counts: Counts, aside: boolean): void => {
     const { row, rows, keyHead } = tile;
@@ -49,7 +52,7 @@ export function attendRunner(op: AttendOp, { plan, kernels, memory, scratch }: R
       const count = Math.min(groupQueries, (keyHead + 1) * group - head);
       const from = q.address + row * q.stride + head * headWidth * 4;
       const to = (aside ? own : out.address + row * out.stride) + head * valueWidth * 4;
-      const table = counts.table(row);
+      const table = counts.table(row) + tableOffset;
       kernel(from, to, rows, count, keys, values, table, first, end, step, counts.length(row), scratch);
     }
   };

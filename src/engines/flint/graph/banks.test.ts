@@ -12,8 +12,9 @@ describe("a model that one memory does not hold", () => {
     if (!golden) throw new Error("a golden is needed");
     const options = { contextTokens: 64, batchTokens: 16 };
     const whole = openInline(bytes, options);
-    const { weightBytes, activationBytes, cacheBlocks, cacheBlockBytes } = whole.plan;
-    const half = (weightBytes + cacheBlocks * cacheBlockBytes) * 0.55;
+    const { weightBytes, activationBytes, cacheGroups } = whole.plan;
+    const cacheBytes = cacheGroups.reduce((sum, { blocks, blockBytes }) => sum + blocks * blockBytes, 0);
+    const half = (weightBytes + cacheBytes) * 0.55;
     const spread = openInline(bytes, { ...options, bankBytes: Math.ceil(activationBytes * 1.1 + half) + 70_000 });
     expect(whole.plan.bankBytes).toHaveLength(1);
     expect(spread.plan.bankBytes.length).toBeGreaterThan(1);

@@ -1,5 +1,7 @@
 /** Where everything stands in memory, and which kernels are needed. Plain data for the compute workers. */
 import type { GgmlTypeName } from "../../../formats/gguf/ggml.ts";
+import type { CacheTypes } from "../cache/layout.ts";
+import { keyBlockBytes, valueBlockBytes } from "../cache/layout.ts";
 import { constantsEnd } from "../kernels/wasm/constants.ts";
 import type { Layout } from "../weights/layout.ts";
 import { matrixBytes } from "../weights/layout.ts";
@@ -45,12 +47,22 @@ export interface PlacedValue extends ValueInfo {
   readonly stride: number;
 }
 
-export interface PlacedAttention extends AttentionInfo {
+export interface PlacedAttention extends AttentionInfo, CacheTypes {
   readonly bank: number;
+  /** Index into `cacheGroups`. */
+  readonly group: number;
   readonly keys: number;
   readonly values: number;
   readonly keyBlockBytes: number;
   readonly valueBlockBytes: number;
+}
+
+/** Layers whose blocks are dealt together: those that see all tokens, and those with a window of some size. */
+export interface PlacedGroup {
+  readonly window?: number | undefined;
+  readonly blocks: number;
+  /** Bytes of a block, of all its layers. */
+  readonly blockBytes: number;
 }
 
 export interface PlacedRope extends RopeOptions {
@@ -96,12 +108,12 @@ export interface Plan {
   readonly adapters: readonly number[];
   readonly step: StepArea;
   readonly capacity: RowCapacity;
-  /** Block tables: one of `tableBlocks` int32 for each sequence. */
+  /** Block tables: for each sequence one of `tableBlocks` int32 for each group. */
   readonly blockTables: number;
   readonly sequences: number;
   readonly tableBlocks: number;
-  readonly cacheBlocks: number;
-  readonly cacheBlockBytes: number;
+  /** The first one is that of the layers that see all tokens. */
+  readonly cacheGroups: readonly PlacedGroup[];
   /** Scratch of each worker; while a model is loaded, rows of the file. */
   readonly scratch: number;
   readonly scratchBytes: number;
@@ -123,6 +135,7 @@ export interface PlanOptions {
   /** Tokens of one sequence. */
   readonly contextTokens: number;
   readonly cacheBlocks: number;
+  readonly cacheTypes: CacheTypes;
   readonly workers: number;
   readonly adapters?: readonly number[];
   /** Most bytes of a bank. */
@@ -142,12 +155,18 @@ export function createPlan(options: PlanOptions): Plan {
   const used = Math.max(1, recording.expertsUsed);
   const capacity: RowCapacity = { all: rows, outputs, slots: rows * used, outputSlots: outputs * used };
   const tensors = collectTensors(options);
-  const caches = recording.attentions.map((info) => cacheOf(info));
+  const windows = windowsOf(options);
+  const caches = recording.attentions.map((info): Cache => {
+    const group = Math.max(0, windows.indexOf(info.window));
+    const shape = { ...info, ...options.cacheTypes };
+    const bytes = { keyBlockBytes: keyBlockBytes(shape), valueBlockBytes: valueBlockBytes(shape) };
+    return { ...bytes, group, blocks: groupBlocks(options, windows[group]) };
+  });
   const place = createPlacer(constantsEnd);
   const step = placeStep(place, capacity, adapters.length);
   const ropes = recording.ropes.map((rope) => ({ ...rope, table: place(rows * rope.dimensions * 4) }));
   const tableBlocks = Math.ceil(contextTokens / blockTokens);
-  const blockTables = place(sequences * tableBlocks * 4);
+  const blockTables = place(sequences * windows.length * tableBlocks * 4);
   const scratchBytes = scratchFor(tensors.matrices);
   const scratch = place(workers * scratchBytes);
   const base = place(0);
@@ -166,15 +185,17 @@ export function createPlan(options: PlanOptions): Plan {
   const weightBytes = placers.reduce((sum, placer) => sum + placer(0) - start, 0);
   const attentions = recording.attentions.map((info, index): PlacedAttention => {
     const bank = banks.ofAttention(index);
-    const { keyBlockBytes, valueBlockBytes } = cacheOf(info);
-    const keys = placeIn(bank, keyBlockBytes * options.cacheBlocks);
+    const { keyBlockBytes = 0, valueBlockBytes = 0, group = 0, blocks = 0 } = caches[index] ?? {};
+    const keys = placeIn(bank, keyBlockBytes * blocks);
     return {
       ...info,
+      ...options.cacheTypes,
       bank,
+      group,
       keyBlockBytes,
       valueBlockBytes,
       keys,
-      values: placeIn(bank, valueBlockBytes * options.cacheBlocks),
+      values: placeIn(bank, valueBlockBytes * blocks),
     };
   });
   return {
@@ -196,8 +217,11 @@ export function createPlan(options: PlanOptions): Plan {
     blockTables,
     sequences,
     tableBlocks,
-    cacheBlocks: options.cacheBlocks,
-    cacheBlockBytes: caches.reduce((sum, one) => sum + one.keyBlockBytes + one.valueBlockBytes, 0),
+    cacheGroups: windows.map((window, group) => ({
+      window,
+      blocks: groupBlocks(options, window),
+      blockBytes: caches.reduce((sum, one) => (one.group === group ? sum + bytesOf(one) : sum), 0),
+    })),
     scratch,
     scratchBytes,
     weightBytes,
@@ -211,20 +235,20 @@ interface SpreadOptions {
   readonly options: PlanOptions;
   readonly capacity: RowCapacity;
   readonly tensors: Tensors;
-  readonly caches: readonly { readonly keyBlockBytes: number; readonly valueBlockBytes: number }[];
+  readonly caches: readonly Cache[];
   /** Where activations begin. */
   readonly base: number;
 }
 
 /** Stages and buffers, in as few banks as hold everything. */
 function spread({ options, capacity, tensors, caches, base }: SpreadOptions) {
-  const { recording, cacheBlocks, bankBytes } = options;
+  const { recording, bankBytes } = options;
   const { ops, values, result } = recording;
   const sizes = new Map([
     ...tensors.matrices.map(({ name, expertBytes, experts }) => [name, expertBytes * experts + 64] as const),
     ...tensors.vectors.map(({ name, length }) => [name, length * 4 + 64] as const),
   ]);
-  const attentions = caches.map((one) => (one.keyBlockBytes + one.valueBlockBytes) * cacheBlocks + 128);
+  const attentions = caches.map((one) => bytesOf(one) * one.blocks + 128);
   const planFor = (banks: Banks) => {
     const stages = addTransfers(toStages(ops, values, (op) => bankOf(op, banks)));
     return { banks, stages, buffers: planBuffers(stages, values, { capacity, result: result.value }) };
@@ -234,6 +258,31 @@ function spread({ options, capacity, tensors, caches, base }: SpreadOptions) {
   const room = bankBytes - base - single.buffers.totalBytes * 1.1 - 64 * 1024;
   const total = [...sizes.values(), ...attentions].reduce((sum, bytes) => sum + bytes, 0);
   return total <= room ? single : planFor(assignBanks(recording, { tensors: sizes, attentions, room }));
+}
+
+/** The cache of a layer. */
+interface Cache {
+  readonly group: number;
+  readonly blocks: number;
+  readonly keyBlockBytes: number;
+  readonly valueBlockBytes: number;
+}
+
+function bytesOf({ keyBlockBytes, valueBlockBytes }: Cache): number {
+  return keyBlockBytes + valueBlockBytes;
+}
+
+/** No window first; an encoder, whose texts are whole, has no others. */
+function windowsOf({ recording, contextTokens }: PlanOptions): (number | undefined)[] {
+  const sliding = recording.attentions.filter(({ bidirectional }) => !bidirectional);
+  const windows = sliding.flatMap(({ window }) => (window && window < contextTokens ? window : []));
+  return [undefined, ...new Set(windows)];
+}
+
+/** A window needs no more than its own tokens and those of a step; twice that, so that prefixes can stay. */
+function groupBlocks({ cacheBlocks, sequences, rows }: PlanOptions, window: number | undefined): number {
+  if (window === undefined) return cacheBlocks;
+  return Math.min(cacheBlocks, 2 * sequences * (Math.ceil((window + rows) / blockTokens) + 2));
 }
 
 type Place = (bytes: number) => number;
@@ -298,15 +347,5 @@ function placeStep(place: Place, { all, outputs, slots }: RowCapacity, adapters:
     expertStarts: place(4096),
     adapterScales: place(all * adapters * 4),
     adapterUses: place(adapters * 4),
-  };
-}
-
-function cacheOf({ keyHeads, headWidth, valueWidth }: AttentionInfo): {
-  readonly keyBlockBytes: number;
-  readonly valueBlockBytes: number;
-} {
-  return {
-    keyBlockBytes: keyHeads * headWidth * blockTokens * 2,
-    valueBlockBytes: keyHeads * valueWidth * blockTokens * 2,
   };
 }

@@ -5,6 +5,7 @@ import type { NormShape } from "../kernels/wasm/norm.ts";
 import { norm, normName } from "../kernels/wasm/norm.ts";
 import type { RotateShape } from "../kernels/wasm/rope.ts";
 import { rotate, rotateName } from "../kernels/wasm/rope.ts";
+import type { StoreKeysShape, StoreValuesShape } from "../kernels/wasm/store.ts";
 import { storeKeys, storeKeysName, storeValues, storeValuesName } from "../kernels/wasm/store.ts";
 import { readRow } from "../weights/unpack.ts";
 import type { PackedView } from "../weights/unpack.ts";
@@ -76,12 +77,14 @@ function normShape({ norm: kind, weight, bias, headWidth }: NormOp, { width }: P
   };
 }
 
-function cacheShapes({ heads, keyHeads, headWidth, valueWidth, rope }: PlacedAttention, { ropes }: Plan) {
+function cacheShapes(attention: PlacedAttention, { ropes }: Plan) {
+  const { heads, keyHeads, headWidth, valueWidth, keyType, valueType, rope } = attention;
   const placed = rope === undefined ? undefined : ropes[rope];
   const rotation = placed && { rope: { dimensions: placed.dimensions, pairing: placed.pairing } };
   const queries: RotateShape = { heads, headWidth, ...rotation };
-  const keys: RotateShape = { heads: keyHeads, headWidth, ...rotation };
-  return { queries, keys, values: { keyHeads, width: valueWidth } };
+  const keys: StoreKeysShape = { heads: keyHeads, headWidth, type: keyType, ...rotation };
+  const values: StoreValuesShape = { keyHeads, width: valueWidth, type: valueType };
+  return { queries, keys, values };
 }
 
 function valueOf(plan: Plan, id: number): PlacedValue {
@@ -331,10 +334,11 @@ function storeRow(op: Extract<RowOp, { kind: "rotate-store" }>, { context, kerne
   const values = kernel(storeValuesName(shapes.values));
   const rope = attention.rope === undefined ? undefined : plan.ropes[attention.rope];
   const [q, k, v] = [at(op.q), at(op.k), at(op.v)];
+  const tableOffset = attention.group * plan.tableBlocks * 4;
   return (row, counts) => {
     const table = rope ? rope.table + row * rope.dimensions * 4 : 0;
     const position = counts.position(row);
-    const block = counts.block(counts.table(row), Math.floor(position / blockTokens));
+    const block = counts.block(counts.table(row) + tableOffset, Math.floor(position / blockTokens));
     const slot = position % blockTokens;
     rotateQueries(q(row), table, to(row));
     keys(k(row), table, attention.keys + block * attention.keyBlockBytes, slot, scratch);

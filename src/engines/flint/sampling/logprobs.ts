@@ -20,10 +20,25 @@ export interface Logprobs {
  */
 export function logprobsOf(row: Float32Array, token: number, top: number): Logprobs {
   const total = logTotal(row);
-  const candidates = candidatesFor(row.length);
-  collectTop(candidates, row, { mask: undefined, floor: noFloor }, Math.max(1, Math.min(top, row.length)));
-  const entries = top > 0 ? sorted(candidates).map((entry) => ({ ...entry, logprob: entry.logprob - total })) : [];
+  const entries = top > 0 ? likeliest(row, top).map((entry) => ({ ...entry, logprob: entry.logprob - total })) : [];
   return { logprob: (row[token] ?? -Infinity) - total, top: entries };
+}
+
+/** The place of a token among all of a row: 1 is the likeliest, and of equal ones the lowest id comes first. */
+export function rankOf(row: Float32Array, token: number): number {
+  const logit = row[token] ?? -Infinity;
+  let rank = 1;
+  for (let other = 0; other < row.length; other++) {
+    const value = row[other] ?? -Infinity;
+    if (value > logit || (value === logit && other < token)) rank++;
+  }
+  return rank;
+}
+
+function likeliest(row: Float32Array, count: number): TokenChance[] {
+  const candidates = candidatesFor(row.length);
+  collectTop(candidates, row, { mask: undefined, floor: noFloor }, Math.min(count, row.length));
+  return sorted(candidates);
 }
 
 /** Logarithm of the sum of all exponentials. */

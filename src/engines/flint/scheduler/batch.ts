@@ -2,14 +2,20 @@
 import type { Plan } from "../graph/plan.ts";
 import type { Frequencies } from "../graph/rope-table.ts";
 import { writeAngles } from "../graph/rope-table.ts";
-import type { BlockTable } from "../cache/blocks.ts";
+
+/** Where the blocks of a sequence are listed. */
+export interface StepTable {
+  readonly address: number;
+  /** Has blocks for so many tokens, of which those from `first` on are computed next. */
+  reserve(tokens: number, first: number): unknown;
+}
 
 /** Consecutive tokens of one sequence. */
 export interface BatchPart {
   readonly tokens: readonly number[];
   /** Position of the first. */
   readonly position: number;
-  readonly table: BlockTable;
+  readonly table: StepTable;
   /** Which of them give an output: those from this index on, up to but without another one. Default: to the last. */
   readonly outputsFrom: number;
   readonly outputsTo?: number | undefined;

@@ -2,16 +2,23 @@
  * The thread that leads: it decides what runs in the next step, computes its share of it like any other worker, chooses
  * tokens, and hands out the results. Commands are looked at between two steps.
  */
-import { serializeError } from "../../../error.ts";
-import type { GrammarMask } from "../sampling/grammar/mask.ts";
+import { HearthError, serializeError } from "../../../error.ts";
+import type { Priority } from "../../../spec/engine.ts";
 import { createFormats } from "../sampling/format.ts";
 import type { Formats } from "../sampling/format.ts";
+import type { GrammarMask } from "../sampling/grammar/mask.ts";
 import { createSampler } from "../sampling/sampler.ts";
-import type { Sequence } from "../scheduler/sequence.ts";
-import { createSequence, planStep } from "../scheduler/sequence.ts";
+import type { Generation } from "../scheduler/generation.ts";
+import { chosenOf, createGeneration } from "../scheduler/generation.ts";
+import type { Share } from "../scheduler/scheduler.ts";
+import { Scheduler } from "../scheduler/scheduler.ts";
+import { Lookup } from "../speculation/lookup.ts";
+import { Pace } from "../speculation/pace.ts";
 import type { Vocabulary } from "../tokenizer/vocabulary.ts";
+import type { Counters } from "./counters.ts";
 import { profileRows } from "./profile.ts";
-import type { Command, GenerateCommand, Reply } from "./protocol.ts";
+import type { Command, EncodeCommand, GenerateCommand, Reply, ScoreCommand } from "./protocol.ts";
+import { speculate } from "./speculate.ts";
 import type { Steps } from "./steps.ts";
 import { encodeText, scoreText } from "./texts.ts";
 import type { Compute } from "./worker.ts";
@@ -20,6 +27,9 @@ export interface LeaderOptions {
   readonly compute: Compute;
   readonly steps: Steps;
   readonly vocabulary: Vocabulary;
+  readonly counters: Counters;
+  /** Whether tokens are guessed ahead. */
+  readonly speculation: boolean;
   readonly reply: (reply: Reply) => void;
   /** Lets the thread see new commands. */
   readonly turn: () => Promise<void>;
@@ -27,11 +37,24 @@ export interface LeaderOptions {
   readonly rest: () => Promise<void>;
 }
 
+/** A text that is computed and forgotten, part by part. */
+interface Text {
+  readonly id: number;
+  readonly priority: Priority;
+  readonly work: Generator<undefined, void, undefined>;
+}
+
+/** Time for blocks that are not kept outside memory yet, when the model is unloaded. */
+const farewellMs = 1000;
+
 export class Leader {
   readonly #options: LeaderOptions;
   readonly #steps: Steps;
-  readonly #sequences: Sequence[] = [];
+  readonly #scheduler: Scheduler<Generation>;
+  readonly #pace = new Pace();
   readonly #commands: Command[] = [];
+  /** One after the other: they use the same table. */
+  readonly #texts: Text[] = [];
   #formats: Formats | undefined;
   #mask: Uint32Array | undefined;
   #stopped = false;
@@ -41,6 +64,10 @@ export class Leader {
   constructor(options: LeaderOptions) {
     this.#options = options;
     this.#steps = options.steps;
+    const { cache, cacheMemory: memory, plan } = options.steps;
+    // The last table is for texts that are computed and forgotten.
+    this.#scheduler = new Scheduler({ cache, memory, sequences: Math.max(1, plan.sequences - 1) });
+    this.#count();
   }
 
   push(command: Command): void {
@@ -49,17 +76,28 @@ export class Leader {
 
   /** Runs until it is told to stop. Throws what ends all work: after a kernel has failed nothing in memory is certain. */
   async run(): Promise<void> {
-    const { turn, rest, compute } = this.#options;
+    const { turn, rest, compute, reply } = this.#options;
     while (!this.#stopped) {
       for (let command = this.#commands.shift(); command; command = this.#commands.shift()) this.#take(command);
       if (this.#stopped) break;
-      if (this.#sequences.length === 0) await rest();
-      else {
-        this.#step();
-        await turn();
-      }
+      const busy = this.#scheduler.running.length + this.#scheduler.waiting > 0;
+      if (busy) this.#step();
+      if (this.#continueText(busy) || busy || this.#keepOne()) await turn();
+      else await rest();
     }
+    for (const end = performance.now() + farewellMs; performance.now() < end && this.#keepOne(););
     compute.control.stop();
+    reply({ type: "stopped" });
+  }
+
+  /** Keeps a block outside memory; false: there is none left to keep. */
+  #keepOne(): boolean {
+    const { cache, cacheMemory } = this.#steps;
+    const [block] = cache.fresh;
+    if (!block) return false;
+    cache.fresh.delete(block);
+    cacheMemory.save(block);
+    return true;
   }
 
   #take(command: Command): void {
@@ -73,20 +111,15 @@ export class Leader {
   }
 
   #obey(command: Command): void {
-    const { reply } = this.#options;
     switch (command.type) {
       case "generate":
         return this.#begin(command);
       case "cancel":
         return this.#drop(command.id);
-      case "encode": {
-        const vectors = command.texts.map((text) => encodeText(this.#steps, text));
-        return reply({ type: "vectors", id: command.id, vectors });
-      }
-      case "score": {
-        const logprobs = scoreText(this.#steps, command.tokens, command.from);
-        return reply({ type: "logprobs", id: command.id, logprobs });
-      }
+      case "encode":
+        return this.#add(command, this.#encode(command));
+      case "score":
+        return this.#add(command, this.#score(command));
       case "profile":
         return this.#profile(command.id);
       case "stop":
@@ -94,10 +127,42 @@ export class Leader {
     }
   }
 
+  #add(command: EncodeCommand | ScoreCommand, work: Text["work"]): void {
+    const priority = command.type === "score" ? command.priority : "interactive";
+    this.#texts.push({ id: command.id, priority, work });
+  }
+
+  *#encode({ id, texts }: EncodeCommand): Generator<undefined, void, undefined> {
+    const vectors: Float32Array[] = [];
+    for (const text of texts) {
+      vectors.push(encodeText(this.#steps, text));
+      yield;
+    }
+    this.#options.reply({ type: "vectors", id, vectors });
+  }
+
+  *#score(command: ScoreCommand): Generator<undefined, void, undefined> {
+    const scores = yield* scoreText(this.#steps, command);
+    this.#options.reply({ type: "scores", id: command.id, scores });
+  }
+
+  /** A part of a text that is computed and forgotten: between two steps, or where nothing else runs. False: there is none. */
+  #continueText(busy: boolean): boolean {
+    const [text] = this.#texts;
+    if (!text || (busy && text.priority === "batch")) return false;
+    const { id, work } = text;
+    try {
+      if (work.next().done) this.#texts.shift();
+    } catch (error) {
+      if (this.#options.compute.control.failed) throw error;
+      this.#texts.shift();
+      this.#options.reply({ type: "error", id, error: serializeError(error) });
+    }
+    return true;
+  }
+
   #begin(command: GenerateCommand): void {
-    const { id, slot, prompt, sampling, topLogprobs, format, most } = command;
-    const table = this.#steps.tables[slot];
-    if (!table) throw new RangeError(`no slot ${slot}`);
+    const { prompt, sampling, topLogprobs, format } = command;
     const mask = this.#openFormat(format);
     const sampler = createSampler({
       sampling,
@@ -106,10 +171,10 @@ export class Leader {
       prompt,
       topLogprobs,
     });
-    const sequence = createSequence({ ...command, table, sampler, mask });
-    this.#sequences.push(sequence);
-    this.#options.reply({ type: "begun", id });
-    if (most <= 0) this.#end(sequence, false);
+    const lookup = this.#options.speculation ? new Lookup(prompt) : undefined;
+    this.#scheduler.add(createGeneration({ ...command, sampler, mask, lookup }));
+    this.#options.counters.add("promptTokens", prompt.length);
+    this.#count();
   }
 
   #openFormat(format: GenerateCommand["format"]): GrammarMask | undefined {
@@ -123,49 +188,124 @@ export class Leader {
   }
 
   #drop(id: number): void {
-    const sequence = this.#sequences.find((one) => one.id === id);
-    if (sequence) this.#end(sequence, false);
+    const sequence = this.#scheduler.find(id);
+    if (sequence) return this.#end(sequence, false);
+    const index = this.#texts.findIndex((text) => text.id === id);
+    for (const { work } of index < 0 ? [] : this.#texts.splice(index, 1)) {
+      work.return();
+      this.#options.reply({ type: "end", id, ended: false });
+    }
   }
 
   #step(): void {
-    const { all, outputs } = this.#steps.plan.capacity;
-    const shares = planStep(this.#sequences, { rows: all, outputs });
-    this.#steps.run(
-      shares.map(({ sequence: { computed, table, pending, adapters }, tokens }) => ({
-        tokens,
-        position: computed,
-        table,
-        adapters,
-        // The last row of a prompt, or of a part of one, none.
-        outputsFrom: tokens.length === pending.length ? tokens.length - 1 : tokens.length,
-      })),
+    const { all: rows, outputs } = this.#steps.plan.capacity;
+    const { speculation, reply } = this.#options;
+    if (speculation) speculate(this.#scheduler.running, this.#pace);
+    const { shares, admitted } = this.#scheduler.plan({
+      rows,
+      outputs,
+      promptRows: (others) => this.#pace.promptRows(others),
+    });
+    for (const sequence of admitted) {
+      reply({ type: "begun", id: sequence.id });
+      this.#options.counters.add("restoredTokens", sequence.restoredTokens);
+    }
+    if (shares.length === 0) this.#refuseFirst();
+    else this.#compute(shares);
+    this.#count();
+  }
+
+  /** Nothing could run, and nobody is there who could make room. */
+  #refuseFirst(): void {
+    const [sequence] = this.#scheduler.running;
+    if (!sequence) return;
+    this.#fail(
+      sequence,
+      new HearthError("out_of_memory", `The KV cache has no room for ${sequence.tokens.length} tokens.`, {
+        hint: "Give it more room (--cache-tokens), or send a shorter prompt.",
+      }),
     );
+  }
+
+  #compute(shares: readonly Share<Generation>[]): void {
+    const started = performance.now();
+    this.#steps.run(
+      shares.flatMap(({ sequence: { computed, held, adapters }, tokens, outputs }) =>
+        held
+          ? [
+              {
+                tokens,
+                position: computed,
+                table: this.#steps.tableOf(held),
+                adapters,
+                outputsFrom: tokens.length - outputs,
+              },
+            ]
+          : [],
+      ),
+    );
+    const rows = shares.reduce((sum, { tokens }) => sum + tokens.length, 0);
+    this.#pace.record(rows, performance.now() - started);
     this.#measured++;
+    this.#options.counters.add("steps", 1);
+    this.#options.counters.add("stepTokens", rows);
     let output = 0;
-    for (const { sequence, tokens } of shares) {
-      sequence.computed += tokens.length;
-      sequence.pending = sequence.pending.slice(tokens.length);
-      if (sequence.pending.length === 0) this.#choose(sequence, output++);
+    for (const share of shares) {
+      this.#absorb(share, output);
+      output += share.outputs;
     }
   }
 
-  #choose(sequence: Sequence, output: number): void {
-    const { reply } = this.#options;
-    const { id, sampler, mask, ignoreEos, most } = sequence;
+  /** What the step has brought for one sequence: the rows of its outputs begin at `output`. */
+  #absorb(share: Share<Generation>, output: number): void {
+    const { sequence, tokens, outputs } = share;
+    const guesses = tokens.slice(tokens.length - outputs + 1);
+    this.#scheduler.advance(share, tokens.length - Math.max(0, outputs - 1));
+    if (outputs > 0) {
+      if (chosenOf(sequence) === 0) this.#prompted(sequence);
+      let right = 0;
+      while (this.#choose(sequence, output + right) && guesses[right] === sequence.tokens.at(-1)) {
+        right++;
+        sequence.computed++;
+      }
+      this.#learn(sequence, guesses.length, right);
+    }
+    this.#scheduler.settle(sequence);
+  }
+
+  #learn({ trust, draftKind }: Generation, guessed: number, right: number): void {
+    trust.learn(draftKind, guessed, right);
+    this.#options.counters.add("draftedTokens", guessed);
+    this.#options.counters.add("acceptedTokens", right);
+  }
+
+  #prompted({ id, cachedTokens }: Generation): void {
+    this.#options.counters.add("cachedTokens", cachedTokens);
+    this.#options.reply({ type: "prompted", id, cachedTokens });
+  }
+
+  /** Chooses a token by a row of results. False: the sequence has come to its end. */
+  #choose(sequence: Generation, output: number): boolean {
+    const { id, sampler, mask, ignoreEos, most, lookup } = sequence;
     try {
-      const choice = sampler.sample(this.#steps.row(output), mask && this.#allowed(mask));
+      const choice = most > 0 ? sampler.sample(this.#steps.row(output), mask && this.#allowed(mask)) : undefined;
+      if (!choice || (this.#tokens.endTokens.has(choice.token) && (!ignoreEos || mask))) {
+        this.#end(sequence, choice !== undefined);
+        return false;
+      }
       const { token } = choice;
-      if (this.#tokens.endTokens.has(token) && (!ignoreEos || mask)) return this.#end(sequence, true);
       sampler.accept(token);
       mask?.accept(token);
-      sequence.chosen++;
-      sequence.pending = [token];
-      reply({ type: "token", id, choice });
-      if (sequence.chosen >= most) this.#end(sequence, false);
+      lookup?.push(token);
+      sequence.tokens.push(token);
+      this.#options.counters.add("generatedTokens", 1);
+      this.#options.reply({ type: "token", id, choice });
+      if (chosenOf(sequence) < most) return true;
+      this.#end(sequence, false);
     } catch (error) {
-      this.#forget(sequence);
-      reply({ type: "error", id, error: serializeError(error) });
+      this.#fail(sequence, error);
     }
+    return false;
   }
 
   #allowed(mask: GrammarMask): Uint32Array {
@@ -174,13 +314,30 @@ export class Leader {
     return this.#mask;
   }
 
-  #end(sequence: Sequence, ended: boolean): void {
-    this.#forget(sequence);
-    this.#options.reply({ type: "end", id: sequence.id, ended, computed: sequence.computed });
+  #end(sequence: Generation, ended: boolean): void {
+    this.#scheduler.remove(sequence);
+    this.#options.reply({ type: "end", id: sequence.id, ended });
+    this.#count();
   }
 
-  #forget(sequence: Sequence): void {
-    this.#sequences.splice(this.#sequences.indexOf(sequence), 1);
+  #fail(sequence: Generation, error: unknown): void {
+    this.#scheduler.remove(sequence);
+    this.#options.reply({ type: "error", id: sequence.id, error: serializeError(error) });
+  }
+
+  #count(): void {
+    const { counters } = this.#options;
+    const { cache, plan, storeBytes } = this.#steps;
+    const { running, waiting, preemptions } = this.#scheduler;
+    counters.set("running", running.length);
+    counters.set("waiting", waiting);
+    counters.set("preemptions", preemptions);
+    counters.set("blocks", plan.cacheGroups[0]?.blocks ?? 0);
+    counters.set("usedBlocks", cache.used);
+    counters.set("cachedBlocks", cache.cached);
+    counters.set("diskBytes", storeBytes);
+    const bytes = plan.cacheGroups.map(({ blockBytes }, group) => blockBytes * cache.touched(group));
+    counters.set("cacheBytes", bytes.reduce((sum, one) => sum + one, 0));
   }
 
   #profile(id: number): void {

@@ -1,6 +1,7 @@
 /** Brings the tensors of a file into memory, in pieces that the workers take in turn. */
 import type { GgmlTypeName } from "../../../formats/gguf/ggml.ts";
 import { ggmlType, tensorBytes } from "../../../formats/gguf/ggml.ts";
+import type { StoreSetup } from "../cache/store.ts";
 import type { Plan } from "../graph/plan.ts";
 import { encodeModule } from "../kernels/wasm/module.ts";
 import { canPack, packKernel, packName, packTable } from "../kernels/wasm/pack.ts";
@@ -74,6 +75,12 @@ export interface LoadSetup {
   readonly pieces: readonly LoadPiece[];
   /** The kernels that pack them. */
   readonly packing: WebAssembly.Module;
+  /** See `Counters`. */
+  readonly counters: SharedArrayBuffer;
+  /** Whether tokens are guessed ahead. */
+  readonly speculation: boolean;
+  /** Where the leader keeps blocks outside memory. */
+  readonly store?: StoreSetup | undefined;
   readonly index: number;
   readonly workers: number;
 }

@@ -2,6 +2,7 @@
 import { openSync, readSync } from "node:fs";
 import { parentPort } from "node:worker_threads";
 import { HearthError } from "../../../error.ts";
+import { openBlockStore } from "../cache/disk/open.ts";
 import type { ReadFile } from "./load.ts";
 import type { FileSource } from "./protocol.ts";
 import type { WorkerPlatform } from "./run.ts";
@@ -19,6 +20,7 @@ function open(file: FileSource): WorkerPlatform {
   return {
     read: createReader(openSync(file.path, "r"), file.path),
     turn: () => new Promise((resolve) => setImmediate(resolve)),
+    openStore: (setup, onNotice) => openBlockStore({ ...setup, onNotice }),
   };
 }
 

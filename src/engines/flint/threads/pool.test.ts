@@ -4,6 +4,8 @@ import { HearthError, serializeError } from "../../../error.ts";
 import type { FlintThreads, StartedThreads, Thread } from "./pool.ts";
 import { startThreads } from "./pool.ts";
 import type { ComputeMessage, Reply } from "./protocol.ts";
+import type { Scores } from "./scoring.ts";
+import { createScoring } from "./scoring.ts";
 
 /** A thread that says what the test has it say. */
 interface FakeThread extends Thread {
@@ -77,15 +79,21 @@ describe("starting threads", () => {
 });
 
 describe("asking the leader", () => {
+  const score = { type: "score", tokens: [1, 2, 3], from: 1, top: 0, priority: "interactive" } as const;
+
+  function scoresOf(logprob: number): Scores {
+    return { ...createScoring({ ...score, from: 2 }).scores, logprobs: Float64Array.of(logprob) };
+  }
+
   it("gives each question its own answer", async () => {
     const { leader, pool } = await ready();
-    const answers = [1, 2].map((from) => pool.ask({ type: "score", tokens: [1, 2, 3], from }, "logprobs"));
+    const answers = [1, 2].map((from) => pool.ask({ ...score, from }, "scores"));
     const asked = leader.posted.filter((message) => (message as { type?: string }).type === "score") as {
       id: number;
     }[];
-    leader.say({ type: "logprobs", id: asked[1]?.id ?? 0, logprobs: Float32Array.of(2) });
-    leader.say({ type: "logprobs", id: asked[0]?.id ?? 0, logprobs: Float32Array.of(1) });
-    expect((await Promise.all(answers)).map(({ logprobs }) => logprobs[0])).toEqual([1, 2]);
+    leader.say({ type: "scores", id: asked[1]?.id ?? 0, scores: scoresOf(2) });
+    leader.say({ type: "scores", id: asked[0]?.id ?? 0, scores: scoresOf(1) });
+    expect((await Promise.all(answers)).map(({ scores }) => scores.logprobs[0])).toEqual([1, 2]);
   });
 
   it("passes on its errors, and gives up with its caller", async () => {
@@ -102,13 +110,13 @@ describe("asking the leader", () => {
   it("waits until what was cancelled is let go of", async () => {
     const { leader, pool } = await ready();
     const call = pool.open(() => {});
-    call.send({ type: "score", tokens: [1, 2], from: 1 });
+    call.send(score);
     let closed = false;
     const closing = call.close().then(() => (closed = true));
     await Promise.resolve();
     expect(leader.posted.at(-1)).toEqual({ type: "cancel", id: 1 });
     expect(closed).toBe(false);
-    leader.say({ type: "end", id: 1, ended: false, computed: 0 });
+    leader.say({ type: "end", id: 1, ended: false });
     await closing;
   });
 });

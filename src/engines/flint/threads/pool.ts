@@ -49,9 +49,12 @@ export interface ThreadsOptions {
   readonly start: StartThread;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((bytes: number) => void) | undefined;
+  readonly onNotice?: ((text: string) => void) | undefined;
 }
 
 const progressMs = 100;
+/** Time for the leader to come to its end. */
+const farewellMs = 1500;
 
 /** Threads that have no model yet. */
 export interface StartedThreads {
@@ -63,7 +66,7 @@ export interface StartedThreads {
 }
 
 /** Starts workers, so that they are up when it is known what to load. */
-export function startThreads({ workers, file, start, signal, onProgress }: ThreadsOptions): StartedThreads {
+export function startThreads({ workers, file, start, signal, onProgress, onNotice }: ThreadsOptions): StartedThreads {
   const threads = Array.from({ length: workers }, (_, index) => start(index));
   const all = Promise.all(threads.map(loaded));
   // A failure is seen when `ready` waits.
@@ -101,7 +104,7 @@ export function startThreads({ workers, file, start, signal, onProgress }: Threa
         throw error;
       }
       rest();
-      return createCalls(threads);
+      return createCalls(threads, onNotice);
     },
     end,
   };
@@ -117,7 +120,7 @@ function loaded(thread: Thread): Promise<void> {
   return promise;
 }
 
-function createCalls(threads: readonly Thread[]): FlintThreads {
+function createCalls(threads: readonly Thread[], onNotice: ThreadsOptions["onNotice"]): FlintThreads {
   const leader = threads[0];
   if (!leader) throw new RangeError("at least one thread is needed");
   const calls = new Map<number, (reply: CallReply) => void>();
@@ -128,7 +131,10 @@ function createCalls(threads: readonly Thread[]): FlintThreads {
     failed ??= error;
     for (const take of calls.values()) take({ type: "error", error });
   };
+  const stopped = createDeferred<void>();
   leader.onMessage((reply) => {
+    if (reply.type === "stopped") stopped.resolve();
+    if (reply.type === "notice") onNotice?.(reply.text);
     if (!("id" in reply)) return;
     calls.get(reply.id)?.(reply.type === "error" ? { ...reply, error: deserializeError(reply.error) } : reply);
   });
@@ -145,7 +151,7 @@ function createCalls(threads: readonly Thread[]): FlintThreads {
     const over = createDeferred<void>();
     let state: "new" | "running" | "over" = "new";
     calls.set(id, (reply) => {
-      if (reply.type !== "token" && reply.type !== "begun") {
+      if (reply.type !== "token" && reply.type !== "begun" && reply.type !== "prompted") {
         state = "over";
         over.resolve();
       }
@@ -172,6 +178,7 @@ function createCalls(threads: readonly Thread[]): FlintThreads {
     async dispose() {
       failAll(new HearthError("engine_failed", "The model was unloaded."));
       leader.post({ type: "stop" } satisfies Command);
+      await Promise.race([stopped.promise, died.promise, new Promise((resolve) => setTimeout(resolve, farewellMs))]);
       await Promise.all(threads.map((thread) => thread.end()));
     },
   };

@@ -1,8 +1,11 @@
 /** What the engine's thread for requests and the leader of the compute workers say to each other. */
 import type { SerializedError } from "../../../error.ts";
+import type { Priority } from "../../../spec/engine.ts";
 import type { OutputFormat, Sampling } from "../../../spec/sampling.ts";
 import type { VocabularyData } from "../tokenizer/vocabulary.ts";
 import type { LoadSetup } from "./load.ts";
+import type { Scores } from "./scoring.ts";
+import type { ScoreOptions } from "./texts.ts";
 
 /** How a worker gets the bytes of the model: a path, or in a browser the file itself. */
 export type FileSource = { readonly path: string } | { readonly blob: Blob };
@@ -28,9 +31,9 @@ export interface ComputeMessage {
 export interface GenerateCommand {
   readonly type: "generate";
   readonly id: number;
-  /** Place in the cache, and how many tokens at its start are the prompt's already. */
-  readonly slot: number;
-  readonly keep: number;
+  /** Cache blocks are shared by sequences with one root: of one tenant, with the same adapters. */
+  readonly root: string;
+  readonly priority: Priority;
   readonly prompt: readonly number[];
   readonly sampling: Sampling;
   readonly most: number;
@@ -48,13 +51,11 @@ export interface EncodeCommand {
   readonly texts: readonly (readonly number[])[];
 }
 
-/** Logits of every row of a text, for measuring. */
-export interface ScoreCommand {
+/** How likely a text is. */
+export interface ScoreCommand extends ScoreOptions {
   readonly type: "score";
   readonly id: number;
-  readonly tokens: readonly number[];
-  /** First row whose next token is scored. */
-  readonly from: number;
+  readonly priority: Priority;
 }
 
 export type Command =
@@ -74,13 +75,19 @@ export interface TokenChoice {
 export type Reply =
   | { readonly type: "loaded" }
   | { readonly type: "load-failed"; readonly error: SerializedError }
-  /** A generation was accepted: its format and its options are such that it can run. */
+  /** One line for the person at the terminal. */
+  | { readonly type: "notice"; readonly text: string }
+  /** All work is done that a `stop` lets be done. */
+  | { readonly type: "stopped" }
+  /** A generation has its place among those that run. */
   | { readonly type: "begun"; readonly id: number }
+  /** Its prompt is computed, or was in the cache. */
+  | { readonly type: "prompted"; readonly id: number; readonly cachedTokens: number }
   | { readonly type: "token"; readonly id: number; readonly choice: TokenChoice }
-  /** `ended`: the model's end token came; else the most tokens or the context. `computed`: tokens in the cache. */
-  | { readonly type: "end"; readonly id: number; readonly ended: boolean; readonly computed: number }
+  /** `ended`: the model's end token came; else the most tokens or the context. */
+  | { readonly type: "end"; readonly id: number; readonly ended: boolean }
   | { readonly type: "vectors"; readonly id: number; readonly vectors: readonly Float32Array[] }
-  | { readonly type: "logprobs"; readonly id: number; readonly logprobs: Float32Array }
+  | { readonly type: "scores"; readonly id: number; readonly scores: Scores }
   | { readonly type: "profile"; readonly id: number; readonly steps: number; readonly rows: readonly ProfileRow[] }
   | { readonly type: "error"; readonly id: number; readonly error: SerializedError };
 

@@ -1,6 +1,7 @@
 /** What a worker thread does, wherever it runs: it loads its share, then leads or follows. */
 import { serializeError } from "../../../error.ts";
 import { createDeferred } from "../../../util/deferred.ts";
+import type { BlockStore, StoreSetup } from "../cache/store.ts";
 import { openVocabulary } from "../tokenizer/vocabulary.ts";
 import type { ReadFile } from "./load.ts";
 import { loadShare } from "./load.ts";
@@ -20,6 +21,8 @@ export interface WorkerPlatform {
   readonly read: ReadFile;
   /** Lets the thread see new commands. */
   readonly turn: () => Promise<void>;
+  /** Absent: the platform keeps nothing outside memory. */
+  readonly openStore?: (setup: StoreSetup, onNotice: (text: string) => void) => BlockStore;
 }
 
 /**
@@ -42,13 +45,15 @@ export async function runWorker(port: WorkerPort, open: (file: FileSource) => Wo
     if (!leading || !vocabulary) work = () => compute.follow();
     else {
       const { post } = port;
-      const { turn } = platform;
+      const { turn, openStore } = platform;
+      const onNotice = (text: string): void => post({ type: "notice", text });
       const { push, run } = leading.createLead({
         setup: ready,
         compute,
         vocabulary: openVocabulary(vocabulary),
         post,
         turn,
+        store: setup.store && openStore?.(setup.store, onNotice),
       });
       inbox.take((message) => push(message as Command));
       work = run;

@@ -1,6 +1,7 @@
-/** Texts that are computed at once and forgotten: hidden states of encoders, and how likely a text is. */
+/** Texts that are computed and forgotten: hidden states of encoders, and how likely a text is. */
 import type { BlockTable } from "../cache/blocks.ts";
-import { logprobsOf } from "../sampling/logprobs.ts";
+import type { Scores, ScoringOptions, ScoringPart } from "./scoring.ts";
+import { createScoring } from "./scoring.ts";
 import type { Steps } from "./steps.ts";
 
 /**
@@ -9,42 +10,54 @@ import type { Steps } from "./steps.ts";
  */
 export function encodeText(steps: Steps, tokens: readonly number[]): Float32Array {
   const rows = steps.plan.result.kind === "hidden" ? tokens.length : 1;
-  return forgetting(steps, (table) => {
+  const table = lastTable(steps);
+  try {
     steps.run([{ tokens, position: 0, table, outputsFrom: 0, outputsTo: rows }]);
     const all = new Float32Array(rows * steps.width);
     for (let row = 0; row < rows; row++) all.set(steps.row(row), row * steps.width);
     return all;
-  });
-}
-
-/** Natural logarithm of the probability of each token from `from` on, at least 1, given all those before it. */
-export function scoreText(steps: Steps, tokens: readonly number[], from: number): Float32Array {
-  const { all, outputs } = steps.plan.capacity;
-  const result = new Float32Array(Math.max(0, tokens.length - from));
-  return forgetting(steps, (table) => {
-    for (let at = 0; at < tokens.length - 1;) {
-      const scored = at + 1 >= from;
-      const most = scored ? Math.min(all, outputs) : Math.min(all, from - 1 - at);
-      const part = tokens.slice(at, Math.min(tokens.length - 1, at + most));
-      steps.run([{ tokens: part, position: at, table, outputsFrom: scored ? 0 : part.length }]);
-      const scoredRows = scored ? part.length : 0;
-      for (let row = 0; row < scoredRows; row++) {
-        const next = at + row + 1;
-        result[next - from] = logprobsOf(steps.row(row), tokens[next] ?? 0, 0).logprob;
-      }
-      at += part.length;
-    }
-    return result;
-  });
-}
-
-/** The last table is kept for this. */
-function forgetting<T>({ tables }: Steps, work: (table: BlockTable) => T): T {
-  const table = tables.at(-1);
-  if (!table) throw new RangeError("no table");
-  try {
-    return work(table);
   } finally {
     table.truncate(0);
   }
+}
+
+export interface ScoreOptions extends ScoringOptions {
+  /** Scale of each loaded adapter; absent: those of the load. */
+  readonly adapters?: readonly number[] | undefined;
+}
+
+export interface ScoreWork extends ScoreOptions {
+  /** Most rows of the next part. Default: as many as a step has. */
+  readonly rows?: () => number;
+}
+
+/**
+ * Scores a text, one part of it in a step for each turn of the generator; between them other steps may run. Only one text
+ * at a time: it holds the last table until the generator has ended or was told to `return`.
+ */
+export function* scoreText(steps: Steps, work: ScoreWork): Generator<undefined, Scores, undefined> {
+  const { all, outputs } = steps.plan.capacity;
+  const { adapters, rows = () => all } = work;
+  const scoring = createScoring(work);
+  const table = lastTable(steps);
+  const next = (): ScoringPart | undefined =>
+    scoring.next({ rows: Math.max(1, Math.min(all, rows())), outputs });
+  try {
+    for (let part = next(); part; part = next()) {
+      const { tokens, position } = part;
+      steps.run([{ tokens, position, table, adapters, outputsFrom: tokens.length - part.outputs }]);
+      scoring.take(part, (output) => steps.row(output));
+      yield;
+    }
+    return scoring.scores;
+  } finally {
+    table.truncate(0);
+  }
+}
+
+/** It is kept for this. */
+function lastTable({ tables }: Steps): BlockTable {
+  const table = tables.at(-1);
+  if (!table) throw new RangeError("no table");
+  return table;
 }

@@ -1,19 +1,16 @@
 /** What the parts of attention share: the shape, the function's variables, and loops over the queries. */
+import type { KeyShape, ValueShape } from "../../cache/layout.ts";
+import { blockTokens, groupWidth } from "../../cache/layout.ts";
 import type { Code, Local, Scope } from "./code.ts";
 import { sequence, when } from "./code.ts";
 import type { Constants } from "./constants.ts";
 import { constantsOf } from "./constants.ts";
 import { i32 } from "./instructions.ts";
 import { advance, repeat } from "./lanes.ts";
-import { blockTokens } from "./store.ts";
 
-export interface AttendShape {
-  /** Query heads of a row, and key heads; a key head serves heads / keyHeads queries. */
+export interface AttendShape extends KeyShape, ValueShape {
+  /** Query heads of a row; a key head serves heads / keyHeads of them. */
   readonly heads: number;
-  readonly keyHeads: number;
-  /** Multiples of 4. */
-  readonly headWidth: number;
-  readonly valueWidth: number;
   readonly scale: number;
   /** Scores become cap · tanh(score / cap). */
   readonly softCap?: number;
@@ -24,8 +21,9 @@ export const tileQueries = 4;
 
 /** What is kept of a query; byte offsets. */
 export interface QueryRecord {
-  /** headWidth floats, scaled. */
+  /** headWidth floats, scaled; where keys are codes, as many int16, and for each group a float that they are worth. */
   readonly query: number;
+  readonly queryScales: number;
   /** The block's 32 scores, then weights. */
   readonly scores: number;
   /** Weighted values so far, valueWidth floats. */
@@ -35,26 +33,35 @@ export interface QueryRecord {
   /** Largest score so far, and what this block makes of earlier weights. */
   readonly largest: number;
   readonly factor: number;
+  /** Where values are codes: the block's 32 weights for a group of dimensions, int16, and what they are worth. */
+  readonly codes: number;
+  readonly codeScale: number;
   /** 32 bytes for intermediate results. */
   readonly scratch: number;
   readonly bytes: number;
 }
 
-export function queryRecord({ headWidth, valueWidth }: AttendShape): QueryRecord {
-  const scores = headWidth * 4;
+export function queryRecord({ headWidth, valueWidth, keyType, valueType }: AttendShape): QueryRecord {
+  const queryScales = headWidth * 2;
+  const coded = Math.ceil((queryScales + Math.ceil(headWidth / groupWidth) * 4) / 16) * 16;
+  const codes = keyType === "f16" ? headWidth * 4 : coded;
+  const scores = codes + (valueType === "f16" ? 0 : blockTokens * 2);
   const output = scores + blockTokens * 4;
   const sums = output + valueWidth * 4;
   const scratch = sums + 32;
   const largest = scratch + 32;
   return {
     query: 0,
+    queryScales,
+    codes,
     scores,
     output,
     sums,
     scratch,
     largest,
     factor: largest + 4,
-    bytes: Math.ceil((largest + 8) / 64) * 64,
+    codeScale: largest + 8,
+    bytes: Math.ceil((largest + 12) / 64) * 64,
   };
 }
 

@@ -1,4 +1,6 @@
 /** Scores of one block: every query times 32 keys. */
+import { blockTokens } from "../../cache/layout.ts";
+import { scoreCodes } from "./attention-key-codes.ts";
 import type { AttendEmitter } from "./attention-queries.ts";
 import { forTiles, pairsOf } from "./attention-queries.ts";
 import type { Code, Local } from "./code.ts";
@@ -6,19 +8,18 @@ import { loopWhile, sequence } from "./code.ts";
 import { widenHalf } from "./half.ts";
 import { f32x4, i32, v128 } from "./instructions.ts";
 import { advance, at, halves, lessOne, moveTo, pairBytes, pairFloats } from "./lanes.ts";
-import { blockTokens } from "./store.ts";
 
 export function writeScores(emitter: AttendEmitter): Code {
   return forTiles(emitter, (queries) => {
     const pairs = Math.min(pairsOf(queries), blockTokens / pairFloats);
     const passes = blockTokens / pairFloats / pairs;
-    return sequence(
-      ...Array.from({ length: passes }, (_, pass) => scoreTile(emitter, { queries, pairs, skip: pass * pairs })),
-    );
+    const tiles = Array.from({ length: passes }, (_, pass): ScoreTile => ({ queries, pairs, skip: pass * pairs }));
+    if (emitter.shape.keyType === "q8_0") return scoreCodes(emitter, tiles);
+    return sequence(...tiles.map((tile) => scoreTile(emitter, tile)));
   });
 }
 
-interface Tile {
+export interface ScoreTile {
   readonly queries: number;
   /** Tokens: pairs of vectors, and those before them. */
   readonly pairs: number;
@@ -28,7 +29,7 @@ interface Tile {
 /** Dimensions of a round. */
 const unrolled = 4;
 
-function scoreTile({ shape, record, scope, constants, at: pointer, blockKeys }: AttendEmitter, tile: Tile): Code {
+function scoreTile({ shape, record, scope, constants, at: pointer, blockKeys }: AttendEmitter, tile: ScoreTile): Code {
   const { queries, pairs, skip } = tile;
   const [keys, query, count, place] = scope.locals("i32", 4) as [Local, Local, Local, Local];
   const sums = Array.from({ length: queries }, () => Array.from({ length: pairs }, () => scope.locals("v128", 2)));

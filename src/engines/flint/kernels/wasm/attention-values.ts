@@ -1,6 +1,7 @@
 /** Adds the weighted values of one block to the output of every query. */
 import type { AttendEmitter } from "./attention-queries.ts";
 import { forTiles, pairsOf } from "./attention-queries.ts";
+import { addCodes } from "./attention-value-codes.ts";
 import type { Code, Local } from "./code.ts";
 import { loopWhile, sequence } from "./code.ts";
 import { widenHalf } from "./half.ts";
@@ -11,6 +12,10 @@ import { advance, at, lessOne, moveTo, repeat } from "./lanes.ts";
 const unrolled = 4;
 
 export function addValues(emitter: AttendEmitter): Code {
+  return emitter.shape.valueType === "q8_0" ? addCodes(emitter) : addHalves(emitter);
+}
+
+function addHalves(emitter: AttendEmitter): Code {
   const { shape, scope } = emitter;
   const [values, output, count] = scope.locals("i32", 3) as [Local, Local, Local];
   return forTiles(emitter, (queries) => {

@@ -1,4 +1,5 @@
 /** From the scores of one block to weights: cap, mask, running maximum, exp and running sum. */
+import { blockTokens } from "../../cache/layout.ts";
 import type { AttendEmitter } from "./attention-queries.ts";
 import { forQueries } from "./attention-queries.ts";
 import type { Code, Local } from "./code.ts";
@@ -7,7 +8,6 @@ import { exp, expWeight } from "./exp.ts";
 import { f32, f32x4, i32, i32x4, select, v128 } from "./instructions.ts";
 import { advance, at, combinePairs, halves, pairBytes, pairFloats, repeat } from "./lanes.ts";
 import { tanh } from "./saturating.ts";
-import { blockTokens } from "./store.ts";
 
 const pairs = blockTokens / pairFloats;
 

@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
+import { blockTokens, cacheTypes, keyBlockBytes, valueBlockBytes } from "../../cache/layout.ts";
+import { writeHead } from "./__fixtures__/cache.ts";
 import { compilations, instantiate, largestError, randomNumbers } from "./__fixtures__/instance.ts";
 import type { Kernels } from "./__fixtures__/instance.ts";
 import type { AttendShape } from "./attention-queries.ts";
 import { attend, attendName, attendScratchBytes } from "./attention.ts";
 import type { FunctionCode } from "./code.ts";
-import { blockTokens, keyBlockBytes } from "./store.ts";
 
 interface Range {
   readonly rows: number;
@@ -18,12 +19,12 @@ const garbage = 60_000;
 
 /** A cache of one layer whose blocks stand in another order than their tokens; slots without a token hold garbage. */
 function createCache(kernels: Kernels, shape: AttendShape, length: number) {
-  const { keyHeads, headWidth, valueWidth } = shape;
+  const { keyHeads, headWidth, valueWidth, keyType, valueType } = shape;
   const blocks = Math.ceil(length / blockTokens) + 1;
-  const bytes = { k: keyBlockBytes(keyHeads, headWidth), v: keyBlockBytes(keyHeads, valueWidth) };
-  const [keys, values] = [kernels.place(bytes.k * blocks), kernels.place(bytes.v * blocks)];
-  kernels.halves.fill(garbage, keys / 2, (keys + bytes.k * blocks) / 2);
-  kernels.halves.fill(garbage, values / 2, (values + bytes.v * blocks) / 2);
+  const bytes = { keys: keyBlockBytes(shape), values: valueBlockBytes(shape) };
+  const [keys, values] = [kernels.place(bytes.keys * blocks), kernels.place(bytes.values * blocks)];
+  kernels.halves.fill(garbage, keys / 2, (keys + bytes.keys * blocks) / 2);
+  kernels.halves.fill(garbage, values / 2, (values + bytes.values * blocks) / 2);
   const ids = Array.from({ length: blocks }, (_, index) => (index * 3 + 1) % blocks);
   if (new Set(ids).size < blocks) ids.forEach((_, index) => (ids[index] = blocks - 1 - index));
   const table = kernels.place(blocks * 4);
@@ -34,17 +35,13 @@ function createCache(kernels: Kernels, shape: AttendShape, length: number) {
     const id = ids[Math.floor(t / blockTokens)] ?? 0;
     const slot = t % blockTokens;
     for (let h = 0; h < keyHeads; h++) {
-      for (let d = 0; d < headWidth; d++) {
-        const index = (t * keyHeads + h) * headWidth + d;
-        const place = (keys + bytes.k * id) / 2 + (h * headWidth + d) * blockTokens + slot;
-        kernels.halves[place] = k[index] ?? 0;
-        k[index] = kernels.halves[place];
-      }
-      for (let d = 0; d < valueWidth; d++) {
-        const index = (t * keyHeads + h) * valueWidth + d;
-        const place = (values + bytes.v * id) / 2 + (h * blockTokens + slot) * valueWidth + d;
-        kernels.halves[place] = v[index] ?? 0;
-        v[index] = kernels.halves[place];
+      for (const [kind, width, type, start, numbers] of [
+        ["keys", headWidth, keyType, keys, k],
+        ["values", valueWidth, valueType, values, v],
+      ] as const) {
+        const head = numbers.subarray((t * keyHeads + h) * width, (t * keyHeads + h + 1) * width);
+        const address = start + bytes[kind] * id + (bytes[kind] / keyHeads) * h;
+        head.set(writeHead(kernels, { kind, type, width, address, slot }, head));
       }
     }
   }
@@ -116,8 +113,8 @@ function checkAttention(
       out + keyHead * group * valueWidth * 4,
       range.rows,
       group,
-      cache.keys + keyHead * keyBlockBytes(1, headWidth),
-      cache.values + keyHead * keyBlockBytes(1, valueWidth),
+      cache.keys + (keyHead * keyBlockBytes(shape)) / keyHeads,
+      cache.values + (keyHead * valueBlockBytes(shape)) / keyHeads,
       cache.table,
       range.first,
       range.end,
@@ -127,10 +124,22 @@ function checkAttention(
     );
   }
   const actual = kernels.read(out, range.rows * heads * valueWidth);
-  expect(largestError(actual, reference(q, cache, shape, range), 1)).toBeLessThan(2e-6);
+  const coded = shape.keyType === "q8_0" || shape.valueType === "q8_0";
+  expect(largestError(actual, reference(q, cache, shape, range), 1)).toBeLessThan(coded ? codedTolerance : 2e-6);
 }
 
-const small: AttendShape = { heads: 2, keyHeads: 1, headWidth: 32, valueWidth: 32, scale: 0.2 };
+/** Beside codes of 8 bits queries and weights are rounded to 16. */
+const codedTolerance = 1e-4;
+
+const small: AttendShape = {
+  heads: 2,
+  keyHeads: 1,
+  headWidth: 32,
+  valueWidth: 32,
+  keyType: "f16",
+  valueType: "f16",
+  scale: 0.2,
+};
 
 describe.each(compilations)("attention as $name", ({ merge }) => {
   it.each([1, 2, 3, 4, 5, 6, 7, 8])("serves %i heads that share a key head", (group) => {
@@ -182,5 +191,54 @@ describe.each(compilations)("attention as $name", ({ merge }) => {
   it("gives zeros to a row that sees nothing", () => {
     checkAttention(small, { rows: 1, first: 40, end: 40, step: 1, length: 50 }, { merge });
     checkAttention(small, { rows: 2, first: 0, end: 0, step: 1, length: 50 }, { merge });
+  });
+});
+
+const coded = compilations.flatMap(({ name, merge }) =>
+  cacheTypes.flatMap((keyType) =>
+    cacheTypes.flatMap((valueType) =>
+      keyType === "f16" && valueType === "f16" ? [] : { name, merge, keyType, valueType },
+    ),
+  ),
+);
+
+describe.each(coded)("keys in $keyType and values in $valueType as $name", ({ merge, keyType, valueType }) => {
+  const shape: AttendShape = { ...small, keyType, valueType };
+
+  it.each([1, 2, 3, 4, 5, 8])("serve %i heads that share a key head", (group) => {
+    const range = { rows: 1, first: 0, end: 75, step: 0, length: 75 };
+    checkAttention({ ...shape, heads: 2 * group, keyHeads: 2, headWidth: 64, valueWidth: 64 }, range, { merge });
+  });
+
+  it.each([4, 9, 40])("are seen by each of %i rows up to its own token, or within a window", (rows) => {
+    checkAttention(shape, { rows, first: -1000, end: 61, step: 1, length: 60 + rows }, { merge });
+    checkAttention(shape, { rows, first: 40, end: 61, step: 1, length: 60 + rows }, { merge });
+    checkAttention(shape, { rows, first: -8, end: 9, step: 1, length: rows }, { merge });
+  });
+
+  it.each([
+    { headWidth: 80, valueWidth: 80 },
+    { headWidth: 96, valueWidth: 96 },
+    { headWidth: 128, valueWidth: 128 },
+    { headWidth: 192, valueWidth: 128 },
+    { headWidth: 60, valueWidth: 52 },
+    { headWidth: 20, valueWidth: 12 },
+    { headWidth: 4, valueWidth: 4 },
+  ])("have heads of $headWidth and $valueWidth", (widths) => {
+    const wide = { ...shape, ...widths, heads: 7, scale: 1 / Math.sqrt(widths.headWidth) };
+    checkAttention(wide, { rows: 2, first: 0, end: 69, step: 1, length: 70 }, { merge });
+  });
+
+  it("have their scores capped", () => {
+    const range = { rows: 3, first: 0, end: 68, step: 1, length: 70 };
+    checkAttention({ ...shape, softCap: 5 }, range, { merge, spread: 3 });
+  });
+
+  it("bear scores so far apart that one token takes it all", () => {
+    checkAttention(shape, { rows: 3, first: 0, end: 68, step: 1, length: 70 }, { merge, spread: 2000 });
+  });
+
+  it("give zeros to a row that sees nothing", () => {
+    checkAttention(shape, { rows: 2, first: 0, end: 0, step: 1, length: 50 }, { merge });
   });
 });

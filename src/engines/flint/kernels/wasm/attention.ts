@@ -3,9 +3,12 @@
  * softmax: arXiv 1805.02867, 2205.14135). Several queries that read the same keys share the work of loading them: the
  * heads of a group (GQA), and neighbouring rows of a sequence.
  *
- * Keys and values come out of the cache 2^112 times too small (see `half.ts`). For keys that is put right in the
- * queries. The weights are 2^96 times too large, so that their sum cannot overflow, and the rest is put right at the end.
+ * Keys and values, or the scales of their codes, come out of the cache 2^112 times too small (see `half.ts`). For keys
+ * that is put right in the queries. The weights are 2^96 times too large, so that their sum cannot overflow, and the
+ * rest is put right at the end.
  */
+import { blockTokens, keyBlockBytes, valueBlockBytes } from "../../cache/layout.ts";
+import { codeQuery } from "./attention-key-codes.ts";
 import type { AttendEmitter, AttendShape } from "./attention-queries.ts";
 import { createEmitter, forHeads, queryRecord } from "./attention-queries.ts";
 import { writeScores } from "./attention-scores.ts";
@@ -16,13 +19,14 @@ import { func, loopWhile, sequence, when } from "./code.ts";
 import { halfScale } from "./half.ts";
 import { f32, f32x4, fillMemory, i32, select, v128 } from "./instructions.ts";
 import { acrossLanes, advance } from "./lanes.ts";
-import { blockTokens, keyBlockBytes } from "./store.ts";
 import { touch } from "./touch.ts";
 
 export type { AttendShape } from "./attention-queries.ts";
 
-export function attendName({ heads, keyHeads, headWidth, valueWidth, scale, softCap }: AttendShape): string {
-  return `attend-${heads}x${headWidth}-${keyHeads}x${valueWidth}-${scale}${softCap ? `-cap-${softCap}` : ""}`;
+export function attendName(shape: AttendShape): string {
+  const { heads, keyHeads, headWidth, valueWidth, keyType, valueType, scale, softCap } = shape;
+  const cap = softCap ? `-cap-${softCap}` : "";
+  return `attend-${heads}x${headWidth}-${keyType}-${keyHeads}x${valueWidth}-${valueType}-${scale}${cap}`;
 }
 
 /** Bytes of scratch that so many queries (rows · heads of one call) need. */
@@ -36,8 +40,8 @@ export function attendScratchBytes(shape: AttendShape, queries: number): number 
  *   heads · valueWidth floats; q is rotated, out is not q;
  * - rows, heads: consecutive rows of one sequence, and neighbouring heads in each that share a key head; the work is
  *   shared best if rows · heads is a multiple of 4;
- * - keys, values: address of the key head in block 0 of the layer; blocks follow each other at `keyBlockBytes` of
- *   headWidth and of valueWidth;
+ * - keys, values: address of the key head in block 0 of the layer; blocks follow each other at `keyBlockBytes` and
+ *   `valueBlockBytes`;
  * - table: address of the sequence's blocks, int32 numbers;
  * - first, end: row 0 sees the tokens first <= token < end; each further row a range that is moved by `step` (0 or 1);
  * - length: tokens of the sequence; ranges are cut to 0 and this;
@@ -54,24 +58,27 @@ export function attend(shape: AttendShape): FunctionCode {
 
 /** Scales the queries, and begins with no weight. */
 function prepareQueries(emitter: AttendEmitter): Code {
-  const { shape, record, scope, params, queries, at } = emitter;
+  const { shape, record, params, queries, at } = emitter;
+  const { heads, headWidth, keyType } = shape;
+  const rest = record.bytes - record.output;
+  const one = sequence(
+    keyType === "q8_0" ? codeQuery(emitter) : scaleQuery(emitter),
+    fillMemory(i32.add(at.get, i32.const(record.output)), i32.const(0), i32.const(rest)),
+    f32.store(at.get, f32.const(lowestScore), record.largest),
+  );
+  return sequence(
+    queries.set(i32.mul(params.rows.get, params.heads.get)),
+    forHeads(emitter, { pointer: params.q, head: headWidth * 4, row: heads * headWidth * 4 }, one),
+  );
+}
+
+function scaleQuery({ shape, record, scope, params, at }: AttendEmitter): Code {
   const factor = scope.local("v128");
   const scale = (shape.scale * halfScale) / (shape.softCap ?? 1);
   const scaled = Array.from({ length: shape.headWidth / 4 }, (_, index) =>
     v128.store(at.get, f32x4.mul(v128.load(params.q.get, index * 16), factor.get), record.query + index * 16),
   );
-  const rest = record.bytes - record.output;
-  const one = sequence(
-    ...scaled,
-    fillMemory(i32.add(at.get, i32.const(record.output)), i32.const(0), i32.const(rest)),
-    f32.store(at.get, f32.const(lowestScore), record.largest),
-  );
-  const { heads, headWidth } = shape;
-  return sequence(
-    factor.set(f32x4.splat(f32.const(scale))),
-    queries.set(i32.mul(params.rows.get, params.heads.get)),
-    forHeads(emitter, { pointer: params.q, head: headWidth * 4, row: heads * headWidth * 4 }, one),
-  );
+  return sequence(factor.set(f32x4.splat(f32.const(scale))), ...scaled);
 }
 
 /** Where the running maximum begins: not infinity, whose differences are not numbers. */
@@ -88,12 +95,10 @@ function forBlocks(emitter: AttendEmitter): Code {
   const movedBy = i32.mul(step.get, last.get);
   const block = sequence(
     id.set(i32.load(i32.add(table.get, i32.shl(i32.shrU(start.get, i32.const(5)), i32.const(2))))),
-    blockKeys.set(i32.add(params.keys.get, i32.mul(id.get, i32.const(keyBlockBytes(shape.keyHeads, shape.headWidth))))),
-    blockValues.set(
-      i32.add(params.values.get, i32.mul(id.get, i32.const(keyBlockBytes(shape.keyHeads, shape.valueWidth)))),
-    ),
+    blockKeys.set(i32.add(params.keys.get, i32.mul(id.get, i32.const(keyBlockBytes(shape))))),
+    blockValues.set(i32.add(params.values.get, i32.mul(id.get, i32.const(valueBlockBytes(shape))))),
     tokens.set(least(i32.sub(highest.get, start.get), i32.const(blockTokens))),
-    touchBlock(emitter, blockKeys, shape.headWidth),
+    touchHead(emitter, blockKeys, keyBlockBytes({ ...shape, keyHeads: 1 })),
     writeScores(emitter),
     shape.softCap ? capScores(emitter) : [],
     when(
@@ -104,7 +109,7 @@ function forBlocks(emitter: AttendEmitter): Code {
       maskScores(emitter),
     ),
     weighScores(emitter),
-    touchBlock(emitter, blockValues, shape.valueWidth),
+    touchHead(emitter, blockValues, valueBlockBytes({ ...shape, keyHeads: 1 })),
     addValues(emitter),
     advance([start], blockTokens),
   );
@@ -117,9 +122,9 @@ function forBlocks(emitter: AttendEmitter): Code {
 }
 
 /** Long contexts come from memory, which bursts of loads use better than the arithmetic does. */
-function touchBlock({ scope, params, record }: AttendEmitter, block: Local, width: number): Code {
+function touchHead({ scope, params, record }: AttendEmitter, head: Local, bytes: number): Code {
   const sink = i32.add(params.scratch.get, i32.const(record.scratch));
-  return touch(scope, { address: block.get, bytes: keyBlockBytes(1, width), sink });
+  return touch(scope, { address: head.get, bytes, sink });
 }
 
 /** Divides by the sum of the weights. */

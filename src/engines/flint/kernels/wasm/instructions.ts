@@ -157,6 +157,7 @@ interface V128Instructions {
   readonly load32zero: Load;
   readonly load64zero: Load;
   readonly store: Store;
+  readonly store8lane: StoreLane;
   readonly store16lane: StoreLane;
   readonly store32lane: StoreLane;
   readonly store64lane: StoreLane;
@@ -189,6 +190,7 @@ export const v128: V128Instructions = {
   load32zero: load(...simd(92)),
   load64zero: load(...simd(93)),
   store: store(...simd(11)),
+  store8lane: storeLane(...simd(88)),
   store16lane: storeLane(...simd(89)),
   store32lane: storeLane(...simd(90)),
   store64lane: storeLane(...simd(91)),

@@ -1,0 +1,35 @@
+import { readGguf } from "../../../../formats/gguf/read.ts";
+import type { GgufFile } from "../../../../formats/gguf/types.ts";
+import type { LoadOptions } from "../../../../spec/engine.ts";
+import type { Hyperparameters } from "../../architectures/hyperparameters.ts";
+import { detectLevel } from "../../kernels/wasm/simd.ts";
+import { fingerprint } from "./fingerprint.ts";
+import { engineVersion, formatVersion } from "./version.ts";
+
+export interface IdentifiedLoad {
+  readonly path: string;
+  readonly header: GgufFile;
+  /** As they are computed: LongRoPE, for one, depends on the context that the model is loaded for. */
+  readonly layers: Hyperparameters["layers"];
+  readonly options: Pick<LoadOptions, "adapters" | "kvTypeK" | "kvTypeV">;
+}
+
+/**
+ * All that the keys and values of a token depend on besides the tokens before it, and besides the adapters and scales that
+ * a request chooses: blocks of one load are those of another where this text is the same. Throws where a file cannot be read.
+ */
+export async function identifyLoad({ path, header, layers, options }: IdentifiedLoad): Promise<string> {
+  const { adapters = [], kvTypeK = "f16", kvTypeV = "f16" } = options;
+  const loras: string[] = [];
+  for (const adapter of adapters) loras.push(fingerprint(adapter.path, await readGguf(adapter.path)));
+  return JSON.stringify({
+    formatVersion,
+    engineVersion,
+    model: fingerprint(path, header),
+    adapters: loras,
+    layers,
+    kvTypes: [kvTypeK, kvTypeV],
+    // Kernels of one level may still round differently on another kind of machine.
+    machine: [process.arch, detectLevel()],
+  });
+}

@@ -1,0 +1,192 @@
+/** The cache of one sequence: shared blocks of the tree, then blocks of its own that it writes. */
+import { blockTokens } from "../graph/plan.ts";
+import type { Block, PrefixCache } from "./prefix.ts";
+import { firstSeen } from "./prefix.ts";
+
+/** What the cache asks of memory, and of what lies outside it. */
+export interface BlockMemory {
+  /** Writes the place of a block into the table of a sequence, for the kernels. */
+  setTable(table: number, group: number, index: number, place: number): void;
+  copy(group: number, from: number, to: number): void;
+  /** Whether the block that follows `parent` is kept outside memory. */
+  isStored(parent: Block, tokens: readonly number[]): boolean;
+  /** Fills the places with it; false: it cannot be read. */
+  restore(parent: Block, tokens: readonly number[], places: readonly number[]): boolean;
+}
+
+export interface HeldOptions {
+  readonly cache: PrefixCache;
+  readonly memory: BlockMemory;
+  /** Number of its table. */
+  readonly table: number;
+  /** Blocks are shared by sequences with one name: of one tenant, with the same adapters. */
+  readonly root: string;
+}
+
+export class HeldBlocks {
+  readonly #cache: PrefixCache;
+  readonly #memory: BlockMemory;
+  readonly table: number;
+  readonly #root: Block;
+  readonly #path: Block[] = [];
+  /** Places of the blocks after the path, in each group. */
+  readonly #own: number[][] = [];
+  /** For each group the first block that it still holds. */
+  readonly #first: number[];
+  /** Tokens that came out of the store. */
+  restored = 0;
+
+  constructor({ cache, memory, table, root }: HeldOptions) {
+    this.#cache = cache;
+    this.#memory = memory;
+    this.table = table;
+    this.#root = cache.enterRoot(root);
+    this.#first = cache.groups.map(() => 0);
+  }
+
+  /** The block that all its shared tokens end with. */
+  get last(): Block {
+    return this.#path.at(-1) ?? this.#root;
+  }
+
+  /** Takes what the cache has of the first `most` tokens. Returns how many that are. */
+  begin(tokens: readonly number[], most: number): number {
+    this.#follow(this.#cache.find(this.#root, tokens, most).path);
+    this.#restore(tokens, most);
+    const found = this.#path.length * blockTokens;
+    const { path, partial } = this.#cache.find(this.#root, tokens, most);
+    const more = partial && path.at(-1) === this.#path.at(-1) ? this.#continue(partial.block, partial.tokens) : 0;
+    this.slide(found + more);
+    return found + more;
+  }
+
+  /** Takes blocks that others have computed since. Only where all its tokens are shared. Returns the tokens it has then. */
+  catchUp(tokens: readonly number[], most: number): number {
+    const { path } = this.#cache.find(this.#root, tokens, most);
+    if (path.length > this.#path.length && path[this.#path.length - 1] === this.#path.at(-1)) {
+      this.#dropOwn();
+      this.#follow(path.slice(this.#path.length));
+    }
+    return this.#path.length * blockTokens;
+  }
+
+  /** Has blocks for so many tokens. Returns how many fit: fewer where all places are held. */
+  reserve(tokens: number): number {
+    const wanted = Math.ceil(tokens / blockTokens);
+    while (this.#path.length + this.#own.length < wanted) {
+      const places = this.#cache.takeAll();
+      if (!places) break;
+      this.#append(places);
+    }
+    return Math.min(tokens, (this.#path.length + this.#own.length) * blockTokens);
+  }
+
+  /** Shares the blocks that the first `end` tokens fill, and lets go of what no window sees any more. */
+  commit(tokens: readonly number[], end: number): void {
+    while ((this.#path.length + 1) * blockTokens <= end) {
+      const index = this.#path.length;
+      const places = this.#own.shift();
+      if (!places) return;
+      const part = tokens.slice(index * blockTokens, (index + 1) * blockTokens);
+      const block = this.#cache.share(this.last, part, places);
+      this.#path.push(block);
+      this.#write(index, block.places);
+    }
+    this.slide(end);
+  }
+
+  /** Gives everything back: what it computed stays in the tree. */
+  release(tokens: readonly number[], end: number): void {
+    this.commit(tokens, end);
+    const rest = tokens.slice(this.#path.length * blockTokens, end);
+    const places = rest.length > 0 ? this.#own.shift() : undefined;
+    if (places) this.#cache.leave(this.last, rest, places);
+    this.#letGo();
+  }
+
+  /** Gives everything back, and what is not shared is forgotten. */
+  forget(): void {
+    this.#letGo();
+  }
+
+  #letGo(): void {
+    this.#dropOwn();
+    // Of a window its first block goes first; of a path its last, since no block is of use without those before it.
+    this.#first.forEach((first, group) => {
+      const held = this.#path.slice(first);
+      for (const block of group === 0 ? held.toReversed() : held) this.#cache.drop(block, group);
+    });
+    this.#path.length = 0;
+    this.#first.fill(0);
+    this.#cache.leaveRoot(this.#root);
+  }
+
+  /** Lets go of the blocks that the row after `end` tokens does not see. */
+  slide(end: number): void {
+    this.#cache.groups.forEach(({ window }, group) => {
+      if (window === undefined) return;
+      const first = Math.min(firstSeen(end, window), this.#path.length);
+      for (let index = this.#first[group] ?? 0; index < first; index++) {
+        const block = this.#path[index];
+        if (block) this.#cache.drop(block, group);
+      }
+      this.#first[group] = Math.max(this.#first[group] ?? 0, first);
+    });
+  }
+
+  #follow(path: readonly Block[]): void {
+    for (const block of path) {
+      this.#write(this.#path.length, block.places);
+      this.#path.push(block);
+      this.#cache.groups.forEach((_, group) => this.#cache.hold(block, group));
+    }
+  }
+
+  /** Goes on writing behind the first tokens of a shared block: in it, if nobody else needs it, else in a copy. */
+  #continue(block: Block, tokens: number): number {
+    const whole = tokens === block.tokens.length && this.#cache.detach(block);
+    if (whole) {
+      this.#append(whole);
+      return tokens;
+    }
+    this.#cache.groups.forEach((_, group) => this.#cache.hold(block, group));
+    const places = this.#cache.takeAll();
+    if (places) {
+      places.forEach((place, group) => this.#memory.copy(group, block.places[group] ?? 0, place));
+      this.#append(places);
+    }
+    this.#cache.groups.forEach((_, group) => this.#cache.drop(block, group));
+    return places ? tokens : 0;
+  }
+
+  /** Brings back the blocks that are kept outside memory. */
+  #restore(tokens: readonly number[], most: number): void {
+    for (let at = this.#path.length * blockTokens; at + blockTokens <= most; at += blockTokens) {
+      const part = tokens.slice(at, at + blockTokens);
+      if (!this.#memory.isStored(this.last, part)) return;
+      const places = this.#cache.takeAll();
+      if (!places) return;
+      if (!this.#memory.restore(this.last, part, places)) {
+        this.#cache.giveAll(places);
+        return;
+      }
+      this.#append(places);
+      this.commit(tokens, at + blockTokens);
+      this.last.stored = true;
+      this.restored += blockTokens;
+    }
+  }
+
+  #append(places: readonly number[]): void {
+    this.#write(this.#path.length + this.#own.length, places);
+    this.#own.push([...places]);
+  }
+
+  #dropOwn(): void {
+    for (const places of this.#own.splice(0)) this.#cache.giveAll(places);
+  }
+
+  #write(index: number, places: readonly number[]): void {
+    places.forEach((place, group) => this.#memory.setTable(this.table, group, index, place));
+  }
+}

@@ -1,0 +1,33 @@
+/** A sequence with what it needs to choose its tokens. */
+import type { GrammarMask } from "../sampling/grammar/mask.ts";
+import type { Sampler } from "../sampling/sampler.ts";
+import type { Lookup } from "../speculation/lookup.ts";
+import { Trust } from "../speculation/pace.ts";
+import type { Sequence, SequenceOptions } from "./sequence.ts";
+import { createSequence } from "./sequence.ts";
+
+export interface GenerationOptions extends SequenceOptions {
+  readonly most: number;
+  readonly ignoreEos: boolean;
+  /** Scale of each loaded adapter; absent: those of the load. */
+  readonly adapters?: readonly number[] | undefined;
+  readonly sampler: Sampler;
+  readonly mask: GrammarMask | undefined;
+  /** Absent: nothing is guessed. */
+  readonly lookup?: Lookup | undefined;
+}
+
+export interface Generation extends GenerationOptions, Sequence {
+  readonly trust: Trust;
+  /** Where the guesses of the next step come from. */
+  draftKind: number;
+}
+
+export function createGeneration(options: GenerationOptions): Generation {
+  return { ...createSequence(options), trust: new Trust(), draftKind: 0 };
+}
+
+/** Tokens chosen so far. */
+export function chosenOf({ tokens, prompt }: Sequence): number {
+  return tokens.length - prompt.length;
+}

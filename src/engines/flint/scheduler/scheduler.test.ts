@@ -1,0 +1,202 @@
+import { describe, expect, it } from "vitest";
+import { createRandom } from "../sampling/random.ts";
+import { Machine, answerOf, nextToken } from "./__fixtures__/machine.ts";
+import type { Job, MachineOptions, Outside } from "./__fixtures__/machine.ts";
+
+const open = (more: Partial<MachineOptions> = {}): Machine =>
+  new Machine({ groups: [{ blocks: 64 }], sequences: 8, rows: 64, ...more });
+const text = (length: number, seed = 1): number[] => Array.from({ length }, (_, index) => (index * seed * 7 + seed) % 50);
+
+let nextId = 1;
+const request = (prompt: readonly number[], more: Partial<Job> = {}) => ({
+  id: nextId++,
+  prompt,
+  root: "tenant",
+  priority: "interactive" as const,
+  answer: 10,
+  ...more,
+});
+
+describe("what a request gets", () => {
+  it("is what it gets alone", () => {
+    const machine = open();
+    const got: (readonly number[])[] = [];
+    const prompts = [text(5), text(40), text(100, 3), text(33, 5)];
+    for (const prompt of prompts) machine.add(request(prompt), (tokens) => got.push(tokens));
+    machine.run();
+    expect(got.toSorted()).toEqual(prompts.map((prompt) => answerOf(prompt, 10)).toSorted());
+    expect(machine.cache.used).toBe(0);
+  });
+});
+
+describe("prefixes", () => {
+  it("are computed once, also by requests that run at the same time", () => {
+    const machine = open();
+    const jobs = [1, 2, 3, 4].map((seed) => machine.add(request([...text(128), ...text(8, seed + 1)])));
+    machine.run();
+    expect(jobs.map(({ cachedTokens }) => cachedTokens)).toEqual([0, 128, 128, 128]);
+    const rows = machine.steps.flat().reduce((sum, { tokens }) => sum + tokens.length, 0);
+    expect(rows).toBe(128 + 4 * (8 + 9));
+  });
+
+  it("are continued in the middle of a block, in a copy where others need it", () => {
+    const machine = open();
+    machine.add(request(text(50)));
+    machine.run();
+    const longer = machine.add(request([...text(50), 61, 62, 63]));
+    const other = machine.add(request([...text(45), 71, 72, 73]));
+    machine.run();
+    expect(longer.cachedTokens).toBe(50);
+    expect(other.cachedTokens).toBe(45);
+  });
+
+  it("are not shared between tenants", () => {
+    const machine = open();
+    machine.add(request(text(100), { root: "one" }));
+    machine.run();
+    const other = machine.add(request(text(100), { root: "two" }));
+    machine.run();
+    expect(other.cachedTokens).toBe(0);
+  });
+
+  it("give way, the least recently used first, when room is needed", () => {
+    const machine = open({ groups: [{ blocks: 8 }] });
+    const run = (prompt: number[]): number => {
+      const job = machine.add(request(prompt, { answer: 1 }));
+      machine.run();
+      return job.cachedTokens;
+    };
+    run(text(96, 2));
+    run(text(96, 3));
+    run(text(96, 2));
+    expect(run(text(96, 4))).toBe(0);
+    expect(run(text(96, 2))).toBeGreaterThan(60);
+    expect(run(text(96, 3))).toBeLessThan(96);
+  });
+
+  it("come back from outside memory after a restart", () => {
+    const outside: Outside = new Map();
+    const before = open({ outside });
+    before.add(request(text(200)));
+    before.run();
+    before.saveAll();
+    const after = open({ outside });
+    const job = after.add(request(text(200)));
+    after.run();
+    expect(job.restoredTokens).toBe(192);
+    expect(job.cachedTokens).toBe(192);
+  });
+});
+
+describe("steps", () => {
+  it("carry no more rows of prompts beside answers than allowed", () => {
+    const machine = open();
+    machine.add(request(text(4), { answer: 60 }));
+    machine.step();
+    machine.add(request(text(200, 3)));
+    for (let count = 0; count < 20; count++) machine.step(6);
+    for (const shares of machine.steps.slice(1)) {
+      const prompts = shares.filter(({ outputs, tokens }) => outputs === 0 || tokens.length > 1);
+      expect(prompts.reduce((sum, { tokens }) => sum + tokens.length, 0)).toBeLessThanOrEqual(6);
+    }
+  });
+
+  it("take batch work only beside interactive work, never instead of it", () => {
+    const machine = open({ sequences: 2 });
+    const batch = [2, 3].map((seed) => machine.add(request(text(20, seed), { priority: "batch", answer: 100 })));
+    machine.step();
+    expect(batch.every(({ held }) => held)).toBe(true);
+    const ended: string[] = [];
+    machine.add(request(text(20, 5)), () => ended.push("interactive"));
+    machine.step();
+    expect(machine.scheduler.running.map(({ priority }) => priority)).toEqual(["interactive", "batch"]);
+    machine.run();
+    expect(ended).toEqual(["interactive"]);
+    expect(machine.scheduler.preemptions).toBe(1);
+  });
+
+  it("check guesses, and keep the right ones", () => {
+    const right = open({ guess: ({ tokens }) => [nextToken(tokens), nextToken([...tokens, nextToken(tokens)])] });
+    const wrong = open({ guess: () => [99, 98] });
+    for (const [machine, steps] of [
+      [right, 5],
+      [wrong, 12],
+    ] as const) {
+      let got: readonly number[] = [];
+      machine.add(request(text(20), { answer: 12 }), (tokens) => (got = tokens));
+      machine.run();
+      expect(got).toEqual(answerOf(text(20), 12));
+      expect(machine.steps.length).toBeLessThanOrEqual(steps);
+    }
+  });
+});
+
+describe("when blocks are short", () => {
+  it("the last one waits, and goes on as if nothing had been", () => {
+    const machine = open({ groups: [{ blocks: 6 }], sequences: 4 });
+    const got = new Map<number, readonly number[]>();
+    const jobs = [2, 3, 4].map((seed) =>
+      machine.add(request(text(30, seed), { answer: 90 }), (tokens) => got.set(seed, tokens)),
+    );
+    machine.run();
+    expect(machine.scheduler.preemptions).toBeGreaterThan(0);
+    for (const seed of [2, 3, 4]) expect(got.get(seed)).toEqual(answerOf(text(30, seed), 90));
+    expect(jobs[0]?.preempted).toBe(false);
+    expect(machine.cache.used).toBe(0);
+  });
+});
+
+/** Arrivals, cancels, evictions, preemptions, guesses and restarts in any order. */
+function storm(seed: number, groups: MachineOptions["groups"], requests: number): void {
+  const random = createRandom(seed);
+  const below = (limit: number): number => Math.floor(random.next() * limit);
+  const outside: Outside = new Map();
+  const start = (): Machine =>
+    open({
+      groups,
+      outside,
+      sequences: 6,
+      rows: 48,
+      guess: ({ tokens }) => (below(3) > 0 ? [] : [nextToken(tokens), below(2) > 0 ? 99 : nextToken([...tokens, nextToken(tokens)])]),
+    });
+  let machine = start();
+  const open_ = new Map<number, Job>();
+  for (let count = 0; count < requests; count++) {
+    const prompt = [...text(below(4) * 30 + 1, 1 + below(3)), ...text(below(60), 1 + below(20))];
+    const answer = 1 + below(40);
+    const job: Job = machine.add(
+      request(prompt, { root: `tenant ${below(3)}`, priority: below(4) > 0 ? "interactive" : "batch", answer }),
+      (tokens) => {
+        open_.delete(job.id);
+        expect(tokens).toEqual(answerOf(prompt, answer));
+      },
+    );
+    open_.set(job.id, job);
+    for (let steps = below(6); steps > 0 && !machine.idle; steps--) machine.step(1 + below(20));
+    if (below(8) === 0) {
+      const [victim] = [...open_.values()].slice(below(open_.size));
+      if (victim) machine.scheduler.remove(victim);
+      if (victim) open_.delete(victim.id);
+    }
+    if (below(50) === 0) machine.saveAll();
+    if (below(400) !== 0) continue;
+    machine.run();
+    expect(machine.cache.used).toBe(0);
+    machine = start();
+  }
+  machine.run();
+  expect(open_.size).toBe(0);
+  expect(machine.cache.used).toBe(0);
+  for (let group = 0; group < groups.length; group++) {
+    expect(machine.cache.available(group)).toBe(groups[group]?.blocks);
+  }
+}
+
+describe("a thousand requests in any order", () => {
+  it.each([1, 2, 3])("get what they get alone (%i)", (seed) => {
+    storm(seed, [{ blocks: 24 }], 1000);
+  });
+  it.each([4, 5])("get it with sliding windows too (%i)", (seed) => {
+    storm(seed, [{ blocks: 24 }, { blocks: 24, window: 50 }], 1000);
+  });
+});
