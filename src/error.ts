@@ -22,6 +22,7 @@ export type ErrorCode =
   | "disk_full"
   | "out_of_memory"
   | "queue_full"
+  | "too_many_requests"
   | "shutting_down"
   | "engine_missing"
   | "engine_failed"
@@ -73,6 +74,7 @@ export const errorCodes: Readonly<Record<ErrorCode, { readonly status: number; r
     status: 503,
     hint: "Try a smaller quantization or --context, or stop another model with `hearth stop`.",
   },
+  too_many_requests: { status: 429, hint: "Send more when answers have come, or try again later." },
   queue_full: { status: 503, hint: "Try again later, or raise --queue." },
   shutting_down: { status: 503, hint: "The server is stopping; try again later." },
   // Engines.

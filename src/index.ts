@@ -21,7 +21,7 @@ export type { HearthOptions } from "./tasks/hearth.ts";
 export type { Hearth } from "./tasks/contract.ts";
 export type { Settings } from "./config/settings.ts";
 export type { CatalogEntry, CatalogSource, ModelLibrary, PullOptions, VerifyResult } from "./models/contract.ts";
-export type { LoadedStatus, MemoryEstimate, Plan, Runtime, RuntimeStats } from "./runtime/contract.ts";
+export type { LoadedStatus, MemoryEstimate, ModelTotals, Plan, Runtime, RuntimeStats } from "./runtime/contract.ts";
 export type {
   ChatRequest,
   CompleteRequest,
@@ -32,7 +32,15 @@ export type {
   RerankTaskResult,
   TaskOptions,
 } from "./spec/task.ts";
-export type { ChatEvent, FinishReason, LogprobEntry, TokenLogprob } from "./spec/event.ts";
+export type {
+  ChatEvent,
+  FinishReason,
+  LogprobEntry,
+  PromptLogprob,
+  PromptLogprobs,
+  TokenLogprob,
+  TokenText,
+} from "./spec/event.ts";
 export type {
   AudioPart,
   ContentPart,
@@ -46,7 +54,7 @@ export type {
 } from "./spec/message.ts";
 export type { Capability, Format, InstalledModel, ModelFile, ModelInfo, ModelOrigin, Progress } from "./spec/model.ts";
 export type { OutputFormat, OverflowPolicy, OverflowReceipt, Sampling } from "./spec/sampling.ts";
-export type { Device, KvType, LoadOptions } from "./spec/engine.ts";
+export type { Device, KvType, LoadOptions, Priority } from "./spec/engine.ts";
 export type { Timings, Usage } from "./spec/usage.ts";
 
 let shared: Hearth | undefined;

@@ -87,6 +87,10 @@ export function describeEngine(name: string, options: ContractOptions): void {
 
     describeStreams(() => model, options);
     describeOutput(() => model);
+    describeScores(
+      () => model,
+      () => subject,
+    );
     describeSharing(() => model);
     describeVectors(() => subject);
     describeLives(() => subject);
@@ -279,6 +283,81 @@ function describeOutput(get: () => LoadedModel): void {
   });
 }
 
+function describeScores(get: () => LoadedModel, getSubject: () => EngineSubject): void {
+  it("says how likely a prompt is in the numbers of a generation", async (test) => {
+    const { engine, model: described } = getSubject();
+    // llama.cpp's flash attention rounds otherwise where one row is computed than where many are, by up to a hundredth.
+    const model = await engine.load(described, { ...load, flashAttention: false });
+    test.onTestFinished(() => model.dispose());
+    if (!model.score) return test.skip("the engine does not score");
+    const request = ask(long, { maxTokens: 12, topLogprobs: 3, ignoreEos: true });
+    const { events, tokens, promptEnd } = await collect(model, request);
+    const generated = events.flatMap((event) => (event.type === "token-delta" ? [...(event.logprobs ?? [])] : []));
+    const before = await model.tokenize([{ text: long, special: false }]);
+    const { promptTokens, first, entries } = await model.score({ prompt: [...before, ...tokens], topLogprobs: 3 });
+    expect(promptTokens).toBe(promptEnd.promptTokens + tokens.length);
+    expect([first.token, ...entries.map(({ token }) => token)]).toEqual([...before, ...tokens]);
+    const answer = entries.slice(-tokens.length);
+    answer.forEach((entry, index) => {
+      const other = generated[index];
+      expect(entry.logprob).toBeCloseTo(other?.logprob ?? NaN, 3);
+      expect([entry.text, entry.bytes, entry.rank]).toEqual([other?.text, other?.bytes, 1]);
+      expect(entry.top).toHaveLength(3);
+      entry.top.forEach(({ logprob }, place) => expect(logprob).toBeCloseTo(other?.top[place]?.logprob ?? NaN, 3));
+    });
+    for (const { logprob, bytes } of entries) {
+      expect(logprob).toBeLessThanOrEqual(0);
+      expect(bytes.length).toBeGreaterThan(0);
+    }
+    return undefined;
+  });
+
+  it("scores text, only the end of it, and with no alternatives", async (test) => {
+    const model = get();
+    if (!model.score) return test.skip("the engine does not score");
+    const prompt = [{ text: long, special: false }];
+    const all = await model.score({ prompt, topLogprobs: 0 });
+    expect(all.promptTokens).toBe((await model.tokenize(prompt)).length);
+    expect(all.entries).toHaveLength(all.promptTokens - 1);
+    expect(all.entries.every(({ top }) => top.length === 0)).toBe(true);
+    const end = await model.score({ prompt, topLogprobs: 0, from: all.promptTokens - 4 });
+    expect(end.entries.map(({ token }) => token)).toEqual(all.entries.slice(-4).map(({ token }) => token));
+    end.entries.forEach(({ logprob }, index) =>
+      expect(logprob).toBeCloseTo(all.entries.at(index - 4)?.logprob ?? NaN, 3),
+    );
+    return undefined;
+  });
+
+  it("scores a prompt that fills the context, beside generations, and refuses a longer one", async (test) => {
+    const model = get();
+    if (!model.score) return test.skip("the engine does not score");
+    const tokens = await model.tokenize([{ text: long.repeat(20), special: false }]);
+    const score = async (length: number): Promise<unknown> =>
+      await model.score?.({ prompt: tokens.slice(0, length), topLogprobs: 1 });
+    const [full, generated] = await Promise.all([score(256), collect(model, ask(long)), score(200)]);
+    expect(full).toMatchObject({ promptTokens: 256 });
+    expect(generated.finish.usage.completionTokens).toBeGreaterThan(0);
+    expect(await failure(score(257))).toMatchObject({
+      code: "context_too_long",
+      details: { promptTokens: 257, contextTokens: 256 },
+    });
+    return undefined;
+  });
+
+  it("gives up scoring when the caller does, and can go on", async (test) => {
+    const model = get();
+    if (!model.score) return test.skip("the engine does not score");
+    const controller = new AbortController();
+    const request = { prompt: [{ text: long, special: false }], topLogprobs: 0 };
+    const work = failure(model.score(request, { signal: controller.signal }));
+    controller.abort();
+    expect((await work).code).toBe("aborted");
+    expect((await failure(model.score(request, { signal: AbortSignal.abort() }))).code).toBe("aborted");
+    expect((await model.score(request)).promptTokens).toBeGreaterThan(0);
+    return undefined;
+  });
+}
+
 function describeSharing(get: () => LoadedModel): void {
   it("runs many requests at once, more than it has sequences, each with its own answer", async () => {
     const prompts = Array.from({ length: 11 }, (_, index) => `${index} and ${long}`);
@@ -292,6 +371,28 @@ function describeSharing(get: () => LoadedModel): void {
     // Batches of different shape may differ in the last bits, so that a close call falls the other way.
     const same = together.filter(({ text }, index) => text === alone[index]).length;
     expect(same).toBeGreaterThanOrEqual(9);
+  });
+
+  it("counts what it has done, where it counts", async (test) => {
+    const before = get().stats?.();
+    if (!before) return test.skip("the engine has no statistics");
+    const prompt = `counted: ${long}`;
+    const runs: FinishEvent["usage"][] = [];
+    for (let round = 0; round < 2; round++) {
+      runs.push((await collect(get(), ask(prompt, { tenant: "counted", maxTokens: 4 }))).finish.usage);
+    }
+    const after = get().stats?.() ?? before;
+    const sum = (count: (usage: FinishEvent["usage"]) => number): number =>
+      runs.reduce((total, usage) => total + count(usage), 0);
+    expect(after.promptTokens - before.promptTokens).toBe(sum(({ promptTokens }) => promptTokens));
+    const found = (stats: typeof after): number => stats.cachedTokens + stats.restoredTokens;
+    expect(found(after) - found(before)).toBe(sum(({ cachedTokens }) => cachedTokens));
+    // A last token that ended the text may be counted too.
+    expect(after.generatedTokens - before.generatedTokens).toBeGreaterThanOrEqual(
+      sum(({ completionTokens }) => completionTokens),
+    );
+    expect(after).toMatchObject({ running: 0, waiting: 0 });
+    return undefined;
   });
 
   it("reuses what one tenant has computed, for that tenant alone", async () => {

@@ -7,7 +7,7 @@ import { makeTinyBert, makeTinyLlama } from "./make-model.ts";
 import { cachedDataFolder, cachedLibrary } from "./real-model.ts";
 import { runExample } from "./run-example.ts";
 
-const env = { HEARTH_DATA: cachedDataFolder(), HEARTH_DEVICE: "cpu" };
+const env = { HEARTH_DATA: cachedDataFolder(), HEARTH_DEVICE: "cpu", HEARTH_DISK_CACHE: "off" };
 let folder: string;
 
 beforeAll(async () => {

@@ -126,6 +126,7 @@ function fakeRuntime(): Hearth["runtime"] {
     plan: unused,
     stop: async () => false,
     loaded: () => [],
+    totals: () => [],
     stats: () => ({
       loads: 3,
       loadFailures: 1,

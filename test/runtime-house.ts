@@ -211,7 +211,7 @@ export function createTestHouse({ models, settings, chosen = "fake" }: TestHouse
 
 function defaultSettings(): RuntimeSettings {
   const { engine, device, context, parallel, threads, kvTypeK, kvTypeV } = settingsTable;
-  const { flashAttention, gpuLayers, memory, maxLoaded, queue, keepAlive } = settingsTable;
+  const { flashAttention, gpuLayers, speculation, memory, maxLoaded, queue, keepAlive } = settingsTable;
   return {
     engine: engine.default,
     device: device.default,
@@ -222,6 +222,7 @@ function defaultSettings(): RuntimeSettings {
     kvTypeV: kvTypeV.default,
     flashAttention: flashAttention.default,
     gpuLayers: gpuLayers.default,
+    speculation: speculation.default,
     memory: memory.default,
     maxLoaded: maxLoaded.default,
     queue: queue.default,

@@ -7,9 +7,9 @@ import { parseArgs } from "node:util";
 import type { ControlledEvaluateInputItem, LlamaContextSequence, LlamaModel, Token } from "node-llama-cpp";
 import { perplexityText } from "../../src/engines/flint/__fixtures__/perplexity.ts";
 import { createLocalFlint } from "../../src/engines/flint/local.ts";
-import type { FlintModel } from "../../src/engines/flint/model.ts";
 import { createRandom } from "../../src/engines/flint/sampling/random.ts";
 import { inspectGguf } from "../../src/models/inspect.ts";
+import type { LoadedModel } from "../../src/spec/engine.ts";
 import { openContext, startLlama } from "./llama.ts";
 
 /** Continues a prompt by this many tokens, always the likeliest. */
@@ -120,7 +120,7 @@ export interface PromptOptions {
 }
 
 /** As a whole engine does it, with its threads. */
-export function continueWith(model: FlintModel): Continue {
+export function continueWith(model: LoadedModel): Continue {
   return async (prompt, count) => {
     const tokens: number[] = [];
     const request = { prompt, sampling: { temperature: 0 }, maxTokens: count, ignoreEos: true };

@@ -54,7 +54,7 @@ function createReader(model: LlamaModel, sequence: LlamaContextSequence): Sessio
   const sampler = openSampler({ sequence, model, options: { temperature: 0 }, watch: undefined });
   if (!sampler) throw new Error("This version of node-llama-cpp hides its logits elsewhere.");
   return async (tokens) => {
-    const { logits } = await sampler.next(tokens as readonly Token[], size);
+    const [{ logits } = {}] = await sampler.next({ tokens: tokens as readonly Token[], top: size });
     if (!logits) throw new Error("node-llama-cpp gave no logits.");
     const values = new Float32Array(size).fill(Number.NaN);
     for (let index = 0; index < logits.pairs.length; index += 2) {

@@ -59,14 +59,12 @@ async function byFlint(path: string): Promise<Perplexity> {
   const tokenizer = createGgufTokenizer(metadata);
   const { addBos, bos } = tokenizer;
   const options = { contextTokens: size, parallel: 1, threads: Number(flags.threads) };
-  const model = await createLocalFlint().load(
-    { name: basename(path), path, info: await inspectGguf(path) },
-    options,
-  );
+  const model = await createLocalFlint().load({ name: basename(path), path, info: await inspectGguf(path) }, options);
   const windows = cut(tokenizer.encode(text, { special: false, start: true }), addBos ? bos : undefined);
-  const result = await measurePerplexity(windows, async (window, first) => [
-    ...((await model.scoreTokens?.(window, first + 1)) ?? []),
-  ]);
+  const result = await measurePerplexity(windows, async (prompt, first) => {
+    const scored = await model.score?.({ prompt, topLogprobs: 0, from: first + 1 });
+    return scored?.entries.map(({ logprob }) => logprob) ?? [];
+  });
   await model.dispose();
   return result;
 }

@@ -49,7 +49,7 @@ test("a round takes each figure of all in turn, and unloads even when a measurem
     async load() {
       calls.push(`${name} load`);
     },
-    async generate(prompt, tokens, onToken) {
+    async generate({ prompt, tokens }, onToken) {
       if (fail) throw new Error("broken");
       calls.push(`${name} ${prompt.length}/${tokens}`);
       for (let index = 0; index < tokens; index++) onToken();

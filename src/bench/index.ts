@@ -4,13 +4,16 @@ import { HearthError } from "../error.ts";
 import type { LoadOptions } from "../spec/engine.ts";
 import type { Hearth } from "../tasks/contract.ts";
 import { measureRound, type Contestant, type Figures } from "./measure.ts";
-import { createOurs } from "./ours.ts";
+import { createOurs, uncached } from "./ours.ts";
 import { createPeer } from "./peer.ts";
 import { compare, summarize, type BenchReport } from "./report.ts";
 import { createWorkload } from "./workload.ts";
 
 export { formatProfile, runProfile, type ProfileOptions, type ProfileReport } from "./profile.ts";
 export { formatReport, type BenchReport } from "./report.ts";
+export { runServeBench } from "./serve/index.ts";
+export type { ServeBenchOptions } from "./serve/options.ts";
+export { formatServeReport, type ServeReport } from "./serve/report.ts";
 
 export interface BenchOptions {
   readonly hearth: Hearth;
@@ -43,7 +46,7 @@ export async function runBench(options: BenchOptions): Promise<BenchReport> {
   }
   const before = loadavg()[0] ?? 0;
   // Left to itself, the peer may start more threads than there are cores, and then takes seconds for a token.
-  const load = { ...plan.load, threads: plan.load.threads ?? availableParallelism() };
+  const load = { ...uncached, ...plan.load, threads: plan.load.threads ?? availableParallelism() };
   const ours = createOurs(hearth, installed.name, load);
   const contestants = [ours, ...createPeers(options, load, installed.files[0]?.path ?? "")];
   const results = new Map<string, Figures[]>(contestants.map(({ name }) => [name, []]));

@@ -1,12 +1,25 @@
 import { median } from "./statistics.ts";
 import type { Workload } from "./workload.ts";
 
+/** What all sides are asked for in the same words. */
+export interface BenchRequest {
+  readonly prompt: readonly number[];
+  readonly tokens: number;
+  /** The whole answer is this token: then the next prompt can repeat it, whatever the model would have said. */
+  readonly answer?: number;
+  /** Place of the user among those that share a server. */
+  readonly user?: number;
+}
+
 /** One side of the comparison: hearth, or a peer. Both get the same prompts and generate greedily. */
 export interface Contestant {
   readonly name: string;
   load(): Promise<void>;
-  /** Generates `tokens` tokens, never stopping early; calls `onToken` as each arrives. */
-  generate(prompt: readonly number[], tokens: number, onToken: () => void): Promise<void>;
+  /**
+   * Generates `tokens` tokens, never stopping early; calls `onToken` as each arrives. `late`: this one has no text of its
+   * own, so that nobody saw it arrive, and is counted when the answer ends.
+   */
+  generate(request: BenchRequest, onToken: (late?: boolean) => void): Promise<void>;
   /** Of its process, as the system counts it after the last request; undefined: it does not say. */
   residentBytes(): number | undefined;
   unload(): Promise<void>;
@@ -69,7 +82,7 @@ async function measureLoaded(
   const { shortPrompts, longPrompts, decodeTokens } = workload;
   // The first step after a load pays for page faults and thread starts; it is part of no figure.
   await inTurn(async (contestant) => {
-    await contestant.generate(shortPrompts[0]?.toReversed() ?? [], 4, () => undefined);
+    await contestant.generate({ prompt: shortPrompts[0]?.toReversed() ?? [], tokens: 4 }, () => undefined);
     return 0;
   });
   const firstToken = await measurePrompts(inTurn, shortPrompts, measureFirstToken);
@@ -113,7 +126,7 @@ async function measurePrompts(
 async function measureFirstToken(contestant: Contestant, prompt: readonly number[]): Promise<number> {
   const start = performance.now();
   let first = Number.NaN;
-  await contestant.generate(prompt, 1, () => {
+  await contestant.generate({ prompt, tokens: 1 }, () => {
     first = performance.now() - start;
   });
   return first;
@@ -122,7 +135,7 @@ async function measureFirstToken(contestant: Contestant, prompt: readonly number
 /** Tokens per second from the first token on. */
 async function measureDecode(contestant: Contestant, prompt: readonly number[], tokens: number): Promise<number> {
   const times: number[] = [];
-  await contestant.generate(prompt, tokens, () => times.push(performance.now()));
+  await contestant.generate({ prompt, tokens }, () => times.push(performance.now()));
   const first = times[0] ?? Number.NaN;
   const last = times.at(-1) ?? Number.NaN;
   return ((times.length - 1) * 1000) / (last - first);
@@ -136,7 +149,7 @@ async function measureClients(contestant: Contestant, workload: Workload, count:
   let tokens = 0;
   const start = performance.now();
   const run = async (prompt: readonly number[]): Promise<void> =>
-    await contestant.generate(prompt, workload.clientTokens, () => {
+    await contestant.generate({ prompt, tokens: workload.clientTokens }, () => {
       tokens++;
     });
   // Each count starts its prompts with another token, so that no count finds the cache of the one before.

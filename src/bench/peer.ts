@@ -11,6 +11,8 @@ export interface PeerOptions {
   readonly contextTokens: number;
   readonly parallel: number;
   readonly threads: number;
+  /** What a sequence has computed stays, and the next prompt goes on from what it has in common. Default false. */
+  readonly keepHistory?: boolean;
 }
 
 /** Raw node-llama-cpp in a process of its own: its own loop over `sequence.evaluate`, none of hearth's code. */
@@ -27,12 +29,13 @@ export function createPeer(options: PeerOptions): Contestant {
       connection = connect();
       await connection.call({ type: "load", id: nextId++, ...options });
     },
-    async generate(prompt, tokens, onToken) {
-      await connected().call({ type: "generate", id: nextId++, prompt: [...prompt], tokens }, onToken);
+    async generate({ prompt, tokens, answer }, onToken) {
+      const id = nextId++;
+      await connected().call({ type: "generate", id, prompt: [...prompt], tokens, answer }, onToken);
     },
     residentBytes: () => connected().residentBytes,
     async unload() {
-      await connected().close();
+      await connection?.close();
       connection = undefined;
     },
   };
@@ -42,7 +45,7 @@ export function createPeer(options: PeerOptions): Contestant {
  * The peer's threads spin while they wait for each other. Where another program holds a core, that costs it nearly all of
  * its speed, and a ratio would say more about that program than about either side (`engines/llama/engine.ts`).
  */
-const patient: Readonly<Record<string, string>> = { GOMP_SPINCOUNT: "1000" };
+export const patient: Readonly<Record<string, string>> = { GOMP_SPINCOUNT: "1000" };
 
 interface Connection {
   readonly residentBytes: number | undefined;

@@ -2,7 +2,7 @@
 import { HearthError } from "../error.ts";
 import type { EngineProfile, LoadedModel } from "../spec/engine.ts";
 import type { Hearth } from "../tasks/contract.ts";
-import { createOurs } from "./ours.ts";
+import { createOurs, uncached } from "./ours.ts";
 import { createWorkload } from "./workload.ts";
 
 export interface ProfileOptions {
@@ -31,8 +31,13 @@ type Profile = NonNullable<LoadedModel["profile"]>;
 /** Loads the model, decodes from a prompt of one token, computes a long prompt. Throws `unsupported_option`. */
 export async function runProfile(options: ProfileOptions): Promise<ProfileReport> {
   const { hearth, model, promptTokens = 512, decodeTokens = 64, signal } = options;
-  const ours = createOurs(hearth, model, {});
-  const lease = await hearth.runtime.acquire({ model, keepAliveMs: Infinity, ...(signal && { signal }) });
+  const ours = createOurs(hearth, model, uncached);
+  const lease = await hearth.runtime.acquire({
+    model,
+    load: uncached,
+    keepAliveMs: Infinity,
+    ...(signal && { signal }),
+  });
   const { loaded, info } = lease;
   // Nobody else asks for the model: it stays, and its turn is free for the requests below.
   lease.release();
@@ -51,12 +56,12 @@ export async function runProfile(options: ProfileOptions): Promise<ProfileReport
       signal?.throwIfAborted();
       await profile();
       const start = performance.now();
-      await ours.generate(prompt, tokens, () => undefined);
+      await ours.generate({ prompt, tokens }, () => undefined);
       const wallMs = performance.now() - start;
       return { ...(await profile()), tokens: Math.max(prompt.length, tokens), wallMs };
     };
     // The first steps pay for page faults and compilers.
-    await ours.generate(long.toReversed(), 4, () => undefined);
+    await ours.generate({ prompt: long.toReversed(), tokens: 4 }, () => undefined);
     const decode = await measure(long.slice(0, 1), decodeTokens);
     const prefill = await measure(long, 1);
     return { model, engine: loaded.engine, decode, prefill };

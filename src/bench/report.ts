@@ -11,6 +11,12 @@ export interface SideReport {
   readonly [clients: `clients${number}`]: number;
 }
 
+/** Load average of the machine over one minute, before and after; above 0.5 at the start, figures are noisy. */
+export interface MachineLoad {
+  readonly before: number;
+  readonly after: number;
+}
+
 /** Medians over the rounds. Times in ms, rates in tokens per second. A ratio above 1 means that hearth is better. */
 export interface BenchReport {
   readonly model: string;
@@ -26,8 +32,7 @@ export interface BenchReport {
   readonly fileBytes: number;
   /** Prompts a round that prefill and decode were measured with. */
   readonly prompts: number;
-  /** Load average of the machine over one minute, before and after; above 0.5 at the start, figures are noisy. */
-  readonly machineLoad: { readonly before: number; readonly after: number };
+  readonly machineLoad: MachineLoad;
   readonly ours: SideReport;
   readonly peer?: SideReport & { readonly name: string };
   readonly ratio?: SideReport;
@@ -88,25 +93,35 @@ export function formatReport(report: BenchReport): string {
     const label = labels[key] ?? `${key.replace("clients", "")} clients, tok/s`;
     return [label, ...cells, ...(ratio ? [`${(ratio[name] ?? Number.NaN).toFixed(2)} x`] : [])];
   });
-  const table = [header, ...rows];
-  const widths = header.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
-  const lines = table.map((row) =>
-    row
-      .map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)))
-      .join("  "),
-  );
-  const { before, after } = report.machineLoad;
   return [
     `${report.model}: engine ${report.engine} on ${report.device}, ${report.threads} threads, context ${report.contextTokens}, ${report.parallel} sequences; weights ${format(report.fileBytes / 1024 ** 2)} MiB`,
-    `medians of ${report.rounds} rounds of ${report.prompts} prompts in turn; prompt ${report.promptTokens}, decode ${report.decodeTokens} tokens; load average ${before.toFixed(2)} before, ${after.toFixed(2)} after`,
+    `medians of ${report.rounds} rounds of ${report.prompts} prompts in turn; prompt ${report.promptTokens}, decode ${report.decodeTokens} tokens; ${formatLoad(report.machineLoad)}`,
     "",
-    ...lines,
+    ...alignColumns([header, ...rows]),
     ...(ratio ? ["", "A ratio above 1 means that hearth is better."] : []),
-    ...(before > busyLoad ? ["The machine was busy before the first round: these figures are noisy."] : []),
+    ...warnBusy(report.machineLoad),
   ].join("\n");
 }
 
-function format(value: number): string {
+export function formatLoad({ before, after }: MachineLoad): string {
+  return `load average ${before.toFixed(2)} before, ${after.toFixed(2)} after`;
+}
+
+export function warnBusy({ before }: MachineLoad): readonly string[] {
+  return before > busyLoad ? ["The machine was busy before the first round: these figures are noisy."] : [];
+}
+
+/** The first column to the left, the others to the right. */
+export function alignColumns(table: readonly (readonly string[])[]): readonly string[] {
+  const columns = table[0]?.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0))) ?? [];
+  return table.map((row) =>
+    row
+      .map((cell, column) => (column === 0 ? cell.padEnd(columns[0] ?? 0) : cell.padStart(columns[column] ?? 0)))
+      .join("  "),
+  );
+}
+
+export function format(value: number): string {
   if (!Number.isFinite(value)) return "-";
   return value >= 100 ? value.toFixed(0) : value.toFixed(1);
 }

@@ -29,12 +29,7 @@ const clientTokens = 64;
 
 /** Random prompts: every token of the vocabulary is as likely, control tokens at its start are left out. */
 export function createWorkload(options: WorkloadOptions): Workload {
-  const random = createRandom(options.seed);
-  const prompt = (length: number): number[] =>
-    Array.from({ length }, () => {
-      const first = Math.min(300, Math.floor(options.vocabularySize / 2));
-      return first + Math.floor(random() * (options.vocabularySize - first));
-    });
+  const prompt = createPrompts(options.vocabularySize, createRandom(options.seed));
   const prompts = (count: number, length: number): number[][] => Array.from({ length: count }, () => prompt(length));
   return {
     shortPrompts: prompts(Math.max(shortPrompts, options.prompts), shortPromptTokens),
@@ -43,6 +38,18 @@ export function createWorkload(options: WorkloadOptions): Workload {
     clientPrompts: prompts(options.clients, clientPromptTokens),
     clientTokens,
   };
+}
+
+/** What a contestant is asked before anything is measured: its first step pays for page faults and thread starts. */
+export const warmUp = { prompt: [3, 4, 5, 6, 7, 8, 9, 10], tokens: 4 } as const;
+
+/** A bias that no other token's logit comes up to: the answer is this token. */
+export const surely = 100;
+
+/** Length → a random prompt of that length, each another. */
+export function createPrompts(vocabularySize: number, random: () => number): (length: number) => number[] {
+  const first = Math.min(300, Math.floor(vocabularySize / 2));
+  return (length) => Array.from({ length }, () => first + Math.floor(random() * (vocabularySize - first)));
 }
 
 /** Mulberry32 of Tommy Ettinger: a small seeded generator, 0 ≤ x < 1. */

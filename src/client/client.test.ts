@@ -177,6 +177,13 @@ describe("errors", () => {
   });
 });
 
+test("stats are what the server says at /stats", async () => {
+  const body = { atMs: 5, models: [{ name: "tiny", state: "loading", running: 0, waiting: 1 }] };
+  const { client, seen } = clientOf(() => Response.json(body));
+  expect(await client.stats()).toEqual(body);
+  expect(seen[0]?.url).toBe("http://127.0.0.1:11535/stats");
+});
+
 describe("pull", () => {
   test("yields progress and throws the error that ends the stream", async () => {
     const lines = [

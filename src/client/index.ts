@@ -3,7 +3,7 @@ import { readChat } from "./chat.ts";
 import type { CallOptions, ClientOptions, Send } from "./http.ts";
 import { bodyOf, createSend, readJson, toError } from "./http.ts";
 import { readNdjson } from "./ndjson.ts";
-import type { Client, ClientChatEvent, ClientChatRequest, Health, PullProgress } from "./types.ts";
+import type { Client, ClientChatEvent, ClientChatRequest, Health, PullProgress, ServerStats } from "./types.ts";
 import type { LoadedBody, PullBody, StopBody, TagBody } from "./wire.ts";
 import { toLoaded, toModel, toProgress } from "./wire.ts";
 
@@ -14,8 +14,10 @@ export type {
   ClientChatRequest,
   Health,
   LoadedSummary,
+  ModelStats,
   ModelSummary,
   PullProgress,
+  ServerStats,
 } from "./types.ts";
 
 export function createClient(options: ClientOptions): Client {
@@ -26,6 +28,7 @@ export function createClient(options: ClientOptions): Client {
     health: async (call) => (await get("/health", call)) as Health,
     models: async (call) => ((await get("/api/tags", call)) as { models: TagBody[] }).models.map(toModel),
     loaded: async (call) => ((await get("/api/ps", call)) as { models: LoadedBody[] }).models.map(toLoaded),
+    stats: async (call) => (await get("/stats", call)) as ServerStats,
     async stop(model, call) {
       const body = (await readJson(await send("/api/generate", { model, keep_alive: 0 }, call))) as StopBody;
       return body.hearth?.unloaded ?? false;

@@ -1,5 +1,7 @@
+import type { EngineStats } from "../spec/engine.ts";
 import type { FinishReason } from "../spec/event.ts";
 import type { ToolCall } from "../spec/message.ts";
+import type { EngineCounters, Latency } from "../spec/stats.ts";
 import type { Timings, Usage } from "../spec/usage.ts";
 import type { CallOptions } from "./http.ts";
 
@@ -37,6 +39,28 @@ export interface LoadedSummary {
   readonly expiresAt: Date | undefined;
 }
 
+/** A loaded model in figures. */
+export interface ModelStats extends Pick<
+  LoadedSummary,
+  "name" | "state" | "engine" | "device" | "running" | "waiting" | "ramBytes" | "vramBytes"
+> {
+  /**
+   * Sums over all loads of the model since the server started, as they were at `atMs`. Absent, like all that follows,
+   * where the model is not ready or its engine does not say.
+   */
+  readonly counters?: EngineCounters & { readonly atMs: number };
+  readonly blocks?: EngineStats["blocks"];
+  readonly diskBytes?: number;
+  /** Of all requests since the server started. */
+  readonly latency?: Latency;
+}
+
+export interface ServerStats {
+  /** Milliseconds on the server's clock. Only differences mean something. */
+  readonly atMs: number;
+  readonly models: readonly ModelStats[];
+}
+
 export interface PullProgress {
   readonly status: string;
   /** Tells the files of one pull apart. */
@@ -69,6 +93,7 @@ export interface Client {
   health(options?: CallOptions): Promise<Health>;
   models(options?: CallOptions): Promise<readonly ModelSummary[]>;
   loaded(options?: CallOptions): Promise<readonly LoadedSummary[]>;
+  stats(options?: CallOptions): Promise<ServerStats>;
   /** Unloads a model now. Returns whether it was loaded. */
   stop(model: string, options?: CallOptions): Promise<boolean>;
   /** Leaving the loop early, like the signal, stops the generation. */

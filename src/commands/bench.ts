@@ -1,40 +1,34 @@
-import { parseInteger, parseOneOf } from "../config/values.ts";
 import { HearthError } from "../error.ts";
 import { raceAbort } from "../util/abort.ts";
+import { benchFlags, checkFlags } from "./bench/flags.ts";
+import { benchServe } from "./bench/serve.ts";
 import { ensureModel } from "./chat/model.ts";
-import { defineCommand, loadSettingNames, pullSettingNames, type Command, type ValueRow } from "./command.ts";
-
-const count = (text: string): ValueRow<number> => ({ kind: "value", value: "N", text, parse: parsePositive });
-
-const peer: ValueRow<"llama.cpp"> = {
-  kind: "value",
-  value: "llama.cpp",
-  text: "measure raw node-llama-cpp too, and print ratios; above 1 means that hearth is better",
-  parse: parseOneOf(["llama.cpp"]),
-};
+import { defineCommand, loadSettingNames, pullSettingNames, type Command } from "./command.ts";
 
 export const bench: Command = defineCommand({
   name: "bench",
-  text: "Measures load, first token, prefill, decode and many clients at once; with --vs, a peer in turn.",
-  arguments: [{ name: "MODEL", text: "a model; it is fetched when it is missing", required: true }],
-  flags: {
-    vs: peer,
-    clients: { kind: "value", value: "N,N", text: "numbers of clients at once; default 1,4,8,16", parse: parseCounts },
-    runs: count("rounds; the report has their medians; default 3"),
-    "prompt-tokens": count("length of the prompts; default 512"),
-    tokens: count("length of the answers; default 128"),
-    prompts: count("prompts a round for prefill and decode; default 3"),
-    profile: { kind: "switch", text: "say instead where each millisecond of a step goes" },
-  },
+  text: "Measures load, first token, prefill, decode and many clients at once; after the word serve, a real server with many clients. With --vs, peers in turn.",
+  arguments: [
+    { name: "MODEL|serve", text: "a model; it is fetched when it is missing. Or the word serve", required: true },
+    { name: "MODEL", text: "after serve: the model" },
+  ],
+  flags: benchFlags,
   settings: [...loadSettingNames, ...pullSettingNames],
   examples: [
     "hearth bench tinyllama",
     "hearth bench tinyllama --vs llama.cpp --clients 1,8 --json",
     "hearth bench tinyllama --profile",
+    "hearth bench serve tinyllama --vs llama.cpp --only batch,prefix",
   ],
   async run(context) {
     const { args, flags, json, services, settings, signal, status } = context;
-    const model = await ensureModel(context, args[0] ?? "");
+    const { kind, name } = readArguments(args);
+    checkFlags(flags, kind);
+    const model = await ensureModel(context, name);
+    if (kind === "serve") {
+      await benchServe(context, model);
+      return;
+    }
     const lengths = {
       ...(flags["prompt-tokens"] !== undefined && { promptTokens: flags["prompt-tokens"] }),
       ...(flags.tokens !== undefined && { decodeTokens: flags.tokens }),
@@ -67,12 +61,12 @@ export const bench: Command = defineCommand({
   },
 });
 
-function parsePositive(text: string, name: string): number {
-  const value = parseInteger(text, name);
-  if (value > 0) return value;
-  throw new HearthError("usage", `${name} is "${text}"; it must be 1 or more.`);
-}
-
-function parseCounts(text: string, name: string): number[] {
-  return text.split(",").map((part) => parsePositive(part.trim(), name));
+function readArguments([first = "", second]: readonly string[]): { kind: "plain" | "serve"; name: string } {
+  const hint = "Run `hearth bench --help` for examples.";
+  if (first === "serve") {
+    if (second !== undefined) return { kind: "serve", name: second };
+    throw new HearthError("usage", "hearth bench serve needs MODEL: the model.", { hint });
+  }
+  if (second === undefined) return { kind: "plain", name: first };
+  throw new HearthError("usage", `hearth bench does not know what to do with "${second}".`, { hint });
 }

@@ -123,6 +123,7 @@ export const loadSettingNames: readonly (keyof Settings)[] = [
   "kvTypeV",
   "flashAttention",
   "gpuLayers",
+  "speculation",
   "memory",
 ];
 

@@ -1,4 +1,4 @@
-/** Finding the running server for `ps`, `stop` and `doctor`. */
+/** Finding the running server for `ps`, `top`, `stop` and `doctor`. */
 import { readFileSync } from "node:fs";
 import type { Settings } from "../config/settings.ts";
 import { HearthError } from "../error.ts";
@@ -24,7 +24,9 @@ function readKey(settings: Settings): string | undefined {
   if (settings.apiKey !== undefined || settings.apiKeyFile === undefined) return settings.apiKey;
   try {
     const lines = readFileSync(settings.apiKeyFile, "utf8").split("\n");
-    return lines.map((line) => line.trim()).find((line) => line !== "" && !line.startsWith("#"));
+    const first = lines.map((line) => line.trim()).find((line) => line !== "" && !line.startsWith("#"));
+    // A class may stand after the key.
+    return first?.split(/\s+/)[0];
   } catch (cause) {
     throw new HearthError("usage", `The key file "${settings.apiKeyFile}" cannot be read.`, { cause, hint: "" });
   }

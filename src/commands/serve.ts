@@ -18,6 +18,7 @@ export const serve: Command = defineCommand({
     "defaultModel",
     "keepAlive",
     "overflow",
+    "diskCache",
     ...loadSettingNames,
     ...pullSettingNames,
   ],

@@ -1,5 +1,12 @@
 /** What the commands use of the rows below. Each is loaded when a command asks for it; tests hand in their own. */
-import type { BenchOptions, BenchReport, ProfileOptions, ProfileReport } from "../bench/index.ts";
+import type {
+  BenchOptions,
+  BenchReport,
+  ProfileOptions,
+  ProfileReport,
+  ServeBenchOptions,
+  ServeReport,
+} from "../bench/index.ts";
 import type { ClientOptions } from "../client/http.ts";
 import type { Client } from "../client/types.ts";
 import type { Settings } from "../config/settings.ts";
@@ -14,7 +21,7 @@ export interface HearthOptions {
   readonly onNotice: (text: string) => void;
 }
 
-export type ServerClient = Pick<Client, "health" | "loaded" | "stop">;
+export type ServerClient = Pick<Client, "health" | "loaded" | "stats" | "stop">;
 
 export interface PackRow {
   readonly name: string;
@@ -68,6 +75,10 @@ export interface Services {
   formatReport(report: BenchReport): Promise<string>;
   runProfile(options: ProfileOptions): Promise<ProfileReport>;
   formatProfile(report: ProfileReport): Promise<string>;
+  runServeBench(options: ServeBenchOptions): Promise<ServeReport>;
+  formatServeReport(report: ServeReport): Promise<string>;
+  /** Waits; rejects when the signal aborts. */
+  sleep(ms: number, signal: AbortSignal): Promise<void>;
   readonly fetch: typeof fetch;
 }
 
@@ -111,6 +122,15 @@ export const defaultServices: Services = {
   },
   async formatProfile(report) {
     return (await import("../bench/index.ts")).formatProfile(report);
+  },
+  async runServeBench(options) {
+    return await (await import("../bench/index.ts")).runServeBench(options);
+  },
+  async formatServeReport(report) {
+    return (await import("../bench/index.ts")).formatServeReport(report);
+  },
+  async sleep(ms, signal) {
+    await (await import("../util/abort.ts")).sleep(ms, signal);
   },
   fetch: (...request) => fetch(...request),
 };

@@ -24,6 +24,11 @@ export const commandTable: readonly CommandRow[] = [
   { name: "rm", aliases: ["remove"], text: "remove models", load: async () => (await import("./rm.ts")).rm },
   { name: "cp", aliases: ["copy"], text: "give a model a second name", load: async () => (await import("./cp.ts")).cp },
   { name: "ps", text: "list the models that the server has loaded", load: async () => (await import("./ps.ts")).ps },
+  {
+    name: "top",
+    text: "show what the models of the server do, anew every second",
+    load: async () => (await import("./top.ts")).top,
+  },
   { name: "stop", text: "unload a model of the server", load: async () => (await import("./stop.ts")).stop },
   {
     name: "plan",
@@ -40,6 +45,11 @@ export const commandTable: readonly CommandRow[] = [
     name: "verify",
     text: "check that no byte of the models has changed",
     load: async () => (await import("./verify.ts")).verify,
+  },
+  {
+    name: "cache",
+    text: "say what is kept of computed prompts on disk, or remove it",
+    load: async () => (await import("./cache.ts")).cache,
   },
   {
     name: "engines",

@@ -13,6 +13,15 @@ export function dataFolder(env: Environment = process.env): string {
   return join(env["XDG_DATA_HOME"] ?? join(home, ".local", "share"), "hearth");
 }
 
+/** Folder of what hearth can make again: inside the data folder where one was chosen. */
+export function cacheFolder(data: string | undefined, env: Environment = process.env): string {
+  if (data !== undefined) return join(data, "cache");
+  const home = env["HOME"] ?? homedir();
+  if (process.platform === "win32") return join(dataFolder(env), "cache");
+  if (process.platform === "darwin") return join(home, "Library", "Caches", "hearth");
+  return join(env["XDG_CACHE_HOME"] ?? join(home, ".cache"), "hearth");
+}
+
 /** Folders where other tools keep models, for adoption in place. */
 export function foreignFolders(env: Environment = process.env): {
   readonly ollama: string;

@@ -5,6 +5,7 @@ import type { OverflowPolicy } from "../spec/sampling.ts";
 import {
   parseBoolean,
   parseBytes,
+  parseBytesOrOff,
   parseDuration,
   parseInteger,
   parseList,
@@ -32,6 +33,8 @@ export interface Settings {
   readonly kvTypeV: KvType | undefined;
   readonly flashAttention: "auto" | "on" | "off";
   readonly gpuLayers: string | undefined;
+  readonly speculation: "auto" | "off";
+  readonly diskCache: number | undefined;
   readonly keepAlive: number;
   readonly memory: number | undefined;
   readonly maxLoaded: number;
@@ -71,7 +74,12 @@ export const settingsTable: Table = {
     parseText,
     "key that callers must send; better in the environment or a file than as a flag",
   ),
-  apiKeyFile: row("api-key-file", optional, parseText, "file with one key a line"),
+  apiKeyFile: row(
+    "api-key-file",
+    optional,
+    parseText,
+    "file with one key a line; with `batch` after it, its requests wait for all others unless they say otherwise",
+  ),
   allowHost: row("allow-host", [], parseList, "further Host names to answer to, comma-separated"),
   allowOrigin: row("allow-origin", [], parseList, "web origins that may call the server, comma-separated"),
   bodyLimit: row("body-limit", 64 * 1024 ** 2, parseBytes, "largest request body"),
@@ -90,6 +98,18 @@ export const settingsTable: Table = {
     "flash attention",
   ),
   gpuLayers: row("gpu-layers", optional, parseText, "layers on the GPU: a number, auto or max"),
+  speculation: row<"auto" | "off">(
+    "speculation",
+    "auto",
+    parseOneOf(["auto", "off"]),
+    "guessing tokens ahead where that pays; the output does not change",
+  ),
+  diskCache: row(
+    "disk-cache",
+    optional,
+    parseBytesOrOff,
+    "most bytes of computed prompts that each engine keeps on disk, past restarts; off: none; default: a tenth of what the disk has free, 10 GiB at most",
+  ),
   keepAlive: row("keep-alive", 300_000, parseDuration, "how long an idle model stays loaded"),
   memory: row(
     "memory",
@@ -98,7 +118,12 @@ export const settingsTable: Table = {
     "memory budget of all loaded models; default: what is free, less a reserve",
   ),
   maxLoaded: row("max-loaded", 8, parseInteger, "most models loaded at once"),
-  queue: row("queue", 512, parseInteger, "most requests that wait; more get 503"),
+  queue: row(
+    "queue",
+    512,
+    parseInteger,
+    "most requests that wait; more get 503, or 429 where one key has most of them",
+  ),
   overflow: row<OverflowPolicy>(
     "overflow",
     "error",

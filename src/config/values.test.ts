@@ -1,12 +1,27 @@
 import { expect, test } from "vitest";
 import { HearthError } from "../error.ts";
-import { parseBoolean, parseBytes, parseDuration, parseInteger, parseList, parseOneOf, parsePort } from "./values.ts";
+import {
+  parseBoolean,
+  parseBytes,
+  parseBytesOrOff,
+  parseDuration,
+  parseInteger,
+  parseList,
+  parseOneOf,
+  parsePort,
+} from "./values.ts";
 
 test("sizes are understood in the units that people write", () => {
   expect(parseBytes("1000", "x")).toBe(1000);
   expect(parseBytes("512MiB", "x")).toBe(512 * 1024 ** 2);
   expect(parseBytes("1.5g", "x")).toBe(1.5 * 1024 ** 3);
   expect(parseBytes("4 GB", "x")).toBe(4 * 1024 ** 3);
+});
+
+test("a cache can be given a size, or none", () => {
+  expect(parseBytesOrOff("8GiB", "x")).toBe(8 * 1024 ** 3);
+  expect([parseBytesOrOff("off", "x"), parseBytesOrOff("0", "x")]).toEqual([0, 0]);
+  expect(() => parseBytesOrOff("no", "--disk-cache")).toThrow(/^--disk-cache is "no"; it must be /);
 });
 
 test("durations are Go style, or seconds; a negative one means for ever", () => {

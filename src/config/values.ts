@@ -35,6 +35,11 @@ export function parseBytes(text: string, name: string): number {
   return Math.round(Number(match[1]) * unit);
 }
 
+/** A size, or `off` for none of it. */
+export function parseBytesOrOff(text: string, name: string): number {
+  return /^\s*off\s*$/i.test(text) ? 0 : parseBytes(text, name);
+}
+
 const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** Go-style durations (`5m`, `1h30m`, `-1`), or plain seconds → ms. Negative: Infinity. */

@@ -1,5 +1,6 @@
 /** How a dialect tells the server what it answers to. A dialect turns data into data; only the server writes bytes. */
 import type { HearthError } from "../error.ts";
+import type { Priority } from "../spec/engine.ts";
 import type { Hearth } from "../tasks/contract.ts";
 
 export interface RouteRequest {
@@ -10,8 +11,10 @@ export interface RouteRequest {
   readonly headers: Headers;
   /** Aborts when the client leaves or the server gives up. */
   readonly signal: AbortSignal;
-  /** Who asks: separates KV caches. */
+  /** Who asks: separates KV caches, and each gets an equal share. */
   readonly tenant: string;
+  /** What the headers or the key say, where the body says nothing. */
+  readonly priority?: Priority;
 }
 
 export interface SseFrame {

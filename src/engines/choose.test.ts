@@ -63,8 +63,8 @@ describe("the choice of an engine", () => {
   });
 
   it.each<[LoadOptions, string]>([
-    [{ kvTypeK: "q8_0" }, "flint keeps its KV cache in f16, not q8_0"],
-    [{ kvTypeV: "f32" }, "flint keeps its KV cache in f16, not f32"],
+    [{ kvTypeK: "q4_0" }, "flint keeps its KV cache in f16 or q8_0, not q4_0"],
+    [{ kvTypeV: "f32" }, "flint keeps its KV cache in f16 or q8_0, not f32"],
     [{ flashAttention: false }, "flint has one kind of attention, which no option changes"],
     [{ gpuLayers: 3 }, "flint computes on the CPU; 3 layers were asked for on a GPU"],
     [{ mmap: true }, "flint reads the weights into its own memory and does not map the file"],
@@ -81,6 +81,7 @@ describe("the choice of an engine", () => {
   it("is flint for load options that it honours", async () => {
     const load: LoadOptions = {
       kvTypeK: "f16",
+      kvTypeV: "q8_0",
       adapters: [{ path: "/adapter.gguf" }],
       flashAttention: "auto",
       gpuLayers: 0,

@@ -4,6 +4,7 @@ import { HearthError } from "../error.ts";
 import type { Engine, EngineFootprint } from "../spec/engine.ts";
 import { chooseEngine } from "./choose.ts";
 import type { EngineQuestion, Engines } from "./contract.ts";
+import { planDiskCache, withDiskCache } from "./disk-cache.ts";
 import { isRefusal, withFallback } from "./fallback.ts";
 import { findLibrary, llamaLibraries } from "./libraries.ts";
 import type { LlamaEngine } from "./llama/engine.ts";
@@ -11,7 +12,9 @@ import type { RunNpm } from "./npm.ts";
 
 export interface EnginesOptions {
   readonly dataFolder: string;
-  readonly settings?: Pick<Settings, "offline">;
+  /** Where the disk cache lies. Absent: there is none, but for loads that name one. */
+  readonly cacheFolder?: string;
+  readonly settings?: Pick<Settings, "offline" | "diskCache">;
   /** One line for people, e.g. that an engine is being installed. */
   readonly onNotice?: (text: string) => void;
   readonly npm?: RunNpm;
@@ -22,13 +25,15 @@ export interface EnginesOptions {
 /** The engines of this version. Opens nothing until an engine is asked for. */
 export function createEngines(options: EnginesOptions): Engines {
   const inspections = createInspections(options);
-  let llama: Promise<LlamaEngine> | undefined;
+  let llama: Promise<Engine> | undefined;
   let flint: Promise<Engine> | undefined;
-  const openLlamaOnce = async (): Promise<LlamaEngine> => await (llama ??= openLlama(options));
+  const { onNotice, cacheFolder, settings } = options;
+  const keeping = (engine: Engine): Engine =>
+    cacheFolder === undefined ? engine : withDiskCache(engine, () => planDiskCache(cacheFolder, settings?.diskCache));
+  const openLlamaOnce = async (): Promise<Engine> => await (llama ??= openLlama(options).then(keeping));
   const openFlint = async (): Promise<Engine> => {
     const { createFlintEngine } = await import("./flint/engine.ts");
-    const { onNotice } = options;
-    const first = createFlintEngine({ env: options.env ?? engineEnvironment(), onNotice });
+    const first = keeping(createFlintEngine({ env: options.env ?? engineEnvironment(), onNotice }));
     return withFallback({ first, next: openLlamaOnce, onRefused: inspections.refuse });
   };
   return {

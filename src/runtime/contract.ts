@@ -1,13 +1,19 @@
 /** What `tasks` and the server ask of the runtime: which models are loaded and who runs next. */
 import type { EngineChoice } from "../engines/contract.ts";
-import type { EngineMemory, LoadedModel, LoadOptions } from "../spec/engine.ts";
+import type { EngineMemory, EngineStats, LoadedModel, LoadOptions, Priority } from "../spec/engine.ts";
+import type { GenerateEvent } from "../spec/event.ts";
 import type { InstalledModel, ModelInfo, Progress } from "../spec/model.ts";
+import type { EngineCounters, Latency } from "../spec/stats.ts";
 
 export interface AcquireRequest {
   readonly model: string;
   readonly load?: LoadOptions;
   /** ms; Infinity: for ever, 0: unload when this lease ends. Default from the settings. */
   readonly keepAliveMs?: number;
+  /** Tenants get equal shares of the time of a model. Absent: a tenant of its own, all who leave it out together. */
+  readonly tenant?: string;
+  /** Default `interactive`. */
+  readonly priority?: Priority;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
 }
@@ -19,6 +25,8 @@ export interface Lease {
   readonly loaded: LoadedModel;
   readonly queueMs: number;
   readonly loadMs: number;
+  /** The events of a generation of `loaded`, measured as they pass. */
+  watch(events: AsyncIterable<GenerateEvent>): AsyncIterable<GenerateEvent>;
   /** Idempotent. */
   release(): void;
 }
@@ -56,6 +64,8 @@ export interface LoadedStatus {
   readonly running: number;
   readonly waiting: number;
   readonly memory: EngineMemory;
+  /** Undefined: not loaded yet, or its engine keeps none. */
+  readonly stats: EngineStats | undefined;
   /** When it is unloaded if nobody asks; undefined: never. */
   readonly expiresAt: Date | undefined;
 }
@@ -72,6 +82,14 @@ export interface RuntimeStats {
   readonly usedBytes: number;
 }
 
+/** What was done for a model since the start, over all its loads. */
+export interface ModelTotals {
+  readonly name: string;
+  /** Undefined: its engine keeps no statistics. */
+  readonly counters: EngineCounters | undefined;
+  readonly latency: Latency;
+}
+
 export interface Runtime {
   /** Finds or loads the model and waits for a turn. Throws `queue_full`, `out_of_memory`, `model_not_found` … */
   acquire(request: AcquireRequest): Promise<Lease>;
@@ -80,6 +98,8 @@ export interface Runtime {
   /** Unloads now: running requests of that model get an error. Returns whether it was loaded. */
   stop(model: string): Promise<boolean>;
   stats(): RuntimeStats;
+  /** Of every model that was ever loaded. */
+  totals(): readonly ModelTotals[];
   /** Refuses new requests and waits for the running ones. */
   drain(signal?: AbortSignal): Promise<void>;
   dispose(): Promise<void>;

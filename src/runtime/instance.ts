@@ -1,6 +1,6 @@
 /** One model in memory, or on its way in or out. */
 import type { EngineChoice } from "../engines/contract.ts";
-import type { LoadedModel } from "../spec/engine.ts";
+import type { LoadedModel, Priority } from "../spec/engine.ts";
 import type { InstalledModel, ModelInfo } from "../spec/model.ts";
 import type { LoadedStatus, MemoryEstimate } from "./contract.ts";
 import type { ResolvedLoad } from "./fit.ts";
@@ -24,7 +24,9 @@ export interface Instance {
   readonly retry: boolean;
   state: InstanceState;
   loaded: LoadedModel | undefined;
+  /** Turns, and those of them that are batch work. */
   running: number;
+  runningBatch: number;
   lastUsedAt: number;
   loadStartedAt: number;
   loadEndedAt: number;
@@ -60,6 +62,7 @@ export function createInstance(options: InstanceOptions, now: number): Instance 
     state: "planned",
     loaded: undefined,
     running: 0,
+    runningBatch: 0,
     lastUsedAt: now,
     loadStartedAt: now,
     loadEndedAt: now,
@@ -76,6 +79,12 @@ export function seats(instance: Instance): number {
   return Math.max(1, instance.loaded?.parallel ?? instance.load.parallel);
 }
 
+/** Batch work takes only what is free; interactive work comes on top of it, and the engine then pauses batch work. */
+export function hasSeat(instance: Instance, priority: Priority): boolean {
+  const { running, runningBatch } = instance;
+  return (priority === "batch" ? running : running - runningBatch) < seats(instance);
+}
+
 export function toStatus(instance: Instance, waiting: number, expiresAt: Date | undefined): LoadedStatus {
   const { loaded, load, estimate, state } = instance;
   return {
@@ -90,6 +99,7 @@ export function toStatus(instance: Instance, waiting: number, expiresAt: Date | 
     running: instance.running,
     waiting,
     memory: loaded?.memory() ?? { ramBytes: estimate.totalBytes, vramBytes: 0 },
+    stats: loaded?.stats?.(),
     expiresAt,
   };
 }

@@ -16,6 +16,7 @@ const plain: LoadSettings = {
   kvTypeV: undefined,
   flashAttention: "auto",
   gpuLayers: undefined,
+  speculation: "auto",
 };
 const [model] = (await createFakeLibrary([{ name: "tiny" }]).list()) as [InstalledModel];
 const info = fakeInfo({ trainContextTokens: 32_768 });
@@ -83,6 +84,11 @@ test("flash attention and GPU layers of the settings become load options", () =>
   for (const gpuLayers of ["some", "-1", "1.5", ""]) {
     expect(() => resolve({ settings: { gpuLayers } })).toThrow(/--gpu-layers/);
   }
+});
+
+test("guessing ahead is switched off by its setting, and left to the engine otherwise", () => {
+  expect(resolve({ settings: { speculation: "off" } }).load.speculation).toBe("off");
+  expect(resolve().load).not.toHaveProperty("speculation");
 });
 
 test("more context than the model was trained for is cut, with a reason", () => {
@@ -160,6 +166,8 @@ test.for<[LoadOptions, boolean]>([
   [{ flashAttention: true }, false],
   [{ gpuLayers: 3 }, false],
   [{ mlock: true }, false],
+  [{ speculation: "auto" }, true],
+  [{ speculation: "off" }, false],
   [{ adapters: [] }, true],
   [{ adapters: [{ path: "/x" }] }, false],
 ])("a model loaded with 4096 tokens, 4 sequences and 2 threads serves %o: %s", ([requested, expected]) => {

@@ -7,7 +7,16 @@ import { estimateMemory, fittingContext, type ModelSizes, type ResolvedLoad } fr
 
 export type LoadSettings = Pick<
   Settings,
-  "engine" | "device" | "context" | "parallel" | "threads" | "kvTypeK" | "kvTypeV" | "flashAttention" | "gpuLayers"
+  | "engine"
+  | "device"
+  | "context"
+  | "parallel"
+  | "threads"
+  | "kvTypeK"
+  | "kvTypeV"
+  | "flashAttention"
+  | "gpuLayers"
+  | "speculation"
 >;
 
 const defaultContextTokens = 4096;
@@ -93,7 +102,7 @@ function trainedContext(info: ModelInfo, wanted: number): number {
 }
 
 function settingOptions(settings: LoadSettings): LoadOptions {
-  const { engine, threads, kvTypeK, kvTypeV, flashAttention, gpuLayers } = settings;
+  const { engine, threads, kvTypeK, kvTypeV, flashAttention, gpuLayers, speculation } = settings;
   return {
     ...(engine === "auto" ? {} : { engine }),
     ...(threads === undefined ? {} : { threads }),
@@ -101,6 +110,7 @@ function settingOptions(settings: LoadSettings): LoadOptions {
     ...(kvTypeV === undefined ? {} : { kvTypeV }),
     ...(flashAttention === "auto" ? {} : { flashAttention: flashAttention === "on" }),
     ...(gpuLayers === undefined ? {} : { gpuLayers: parseGpuLayers(gpuLayers) }),
+    ...(speculation === "auto" ? {} : { speculation }),
   };
 }
 
@@ -200,6 +210,7 @@ const exactOptions = [
   "kvTypeV",
   "mmap",
   "mlock",
+  "speculation",
 ] as const;
 
 /** Adapters change the answers, so leaving them out means none but the model's own. */

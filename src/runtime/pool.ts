@@ -13,6 +13,8 @@ export interface PoolEvents {
   died(instance: Instance): void;
   /** Memory that was being freed is free. */
   freed(): void;
+  /** It holds nothing any more, for whatever reason; the other events follow. */
+  removed(instance: Instance): void;
   progress(instance: Instance, progress: Progress): void;
 }
 
@@ -142,6 +144,7 @@ export class Pool {
   #remove(instance: Instance): void {
     instance.state = "gone";
     this.#instances.delete(instance);
+    this.#options.events.removed(instance);
     instance.resolveGone();
   }
 }

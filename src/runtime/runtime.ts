@@ -10,6 +10,7 @@ import type { AcquireRequest, Lease, Plan, Runtime } from "./contract.ts";
 import type { MemoryState } from "./fit.ts";
 import { type Instance, isIdle } from "./instance.ts";
 import { checkLoadOptions, serves, wantedLoad } from "./load-options.ts";
+import type { Waiter } from "./queue.ts";
 import type { Wanted } from "./room.ts";
 import { type RuntimeSettings, Scheduler } from "./scheduler.ts";
 
@@ -39,10 +40,12 @@ export function createRuntime(options: RuntimeOptions): Runtime {
 
   const wait = async (request: AcquireRequest, wanted: Wanted, arrival: Arrival): Promise<Lease> => {
     const { promise, resolve, reject } = Promise.withResolvers<Lease>();
-    const waiter = {
+    const waiter: Waiter = {
       ...wanted,
       ...arrival,
       key: wanted.model.name,
+      tenant: request.tenant ?? "",
+      priority: request.priority ?? "interactive",
       keepAliveMs: request.keepAliveMs ?? settings.keepAlive,
       onProgress: request.onProgress,
       resolve,
@@ -98,6 +101,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
 
     stats: () => scheduler.stats(),
 
+    totals: () => scheduler.totals(),
+
     async drain(signal) {
       open = false;
       await raceAbort(scheduler.quiet(), signal);
@@ -116,12 +121,20 @@ interface Arrival {
   readonly arrivedAt: number;
 }
 
-function checkRequest({ load, keepAliveMs, signal }: AcquireRequest): void {
+function checkRequest({ load, keepAliveMs, priority, signal }: AcquireRequest): void {
   if (signal?.aborted) throw abortError(signal);
   checkLoadOptions(load ?? {});
+  checkPriority(priority);
   if (keepAliveMs === undefined || keepAliveMs >= 0) return;
   throw new HearthError("bad_request", `keepAliveMs is ${keepAliveMs}; it must be 0 or more.`, {
     details: { field: "keepAliveMs" },
+  });
+}
+
+function checkPriority(priority: string | undefined): void {
+  if (priority === undefined || priority === "interactive" || priority === "batch") return;
+  throw new HearthError("bad_request", `priority is ${JSON.stringify(priority)}; it must be interactive or batch.`, {
+    details: { field: "priority" },
   });
 }
 

@@ -1,21 +1,24 @@
 /**
- * Who runs next. Every change of state ends in `#step`, which goes through the waiting requests in order of arrival and
- * gives turns, loads and unloads as far as it can. Nothing in it waits.
+ * Who runs next. Every change of state ends in `#step`, which plays a round: it gives turns, loads and unloads as far as it
+ * can. Nothing in it waits.
  */
 import type { Settings } from "../config/settings.ts";
 import type { Engines } from "../engines/contract.ts";
 import { HearthError } from "../error.ts";
 import type { Clock } from "./clock.ts";
-import type { Lease, LoadedStatus, RuntimeStats } from "./contract.ts";
+import type { Lease, LoadedStatus, ModelTotals, RuntimeStats } from "./contract.ts";
 import { createFailures, type Failures } from "./failures.ts";
 import type { MemoryState } from "./fit.ts";
-import { type Instance, isIdle, seats, toStatus } from "./instance.ts";
+import { hasSeat, type Instance, isIdle, seats, toStatus } from "./instance.ts";
 import { arm, disarm, expiresAt } from "./keep-alive.ts";
+import { chooseExcess, countedWaiters, toRefusal } from "./limit.ts";
 import { serves } from "./load-options.ts";
 import { Pool } from "./pool.ts";
-import { countedWaiters, createQueue, type Queue, type Waiter } from "./queue.ts";
+import { createQueue, type Queue, type Waiter } from "./queue.ts";
+import { Round } from "./round.ts";
 import { createRoom, type Placement, type Room, type RoomSettings, type Wanted } from "./room.ts";
 import { type Counters, createCounters, createServiceTimes, type ServiceTimes } from "./stats.ts";
+import { Totals } from "./totals.ts";
 
 export type RuntimeSettings = RoomSettings & Pick<Settings, "queue" | "keepAlive">;
 
@@ -37,9 +40,10 @@ const countedFailures: ReadonlySet<string> = new Set([
 export class Scheduler {
   readonly #settings: RuntimeSettings;
   readonly #clock: Clock;
-  readonly #queue: Queue = createQueue();
+  readonly #queue: Queue;
   readonly #counters: Counters = createCounters();
   readonly #times: ServiceTimes = createServiceTimes();
+  readonly #totals: Totals;
   readonly #failures: Failures;
   readonly #pool: Pool;
   readonly #room: Room;
@@ -51,7 +55,9 @@ export class Scheduler {
   constructor({ engines, settings, memory, clock }: SchedulerOptions) {
     this.#settings = settings;
     this.#clock = clock;
+    this.#queue = createQueue(() => clock.now());
     this.#failures = createFailures(() => clock.now());
+    this.#totals = new Totals(() => clock.now());
     this.#pool = new Pool({
       engines,
       clock,
@@ -71,6 +77,7 @@ export class Scheduler {
         freed: () => {
           this.#step();
         },
+        removed: (instance) => this.#totals.keep(instance),
         progress: ({ key }, progress) => {
           for (const waiter of this.#queue.of(key)) waiter.onProgress?.(progress);
         },
@@ -132,6 +139,10 @@ export class Scheduler {
     };
   }
 
+  totals(): readonly ModelTotals[] {
+    return this.#totals.read(this.#pool.all());
+  }
+
   async stop(key: string): Promise<boolean> {
     const leaving = this.#pool.all().filter((instance) => instance.key === key);
     const wasLoaded = leaving.some(({ state }) => state !== "unloading");
@@ -167,58 +178,34 @@ export class Scheduler {
   }
 
   #step(): void {
-    // Models whose later requests have to wait, for an earlier one of theirs or for somebody who needs their room.
-    const held = new Set<string>();
-    let roomTaken = false;
-    for (const waiter of this.#queue.all()) {
-      if (held.has(waiter.key)) continue;
-      const outcome = this.#advance(waiter, held, roomTaken);
-      if (outcome === "served") continue;
-      held.add(waiter.key);
-      roomTaken ||= outcome === "needs-room";
-    }
+    const round = new Round({
+      pool: this.#pool,
+      room: this.#room,
+      failures: this.#failures,
+      grantNext: (waiters) => this.#grantNext(waiters),
+      refuse: (waiter, reason) => this.#refuse(waiter, reason),
+      evict: (victims) => this.#evict(victims),
+    });
+    round.play(this.#queue.all());
     this.#refuseOverflow();
     this.#settleIdle();
     this.#pool.startPlanned(() => this.#room.budget().limitBytes);
     this.#notifyQuiet();
   }
 
-  #advance(waiter: Waiter, held: Set<string>, roomTaken: boolean): "served" | "waits" | "needs-room" {
-    const instance = this.#pool.current(waiter.key);
-    if (!instance) return this.#makeRoom(waiter, held, roomTaken);
-    if (!serves(instance, waiter.model, waiter.info, waiter.requested)) {
-      if (instance.running > 0) return "waits";
-      void this.#pool.retire(instance);
-      return this.#makeRoom(waiter, held, roomTaken);
-    }
-    if (instance.state !== "ready" || instance.running >= seats(instance)) return "waits";
-    this.#grant(waiter, instance);
-    return "served";
+  /** Gives a turn to one of the requests, which it takes out of the list. Returns whether it could. */
+  #grantNext(waiters: Waiter[]): boolean {
+    const next = this.#queue.next(waiters);
+    const instance = next && this.#pool.current(next.key);
+    if (!next || instance?.state !== "ready" || !hasSeat(instance, next.priority)) return false;
+    waiters.splice(waiters.indexOf(next), 1);
+    this.#grant(next, instance);
+    return true;
   }
 
-  /** Plans the load, or holds back the models that have to become idle for it. */
-  #makeRoom(waiter: Waiter, held: Set<string>, roomTaken: boolean): "served" | "waits" | "needs-room" {
-    const refusal = this.#failures.refusal(waiter.key);
-    if (refusal) return this.#refuse(waiter, refusal);
-    const placement = this.#room.place(waiter);
-    if (placement.refusal) return this.#refuse(waiter, placement.refusal);
-    // Loads start in order of arrival: a small model must not take, again and again, what a big one waits for.
-    if (roomTaken) return "needs-room";
-    if (!placement.victims.every(isIdle)) {
-      for (const { key } of placement.victims) held.add(key);
-      return "needs-room";
-    }
-    this.#evict(placement.victims);
-    const { model, info, choice, keepAliveMs } = waiter;
-    const { load, estimate } = placement;
-    this.#pool.add({ model, info, choice, load, estimate, keepAliveMs });
-    return "waits";
-  }
-
-  #refuse(waiter: Waiter, reason: HearthError): "served" {
+  #refuse(waiter: Waiter, reason: HearthError): void {
     this.#counters.refused++;
     this.#rejectAll([waiter], reason);
-    return "served";
   }
 
   #evict(victims: readonly Instance[]): void {
@@ -227,26 +214,32 @@ export class Scheduler {
   }
 
   #grant(waiter: Waiter, instance: Instance): void {
-    this.#queue.delete(waiter);
+    this.#queue.begin(waiter);
     disarm(instance, this.#clock);
     instance.running++;
+    if (waiter.priority === "batch") instance.runningBatch++;
     this.#running++;
     const grantedAt = this.#clock.now();
     const waitedMs = grantedAt - waiter.arrivedAt;
     const loadMs = Math.max(0, instance.loadEndedAt - Math.max(waiter.arrivedAt, instance.loadStartedAt));
+    const queueMs = waitedMs - loadMs;
+    const stopwatch = this.#totals.begin(waiter.key, { arrivedAt: waiter.arrivedAt, queueMs, loadMs });
     let released = false;
     const release = (): void => {
       if (released) return;
       released = true;
+      stopwatch.end();
       this.#release(waiter, instance, grantedAt);
     };
     const { model, info } = waiter;
-    waiter.resolve({ model, info, loaded: loadedOf(instance), queueMs: waitedMs - loadMs, loadMs, release });
+    waiter.resolve({ model, info, loaded: loadedOf(instance), queueMs, loadMs, watch: stopwatch.watch, release });
   }
 
   #release(waiter: Waiter, instance: Instance, grantedAt: number): void {
     const now = this.#clock.now();
+    this.#queue.end(waiter);
     instance.running--;
+    if (waiter.priority === "batch") instance.runningBatch--;
     this.#running--;
     instance.lastUsedAt = now;
     instance.keepAliveMs = waiter.keepAliveMs;
@@ -263,22 +256,21 @@ export class Scheduler {
     return countedWaiters(this.#queue.all(), (key) => this.#seats(key));
   }
 
-  /** Refuses the newest requests until no more wait than the settings allow. */
+  /** Refuses requests until no more wait than the settings allow. */
   #refuseOverflow(): void {
     const { queue: limit } = this.#settings;
     if (this.#queue.size <= limit) return;
-    for (const waiter of this.#counted().slice(limit)) {
-      const ahead = this.#queue.of(waiter.key).length - 1;
-      const instance = this.#pool.current(waiter.key);
-      const seconds = this.#times.retryAfterSeconds(waiter.key, ahead, instance ? seats(instance) : 1);
-      this.#refuse(
-        waiter,
-        new HearthError("queue_full", `The queue is full: ${limit} requests are waiting. Try again in ${seconds} s.`, {
-          details: { model: waiter.key, limit, retryAfterSeconds: seconds },
-          retryAfterSeconds: seconds,
-        }),
-      );
+    for (const excess of chooseExcess(this.#counted(), limit)) {
+      const { waiter } = excess;
+      this.#refuse(waiter, toRefusal(excess, { limit, retryAfterSeconds: this.#retryAfterSeconds(waiter) }));
     }
+  }
+
+  #retryAfterSeconds({ key, priority }: Waiter): number {
+    const instance = this.#pool.current(key);
+    // Interactive requests do not wait for batch ones.
+    const waiting = this.#queue.of(key).filter((other) => priority === "batch" || other.priority === priority).length;
+    return this.#times.retryAfterSeconds(key, waiting - 1, instance ? seats(instance) : 1);
   }
 
   /** Cancels loads that nobody waits for, and starts the clock of models that nobody uses. */

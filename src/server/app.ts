@@ -45,7 +45,7 @@ export function createApp(options: AppOptions): App {
   const { settings, runtime } = options.hearth;
   const state = createState();
   const metrics = createMetrics(runtime);
-  const own = createOwnRoutes({ state, metrics, version });
+  const own = createOwnRoutes({ state, metrics, runtime, version });
   const kernel: Kernel = {
     hearth: metrics.observe(guardHearth(options.hearth)),
     dialects,

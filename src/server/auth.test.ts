@@ -20,8 +20,8 @@ describe("keys", () => {
   test("without one, everybody is the local tenant, whatever they send", () => {
     const auth = createAuth(none);
     expect(auth.required).toBe(false);
-    expect(auth.authenticate(new Headers())).toBe("local");
-    expect(auth.authenticate(bearer("ollama"))).toBe("local");
+    expect(auth.authenticate(new Headers())).toEqual({ tenant: "local" });
+    expect(auth.authenticate(bearer("ollama"))).toEqual({ tenant: "local" });
   });
 
   test("are read from a file, one a line, with comments", () => {
@@ -34,11 +34,27 @@ describe("keys", () => {
 
   test("make a tenant each, which does not show the key", () => {
     const auth = createAuth({ apiKey: "secret-1", apiKeyFile: file("secret-2") });
-    const [one, two] = ["secret-1", "secret-2"].map((key) => auth.authenticate(bearer(key)));
+    const [one, two] = ["secret-1", "secret-2"].map((key) => auth.authenticate(bearer(key)).tenant);
     expect(one).not.toBe(two);
-    expect(one).toBe(auth.authenticate(new Headers({ "x-api-key": "secret-1" })));
+    expect(one).toBe(auth.authenticate(new Headers({ "x-api-key": "secret-1" })).tenant);
     expect(`${one}${two}`).not.toContain("secret");
   });
+
+  test("can have a class after them in the file, which their requests get", () => {
+    const auth = createAuth({ ...none, apiKeyFile: file("plain\nnightly \t batch\nfast interactive\n") });
+    expect(auth.authenticate(bearer("plain"))).not.toHaveProperty("priority");
+    expect(auth.authenticate(bearer("nightly"))).toMatchObject({ priority: "batch" });
+    expect(auth.authenticate(bearer("fast"))).toMatchObject({ priority: "interactive" });
+  });
+
+  test.each(["# keys\nsecret-1 bacth", "\nsecret-1 batch batch"])(
+    "%j stops the start and names the line, not the key",
+    (text) => {
+      const start = () => createAuth({ ...none, apiKeyFile: file(text) });
+      expect(start).toThrow(/line 2 of the file of API keys, .*, holds something/);
+      expect(start).not.toThrow("secret");
+    },
+  );
 
   test.each([
     "",

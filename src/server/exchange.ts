@@ -1,15 +1,17 @@
 /** One request and its answer: admit, handle, reply, and what is recorded of it. */
 import type { Dialect, Reply } from "../dialects/route.ts";
 import { HearthError, isAbort } from "../error.ts";
+import type { Priority } from "../spec/engine.ts";
 import type { Hearth } from "../tasks/contract.ts";
 import { raceAbort } from "../util/abort.ts";
-import type { Auth } from "./auth.ts";
+import type { Auth, KeyHolder } from "./auth.ts";
 import { readJsonBody } from "./body.ts";
 import { preflight } from "./cors.ts";
 import { errorHeaders, publicError } from "./failure.ts";
 import { healthPath } from "./health.ts";
 import type { HostRules } from "./hosts.ts";
 import type { Metrics } from "./metrics.ts";
+import { readPriority } from "./priority.ts";
 import { discard, isStreamed, toResponse, toStreamResponse } from "./reply.ts";
 import type { Match, RouteTable } from "./router.ts";
 import type { Running, ServerState } from "./state.ts";
@@ -74,8 +76,7 @@ export async function answer(kernel: Kernel, exchange: Exchange): Promise<Respon
       finish(kernel, exchange, { status: 204, end: "complete" });
       return preflight(request, kernel.table.methods(path));
     }
-    const { match, tenant } = admit(kernel, exchange);
-    const reply = await handle(kernel, exchange, { match, tenant });
+    const reply = await handle(kernel, exchange, admit(kernel, exchange));
     if (isStreamed(reply)) return stream(kernel, exchange, reply);
     const response = toResponse(reply);
     finish(kernel, exchange, { status: response.status, end: "complete" });
@@ -88,15 +89,17 @@ export async function answer(kernel: Kernel, exchange: Exchange): Promise<Respon
 interface Admitted {
   readonly match: Match;
   readonly tenant: string;
+  readonly priority: Priority | undefined;
 }
 
 /** Throws what forbids the request. The order counts: who is not known learns nothing about routes. */
 function admit({ auth, state, table }: Kernel, { request, match, path }: Exchange): Admitted {
-  const tenant = match?.route.access === "public" ? "public" : auth.authenticate(request.headers);
+  const open = match?.route.access === "public";
+  const caller: KeyHolder = open ? { tenant: "public" } : auth.authenticate(request.headers);
   if (state.status === "draining" && match?.route.path !== healthPath) {
     throw new HearthError("shutting_down", "The server is stopping.");
   }
-  if (match) return { match, tenant };
+  if (match) return { match, tenant: caller.tenant, priority: readPriority(request.headers) ?? caller.priority };
   const methods = table.methods(path);
   if (methods.length === 0) throw new HearthError("not_found", "There is nothing at this path.");
   throw new HearthError("method_not_allowed", "This path does not take that method.", {
@@ -105,14 +108,15 @@ function admit({ auth, state, table }: Kernel, { request, match, path }: Exchang
   });
 }
 
-async function handle({ hearth }: Kernel, exchange: Exchange, { match, tenant }: Admitted): Promise<Reply> {
+async function handle({ hearth }: Kernel, exchange: Exchange, { match, tenant, priority }: Admitted): Promise<Reply> {
   const { request, running } = exchange;
   const { route, params } = match;
   const { signal } = running;
   const hasBody = route.method === "POST" || route.method === "DELETE";
   const body = hasBody ? await raceAbort(readJsonBody(request, hearth.settings.bodyLimit), signal) : undefined;
   const query = new URL(request.url).searchParams;
-  const work = route.handle({ body, params, query, headers: request.headers, signal, tenant }, hearth);
+  const caller = { tenant, ...(priority && { priority }) };
+  const work = route.handle({ body, params, query, headers: request.headers, signal, ...caller }, hearth);
   try {
     return await raceAbort(work, signal);
   } catch (error) {

@@ -26,6 +26,6 @@ export function errorHeaders(error: HearthError): Readonly<Record<string, string
   if (Array.isArray(allow)) return { allow: allow.join(", ") };
   if (error.code === "unauthorized") return { "www-authenticate": 'Bearer realm="hearth"' };
   // Trying again does not install an engine.
-  if (error.status !== 503 || error.code === "engine_missing") return {};
+  if (![429, 503].includes(error.status) || error.code === "engine_missing") return {};
   return { "retry-after": String(Math.max(1, Math.ceil(error.retryAfterSeconds ?? defaultRetrySeconds))) };
 }

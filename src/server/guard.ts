@@ -14,6 +14,7 @@ export function guardHearth(hearth: Hearth): Hearth {
       stop: async (model) => await hearth.runtime.stop(checkName(model)),
       loaded: () => hearth.runtime.loaded(),
       stats: () => hearth.runtime.stats(),
+      totals: () => hearth.runtime.totals(),
       drain: (signal) => hearth.runtime.drain(signal),
       dispose: () => hearth.runtime.dispose(),
     },

@@ -2,7 +2,8 @@
 import type { ChatEvent } from "../spec/event.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import type { Hearth } from "../tasks/contract.ts";
-import type { Histogram, Registry } from "./registry.ts";
+import { addModels } from "./model-metrics.ts";
+import type { Registry } from "./registry.ts";
 import { createRegistry } from "./registry.ts";
 
 export interface Finished {
@@ -21,7 +22,7 @@ export interface Metrics {
 
 const durations = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
 
-export function createMetrics(runtime: Runtime, now: () => number = () => performance.now()): Metrics {
+export function createMetrics(runtime: Runtime): Metrics {
   const registry = createRegistry();
   const requests = registry.counter("hearth_requests_total", "Requests that were answered, by route and status.");
   const seconds = registry.histogram(
@@ -32,15 +33,11 @@ export function createMetrics(runtime: Runtime, now: () => number = () => perfor
   const prompt = registry.counter("hearth_prompt_tokens_total", "Tokens of prompts, cached ones included.");
   const cached = registry.counter("hearth_cached_tokens_total", "Tokens of prompts that were in the cache.");
   const completion = registry.counter("hearth_completion_tokens_total", "Tokens that were generated.");
-  const first = registry.histogram(
-    "hearth_time_to_first_token_seconds",
-    "From the request to its first token.",
-    durations,
-  );
   addRuntime(registry, runtime);
+  addModels(registry, runtime);
 
   const watch = (events: AsyncIterable<ChatEvent>): AsyncIterable<ChatEvent> =>
-    watchEvents(events, { first, now }, (event) => {
+    watchEvents(events, (event) => {
       // The n answers to one prompt share it: it counts with the first.
       if (event.index === 0) prompt.add(event.usage.promptTokens);
       if (event.index === 0) cached.add(event.usage.cachedTokens);
@@ -95,30 +92,17 @@ function addRuntime(registry: Registry, runtime: Runtime): void {
   );
 }
 
-interface Watch {
-  readonly first: Histogram;
-  readonly now: () => number;
-}
-
 function watchEvents(
   events: AsyncIterable<ChatEvent>,
-  { first, now }: Watch,
   onFinish: (event: Extract<ChatEvent, { type: "finish" }>) => void,
 ): AsyncIterable<ChatEvent> {
-  const startedAt = now();
-  let waiting = true;
   return {
     [Symbol.asyncIterator]() {
       const source = events[Symbol.asyncIterator]();
       return {
         async next() {
           const result = await source.next();
-          if (result.done === true) return result;
-          if (waiting && result.value.type !== "start" && result.value.type !== "finish") {
-            waiting = false;
-            first.observe((now() - startedAt) / 1000);
-          }
-          if (result.value.type === "finish") onFinish(result.value);
+          if (result.done !== true && result.value.type === "finish") onFinish(result.value);
           return result;
         },
         async return() {

@@ -1,4 +1,5 @@
 /** Counters, gauges and histograms in the text format of Prometheus, version 0.0.4. */
+import { countOf, createHistogram, type Histogram as Buckets, type HistogramData } from "../util/histogram.ts";
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -10,14 +11,22 @@ export interface Histogram {
   observe(value: number, labels?: Labels): void;
 }
 
+/** One value of a metric that has several. */
+export interface Sample<T = number> {
+  readonly labels: Labels;
+  readonly value: T;
+}
+
 export interface Registry {
   counter(name: string, help: string): Counter;
   /** `buckets`: upper bounds, rising. */
   histogram(name: string, help: string, buckets: readonly number[]): Histogram;
   /** Read when the text is asked for. */
-  gauge(name: string, help: string, read: () => number): void;
+  gauge(name: string, help: string, read: () => number | readonly Sample[]): void;
   /** A counter that somebody else keeps. */
-  total(name: string, help: string, read: () => number): void;
+  total(name: string, help: string, read: () => number | readonly Sample[]): void;
+  /** Histograms that somebody else keeps. */
+  histograms(name: string, help: string, read: () => readonly Sample<HistogramData>[]): void;
   text(): string;
 }
 
@@ -30,9 +39,11 @@ interface Metric {
 
 export function createRegistry(): Registry {
   const metrics: Metric[] = [];
-  const readable = (type: "counter" | "gauge") => (name: string, help: string, read: () => number) => {
-    metrics.push({ name, help, type, lines: () => [`${name} ${formatValue(read())}`] });
-  };
+  const readable =
+    (type: "counter" | "gauge") => (name: string, help: string, read: () => number | readonly Sample[]) =>
+      void metrics.push({ name, help, type, lines: () => sampleLines(name, read()) });
+  const histograms: Registry["histograms"] = (name, help, read) =>
+    void metrics.push({ name, help, type: "histogram", lines: () => read().flatMap((one) => bucketLines(name, one)) });
   return {
     counter(name, help) {
       const values = new Map<string, number>();
@@ -40,33 +51,22 @@ export function createRegistry(): Registry {
       return { add: (value = 1, labels = {}) => increase(values, formatLabels(labels), value) };
     },
     histogram(name, help, buckets) {
-      const states = new Map<
-        string,
-        { readonly labels: Labels; readonly counts: number[]; sum: number; count: number }
-      >();
-      const lines = (): readonly string[] =>
-        [...states.values()].flatMap(({ labels, counts, sum, count }) => [
-          ...buckets.map((le, i) => `${name}_bucket${formatLabels({ ...labels, le: String(le) })} ${counts[i] ?? 0}`),
-          `${name}_bucket${formatLabels({ ...labels, le: "+Inf" })} ${count}`,
-          `${name}_sum${formatLabels(labels)} ${formatValue(sum)}`,
-          `${name}_count${formatLabels(labels)} ${count}`,
-        ]);
-      metrics.push({ name, help, type: "histogram", lines });
+      const states = new Map<string, { readonly labels: Labels; readonly histogram: Buckets }>();
+      histograms(name, help, () =>
+        [...states.values()].map(({ labels, histogram }) => ({ labels, value: histogram.read() })),
+      );
       return {
         observe(value, labels = {}) {
           const key = formatLabels(labels);
-          const state = states.get(key) ?? { labels, counts: buckets.map(() => 0), sum: 0, count: 0 };
+          const state = states.get(key) ?? { labels, histogram: createHistogram(buckets) };
           states.set(key, state);
-          buckets.forEach((bound, i) => {
-            if (value <= bound) state.counts[i] = (state.counts[i] ?? 0) + 1;
-          });
-          state.sum += value;
-          state.count++;
+          state.histogram.observe(value);
         },
       };
     },
     gauge: readable("gauge"),
     total: readable("counter"),
+    histograms,
     text() {
       const lines = metrics.flatMap((metric) => [
         `# HELP ${metric.name} ${metric.help}`,
@@ -76,6 +76,28 @@ export function createRegistry(): Registry {
       return `${lines.join("\n")}\n`;
     },
   };
+}
+
+function sampleLines(name: string, samples: number | readonly Sample[]): readonly string[] {
+  const all = typeof samples === "number" ? [{ labels: {}, value: samples }] : samples;
+  return all.map(({ labels, value }) => `${name}${formatLabels(labels)} ${formatValue(value)}`);
+}
+
+/** Buckets count what the ones before them hold too. */
+function bucketLines(name: string, { labels, value }: Sample<HistogramData>): readonly string[] {
+  const { bounds, counts, sum } = value;
+  let below = 0;
+  const buckets = bounds.map((bound, index) => {
+    below += counts[index] ?? 0;
+    return `${name}_bucket${formatLabels({ ...labels, le: String(bound) })} ${below}`;
+  });
+  const count = countOf(value);
+  return [
+    ...buckets,
+    `${name}_bucket${formatLabels({ ...labels, le: "+Inf" })} ${count}`,
+    `${name}_sum${formatLabels(labels)} ${formatValue(sum)}`,
+    `${name}_count${formatLabels(labels)} ${count}`,
+  ];
 }
 
 function increase(values: Map<string, number>, key: string, by: number): void {

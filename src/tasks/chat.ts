@@ -50,6 +50,7 @@ async function* run(runtime: Runtime, request: ChatRequest, signal: AbortSignal)
       signal,
       startedAt,
       n: request.n ?? 1,
+      promptLogprobs: request.promptLogprobs,
       receipt: fitted.receipt,
       request: engineRequest(request, rendered, {
         ...options,
@@ -158,7 +159,7 @@ function engineRequest(
   rendered: RenderedPrompt,
   { sampling, stop, maxTokens, format }: EngineOptions,
 ): GenerateRequest {
-  const { topLogprobs, ignoreEos, adapters, tenant } = request;
+  const { topLogprobs, ignoreEos, adapters, tenant, priority } = request;
   const stops = [...stop, ...rendered.stops];
   return {
     prompt: rendered.parts,
@@ -170,6 +171,7 @@ function engineRequest(
     ...(ignoreEos !== undefined && { ignoreEos }),
     ...(adapters && { adapters }),
     ...(tenant !== undefined && { tenant }),
+    ...(priority && { priority }),
   };
 }
 

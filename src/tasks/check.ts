@@ -92,10 +92,11 @@ export function checkNumber(field: string, value: unknown, { min, max, whole = f
 
 /** Everything that chat and completion requests share. */
 export function checkGeneration(request: GenerationOptions): void {
-  const { sampling, maxTokens, stop, topLogprobs, n, keepAliveMs, adapters } = request;
+  const { sampling, maxTokens, stop, topLogprobs, promptLogprobs, n, keepAliveMs, adapters } = request;
   if (sampling) checkSampling(sampling);
   if (maxTokens !== undefined) checkNumber("maxTokens", maxTokens, { min: 0, max: 2 ** 31 - 1, whole: true });
   if (topLogprobs !== undefined) checkNumber("topLogprobs", topLogprobs, { min: 0, max: 20, whole: true });
+  if (promptLogprobs !== undefined) checkNumber("promptLogprobs", promptLogprobs, { min: 0, max: 20, whole: true });
   if (n !== undefined) checkNumber("n", n, { min: 1, max: 16, whole: true });
   if (keepAliveMs !== undefined) checkNumber("keepAliveMs", keepAliveMs, { min: 0, max: Infinity });
   if (stop && stop.length > 16) throw refuse("stop", `has ${stop.length} strings; 16 are the most`);

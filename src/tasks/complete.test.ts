@@ -28,6 +28,61 @@ describe("a completion", () => {
     expect(house.lastRequest().prompt).toEqual(prompt);
   });
 
+  it("says how likely its prompt is before each answer, computed once", async () => {
+    const house = createTaskHouse({ reply: " a time" });
+    const request = { ...ask, echo: true, n: 2, promptLogprobs: 1, tenant: "ann" };
+    const events = await collect(complete(house.runtime, request));
+    for (const index of [0, 1]) {
+      const own = events.filter((event) => "index" in event && event.index === index);
+      expect(own.slice(0, 2)).toMatchObject([
+        { type: "prompt-logprobs", logprobs: { first: { text: "Once" }, entries: [{ text: " upon", rank: 1 }] } },
+        { type: "text-delta", text: "Once upon", echo: true },
+      ]);
+    }
+    expect(textOf(events)).toBe("Once upon a time");
+    expect(house.loaded().scoreRequests).toEqual([
+      { prompt: house.lastRequest().prompt, topLogprobs: 1, tenant: "ann" },
+    ]);
+  });
+
+  it("says only how likely its prompt is where no token is wanted", async () => {
+    const house = createTaskHouse();
+    const events = await collect(complete(house.runtime, { ...ask, promptLogprobs: 0, maxTokens: 0 }));
+    expect(events.map(({ type }) => type)).toEqual(["start", "prompt-logprobs", "finish"]);
+    expect(eventOf(events, "finish")).toMatchObject({
+      reason: "length",
+      usage: { promptTokens: 2, cachedTokens: 0, completionTokens: 0 },
+    });
+    expect(house.loaded().requests).toEqual([]);
+  });
+
+  it("repeats what is left of a prompt that was cut, as its logprobs are of that", async () => {
+    const house = createTaskHouse({ contextTokens: 40 });
+    const words = Array.from({ length: 60 }, (_, index) => `w${index}`).join(" ");
+    const cut = { overflow: "truncate-oldest", echo: true, promptLogprobs: 0, maxTokens: 0 } as const;
+    const events = await collect(complete(house.runtime, { ...ask, ...cut, prompt: words }));
+    const { first, entries } = eventOf(events, "prompt-logprobs").logprobs;
+    expect(textOf(events)).toBe([first, ...entries].map(({ text }) => text).join(""));
+  });
+
+  it("refuses to score where the engine cannot, before any event", async () => {
+    const house = createTaskHouse({ scores: false });
+    const stream = complete(house.runtime, { ...ask, promptLogprobs: 1 });
+    await expect(collect(stream)).rejects.toMatchObject({
+      code: "unsupported_option",
+      message: 'The engine "fake" does not report the logprobs of prompt tokens.',
+    });
+    expect(house.runtime.stats().running).toBe(0);
+  });
+
+  it("stops scoring when its caller leaves", async () => {
+    const controller = new AbortController();
+    const house = createTaskHouse({ beforeBatch: () => controller.abort() });
+    const stream = complete(house.runtime, { ...ask, promptLogprobs: 1, signal: controller.signal });
+    await expect(collect(stream)).rejects.toMatchObject({ code: "aborted" });
+    expect(house.runtime.stats().running).toBe(0);
+  });
+
   it("takes the text as it is: thoughts and calls are not looked for", async () => {
     const reply = '<think>x</think>{"name": "f"}';
     expect(textOf(await collect(complete(createTaskHouse({ reply }).runtime, ask)))).toBe(reply);
@@ -73,6 +128,7 @@ describe("a completion", () => {
     ["a token beyond the vocabulary", { prompt: [32_000] }],
     ["tokens with a suffix", { prompt: [1], suffix: "x" }],
     ["too many answers", { n: 100 }],
+    ["too many alternatives", { promptLogprobs: 21 }],
   ] as const)("refuses %s", async ([, change]) => {
     const house = createTaskHouse();
     await expect(collect(complete(house.runtime, { ...ask, ...change }))).rejects.toMatchObject({

@@ -26,14 +26,15 @@ async function* run(runtime: Runtime, request: CompleteRequest, signal: AbortSig
     const options = withDefaults(request, lease.model.overrides);
     checkSupported(options.sampling, lease.loaded);
     const { prompt, receipt } = await fit(request, lease, { signal, maxTokens: options.maxTokens });
-    const { format, topLogprobs, ignoreEos, adapters, tenant, n = 1 } = request;
+    const { format, topLogprobs, ignoreEos, adapters, tenant, priority, n = 1 } = request;
     yield* generate({
       lease,
       signal,
       startedAt,
       n,
       receipt,
-      echo: request.echo ? await echoOf(request, lease, signal) : undefined,
+      promptLogprobs: request.promptLogprobs,
+      echo: request.echo ? await echoOf(request, lease, { prompt, receipt, signal }) : undefined,
       request: {
         prompt,
         sampling: options.sampling,
@@ -44,6 +45,7 @@ async function* run(runtime: Runtime, request: CompleteRequest, signal: AbortSig
         ...(ignoreEos !== undefined && { ignoreEos }),
         ...(adapters && { adapters }),
         ...(tenant !== undefined && { tenant }),
+        ...(priority && { priority }),
       },
     });
   } finally {
@@ -69,7 +71,7 @@ interface Fitting {
 
 interface Fitted {
   readonly prompt: GenerateRequest["prompt"];
-  readonly receipt?: OverflowReceipt;
+  readonly receipt?: OverflowReceipt | undefined;
 }
 
 async function fit(request: CompleteRequest, lease: Lease, { signal, maxTokens }: Fitting): Promise<Fitted> {
@@ -131,8 +133,16 @@ function fillPrompt({ prompt, suffix = "", special = false }: CompleteRequest, l
   return marks.middle === undefined ? parts : [...parts, { text: marks.middle, special: true }];
 }
 
-async function echoOf({ prompt }: CompleteRequest, { loaded }: Lease, signal: AbortSignal): Promise<string> {
-  return typeof prompt === "string" ? prompt : await loaded.detokenize(prompt, { signal });
+interface Echoing extends Fitted {
+  readonly signal: AbortSignal;
+}
+
+/** Logprobs belong to what is left of a prompt that was cut. */
+async function echoOf(request: CompleteRequest, { loaded }: Lease, fitted: Echoing): Promise<string> {
+  const { receipt, signal } = fitted;
+  const prompt = receipt && request.promptLogprobs !== undefined ? fitted.prompt : request.prompt;
+  if (typeof prompt === "string") return prompt;
+  return isParts(prompt) ? prompt.map(({ text }) => text).join("") : await loaded.detokenize(prompt, { signal });
 }
 
 function isParts(prompt: GenerateRequest["prompt"]): prompt is readonly PromptPart[] {

@@ -1,6 +1,6 @@
 /** Puts library, engines and runtime together behind the typed tasks. */
 import { loadSettings } from "../config/load.ts";
-import { dataFolder, foreignFolders } from "../config/paths.ts";
+import { cacheFolder, dataFolder, foreignFolders } from "../config/paths.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Engines } from "../engines/contract.ts";
 import { createEngines } from "../engines/registry.ts";
@@ -28,7 +28,9 @@ export function createHearth(options: HearthOptions = {}): Hearth {
   const folder = settings.data ?? dataFolder();
   const library = options.library ?? createLibrary({ dataFolder: folder, settings, foreign: foreignFolders() });
   const { onNotice = () => {} } = options;
-  const engines = (): Engines => options.engines ?? createEngines({ dataFolder: folder, settings, onNotice });
+  const engines = (): Engines =>
+    options.engines ??
+    createEngines({ dataFolder: folder, cacheFolder: cacheFolder(settings.data), settings, onNotice });
   const runtime = options.runtime ?? createRuntime({ library, engines: engines(), settings });
   const withPolicy = <T extends GenerationOptions>(request: T): T =>
     request.overflow === undefined ? { ...request, overflow: settings.overflow } : request;

@@ -2,11 +2,13 @@ import type { AcquireRequest, Lease, Runtime } from "../runtime/contract.ts";
 import type { TaskOptions } from "../spec/task.ts";
 
 export async function acquire(runtime: Runtime, request: TaskOptions, signal?: AbortSignal): Promise<Lease> {
-  const { model, load, keepAliveMs } = request;
+  const { model, load, keepAliveMs, tenant, priority } = request;
   const wanted: AcquireRequest = {
     model,
     ...(load && { load }),
     ...(keepAliveMs !== undefined && { keepAliveMs }),
+    ...(tenant !== undefined && { tenant }),
+    ...(priority && { priority }),
     ...(signal && { signal }),
   };
   return await runtime.acquire(wanted);

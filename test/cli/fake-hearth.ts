@@ -153,6 +153,7 @@ function fakeRuntime(acquired: AcquireRequest[], own: Partial<Runtime> = {}): Ru
     },
     plan: async () => fakePlan(true),
     loaded: () => [],
+    totals: () => [],
     stop: async () => true,
     stats: () => ({
       loads: 0,

@@ -1,7 +1,14 @@
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import type { BenchOptions, BenchReport, ProfileOptions, ProfileReport } from "../../src/bench/index.ts";
+import type {
+  BenchOptions,
+  BenchReport,
+  ProfileOptions,
+  ProfileReport,
+  ServeBenchOptions,
+  ServeReport,
+} from "../../src/bench/index.ts";
 import type { Packs, Services } from "../../src/commands/services.ts";
 import { HearthError } from "../../src/error.ts";
 import type { Hardware } from "../../src/hardware/contract.ts";
@@ -141,6 +148,34 @@ describe("hearth bench", () => {
     expect(JSON.parse(stdout)).toEqual({ model: "tiny:1b", ours: { decode: 10 } });
     expect(seen[0]).not.toHaveProperty("vs");
   });
+
+  test("serve measures a server instead, started with the program that runs now", async () => {
+    const seen: ServeBenchOptions[] = [];
+    const services: Partial<Services> = {
+      packs: async () => fakePacks(),
+      formatServeReport: async () => "many clients",
+      async runServeBench(options) {
+        seen.push(options);
+        return { model: "tiny:1b" } as ServeReport;
+      },
+    };
+    const words = ["bench", "serve", "tiny", "--only", "batch,queue", "--runs", "1", "--requests", "4"];
+    const peers = ["--vs", "llama.cpp", "--llama-server", "/opt/llama-server"];
+    const { stdout } = await hearth([...words, ...peers], { hearth: createFakeHearth(), services });
+    expect(stdout).toBe("many clients\n");
+    expect(seen[0]).toMatchObject({
+      model: "tiny:1b",
+      only: ["batch", "queue"],
+      runs: 1,
+      mixedRequests: 4,
+      vs: "llama.cpp",
+      peerModule: "file:///peer.js",
+      llamaServer: "/opt/llama-server",
+    });
+    expect(seen[0]?.program[0]).toBe(process.execPath);
+    const json = await hearth([...words, "--json"], { hearth: createFakeHearth(), services });
+    expect(JSON.parse(json.stdout)).toEqual({ model: "tiny:1b" });
+  });
 });
 
 describe("hearth engines", () => {
@@ -194,6 +229,7 @@ describe("hearth doctor", () => {
     connect: async () => ({
       health: () => Promise.reject(new HearthError("offline", "No server answers.")),
       loaded: async () => [],
+      stats: async () => ({ atMs: 0, models: [] }),
       stop: async () => false,
     }),
     fetch: async () => new Response(null, { status: 200 }),

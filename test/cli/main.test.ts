@@ -38,6 +38,11 @@ describe("exit codes and errors", () => {
     [["run", "m", "--think=maybe"], '--think is "maybe"'],
     [["serve", "--port", "70000"], '--port is "70000"; it must be a port from 0 to 65535.'],
     [["bench", "m", "--clients", "1,0"], '--clients is "0"; it must be 1 or more.'],
+    [["bench", "serve"], "hearth bench serve needs MODEL: the model."],
+    [["bench", "m", "n"], 'hearth bench does not know what to do with "n".'],
+    [["bench", "serve", "m", "--clients", "4"], "hearth bench serve has no flag --clients."],
+    [["bench", "m", "--only", "batch"], "hearth bench has no flag --only."],
+    [["bench", "serve", "m", "--only", "batch,all"], '--only is "all"; it must be one of batch, mixed, prefix'],
     [["engines", "ad"], 'hearth engines cannot "ad". Did you mean "add"?'],
   ])("%j is a usage error: %s", async (words, sentence) => {
     const { code, stdout, stderr } = await hearth(words, { hearth: createFakeHearth() });

@@ -29,6 +29,7 @@ function connect(options: { stops?: boolean; seen?: ClientOptions[] } = {}): Pic
       return {
         health: async () => ({ status: "ok", version: "1.0.0" }),
         loaded: async () => [loaded],
+        stats: async () => ({ atMs: 0, models: [] }),
         stop: async () => options.stops ?? true,
       };
     },
@@ -38,7 +39,7 @@ function connect(options: { stops?: boolean; seen?: ClientOptions[] } = {}): Pic
 const nobody: Pick<Services, "connect"> = {
   async connect({ baseUrl }) {
     const fail = (): Promise<never> => Promise.reject(new HearthError("offline", `No server answers at ${baseUrl}.`));
-    return { health: fail, loaded: fail, stop: fail };
+    return { health: fail, loaded: fail, stats: fail, stop: fail };
   },
 };
 
@@ -113,12 +114,15 @@ describe("hearth ps and stop", () => {
     expect(seen).toEqual([{ baseUrl: "http://127.0.0.1:99", apiKey: "secret" }]);
   });
 
-  test.each([["ps"], ["stop", "tiny"]])("without a server `hearth %s` says so and exits with 1", async (...words) => {
-    const { code, stdout, stderr } = await hearth(words, { services: nobody });
-    expect(code).toBe(1);
-    expect(stdout).toBe("");
-    expect(stderr).toContain("No server answers at http://127.0.0.1:11535.");
-  });
+  test.each([["ps"], ["top"], ["top", "--json"], ["stop", "tiny"]])(
+    "without a server `hearth %s` says so and exits with 1",
+    async (...words) => {
+      const { code, stdout, stderr } = await hearth(words, { services: nobody });
+      expect(code).toBe(1);
+      expect(stdout).toBe("");
+      expect(stderr).toContain("No server answers at http://127.0.0.1:11535.");
+    },
+  );
 
   test("stop unloads a model", async () => {
     expect((await hearth(["stop", "tiny:1b"], { services: connect() })).stdout).toBe("tiny:1b is unloaded.\n");

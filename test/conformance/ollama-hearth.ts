@@ -68,6 +68,7 @@ function status(model: LoadedStatus["model"], { load, keepAliveMs = 300_000 }: A
     running: 0,
     waiting: 0,
     memory: { ramBytes: 1000, vramBytes: 24 },
+    stats: undefined,
     expiresAt: keepAliveMs === Infinity ? undefined : new Date(Date.UTC(2026, 0, 1) + keepAliveMs),
   };
 }

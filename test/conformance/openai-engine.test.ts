@@ -4,6 +4,7 @@ import type { APIError } from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Engines } from "../../src/engines/contract.ts";
 import { createFakeEngine } from "../../src/engines/fake/engine.ts";
+import { fakeTokenize } from "../../src/engines/fake/tokens.ts";
 import { createRuntime } from "../../src/runtime/runtime.ts";
 import type { RunningServer } from "../../src/server/index.ts";
 import { serve } from "../../src/server/index.ts";
@@ -22,6 +23,7 @@ const toolTemplate =
 
 const models = [
   { name: "tiny" },
+  { name: "any", info: { vocabularySize: 0 } },
   { name: "small", info: { trainContextTokens: 128 } },
   { name: "tools", info: { chatTemplate: toolTemplate, capabilities: ["generate", "chat", "tools"] as const } },
   { name: "vectors", info: { capabilities: ["embed"] as const } },
@@ -115,6 +117,67 @@ describe("from the client to the engine and back", () => {
     const content = answer.choices[0]?.logprobs?.content ?? [];
     expect(content.map(({ token }) => token).join("")).toBe("Paris is the capital.");
     expect(content.every(({ top_logprobs: top }) => top.length === 2)).toBe(true);
+  });
+
+  test("a prompt is repeated with its logprobs, streaming or not, and alone with no tokens", async () => {
+    const body = { model: "tiny", prompt: "A: is it", echo: true, logprobs: 1 };
+    const [choice] = (await client.completions.create(body)).choices;
+    const {
+      tokens = [],
+      text_offset: offsets = [],
+      token_logprobs: values,
+      top_logprobs: top,
+    } = choice?.logprobs ?? {};
+    expect(tokens).toEqual(["A:", " is", " it", "Paris", " is", " the", " capital."]);
+    expect(tokens.every((token, index) => choice?.text.startsWith(token, offsets[index]))).toBe(true);
+    expect(values).toEqual([null, ...tokens.slice(1).map(() => Math.log(0.5))]);
+    expect(top).toEqual([null, ...tokens.slice(1).map((token) => ({ [token]: Math.log(0.5) }))]);
+    const chunks = await Array.fromAsync(await client.completions.create({ ...body, stream: true }));
+    const streamed = chunks.flatMap((chunk) => chunk.choices);
+    expect(streamed.map(({ text }) => text).join("")).toBe(choice?.text);
+    expect(streamed.flatMap(({ logprobs }) => logprobs?.tokens ?? [])).toEqual(tokens);
+    expect(streamed.flatMap(({ logprobs }) => logprobs?.text_offset ?? [])).toEqual(offsets);
+    const alone = await client.completions.create({ ...body, max_tokens: 0 });
+    expect(alone.choices[0]).toMatchObject({
+      text: body.prompt,
+      finish_reason: "length",
+      logprobs: { tokens: ["A:", " is", " it"] },
+    });
+    expect(alone.usage).toMatchObject({ prompt_tokens: 3, completion_tokens: 0 });
+  });
+
+  test("prompts of tokens are scored one by one, several at once", async () => {
+    const tokens = [
+      fakeTokenize([{ text: "one two", special: false }]),
+      fakeTokenize([{ text: "three", special: false }]),
+    ];
+    const body = { model: "any", prompt: tokens, echo: true, logprobs: 0, max_tokens: 0 };
+    const { choices } = await client.completions.create(body);
+    expect(choices.map(({ text, logprobs }) => [text, logprobs?.token_logprobs])).toEqual([
+      ["one two", [null, Math.log(0.5)]],
+      ["three", [null]],
+    ]);
+  });
+
+  test("vLLM's prompt_logprobs come with a chat and with a completion", async () => {
+    interface Ranked {
+      readonly rank: number;
+      readonly decoded_token: string;
+    }
+    type Scored = { readonly prompt_logprobs?: readonly (Readonly<Record<string, Ranked>> | null)[] };
+    const more: object = { prompt_logprobs: 2 };
+    const chat = await client.chat.completions.create({ model: "tiny", messages: ask("x y"), ...more });
+    const completion = await client.completions.create({ model: "tiny", prompt: "x y", ...more });
+    const ofChat = (chat as Scored).prompt_logprobs ?? [];
+    expect(ofChat).toHaveLength(chat.usage?.prompt_tokens ?? -1);
+    expect(ofChat[0]).toBeNull();
+    const [first, second] = (completion.choices[0] as Scored | undefined)?.prompt_logprobs ?? [];
+    expect(first).toBeNull();
+    expect(Object.values(second ?? {}).toSorted((a, b) => a.rank - b.rank)).toEqual([
+      { logprob: Math.log(0.5), rank: 1, decoded_token: " y" },
+      { logprob: Math.log(0.25), rank: 2, decoded_token: " y1" },
+    ]);
+    expect(completion.choices[0]?.logprobs).toBeNull();
   });
 
   test("texts are completed, several prompts at once, with the prompt in front when asked", async () => {

@@ -27,7 +27,9 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "hearth-real-"));
   const library = cachedLibrary();
   await library.pull("tinyllama");
-  hearth = createHearth({ library, settings: { data: cachedDataFolder(), device: "cpu", context: 1024, parallel: 4 } });
+  // What an earlier run has computed is not to be found by this one.
+  const settings = { data: cachedDataFolder(), device: "cpu", diskCache: 0 } as const;
+  hearth = createHearth({ library, settings: { ...settings, context: 1024, parallel: 4 } });
   server = await serve({ hearth, port: 0 });
   openai = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: "none", maxRetries: 0 });
   ollama = new Ollama({ host: server.url });
@@ -182,7 +184,7 @@ describe("a real model behind the server", () => {
 test("an embedding model gives vectors of length one, the same to both clients", async () => {
   const path = await makeTinyBert(join(folder, "bert.gguf"), { pooling: "mean", seed: 1 });
   const library = cachedLibrary();
-  const bert = createHearth({ library, settings: { data: cachedDataFolder(), device: "cpu" } });
+  const bert = createHearth({ library, settings: { data: cachedDataFolder(), device: "cpu", diskCache: 0 } });
   const { vectors } = await bert.embed({ model: path, texts: ["one", "two", "one"] });
   await bert.dispose();
   expect(vectors).toHaveLength(3);
@@ -192,7 +194,7 @@ test("an embedding model gives vectors of length one, the same to both clients",
 });
 
 test("`hearth run tinyllama QUESTION` writes the answer to stdout and all else to stderr", async () => {
-  const env = { ...process.env, HEARTH_DATA: cachedDataFolder(), HEARTH_DEVICE: "cpu" };
+  const env = { ...process.env, HEARTH_DATA: cachedDataFolder(), HEARTH_DEVICE: "cpu", HEARTH_DISK_CACHE: "off" };
   const child = spawn(process.execPath, ["src/cli.ts", "run", "tinyllama", question], {
     env,
     stdio: ["ignore", "pipe", "pipe"],

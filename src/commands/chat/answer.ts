@@ -29,6 +29,8 @@ export async function readAnswer(events: AsyncIterable<ChatEvent>, answer: Answe
         answer.model = event.model;
         if (event.receipt) answer.receipt = event.receipt;
         break;
+      case "prompt-logprobs":
+        break;
       case "text-delta":
         answer.text += event.text;
         sink.onText(event.text);

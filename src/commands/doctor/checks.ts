@@ -4,6 +4,7 @@ import { dataFolder } from "../../config/paths.ts";
 import { settingsTable, type Settings } from "../../config/settings.ts";
 import { formatBytes } from "../../util/format.ts";
 import type { Context } from "../command.ts";
+import { readCache } from "../cache.ts";
 import { settingText } from "../setting-text.ts";
 import type { PackRow } from "../services.ts";
 import { connectServer, serverUrl } from "../connect.ts";
@@ -28,6 +29,7 @@ export const checks: readonly Check[] = [
   { name: "settings", check: checkSettings },
   { name: "data folder", check: checkData },
   { name: "models", check: checkModels },
+  { name: "cache", check: checkCache },
   { name: "engines", check: checkEngines },
   { name: "hub", check: checkHub },
   { name: "server", check: checkServer },
@@ -113,6 +115,15 @@ async function checkModels({ hearth }: Context): Promise<Finding[]> {
     },
     ...warnings.map((line): Finding => ({ name: "models", status: "wrong", text: line })),
   ];
+}
+
+async function checkCache({ settings }: Context): Promise<Finding[]> {
+  const { folder, mostBytes, sizeBytes } = await readCache(settings);
+  const text =
+    mostBytes === 0
+      ? "off"
+      : `${folder}, ${formatBytes(sizeBytes)}; each engine keeps ${formatBytes(mostBytes)} at most`;
+  return [{ name: "cache", status: "ok", text }];
 }
 
 async function checkEngines({ services, settings }: Context): Promise<Finding[]> {

@@ -18,8 +18,8 @@ export async function loadOrUnload(hearth: Hearth, task: TaskOptions, fields: ob
 }
 
 export async function loadModel(hearth: Hearth, task: TaskOptions): Promise<void> {
-  const { model, load, keepAliveMs, signal } = task;
-  const request = { model, ...defined({ load, keepAliveMs, signal }) };
+  const { model, load, keepAliveMs, tenant, priority, signal } = task;
+  const request = { model, ...defined({ load, keepAliveMs, tenant, priority, signal }) };
   const lease = await withModel(model, async () => await hearth.runtime.acquire(request));
   lease.release();
 }

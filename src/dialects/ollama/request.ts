@@ -38,6 +38,7 @@ export function toTaskOptions(body: TaskBody, load: LoadOptions, request: RouteR
   return {
     model: body.model,
     tenant: request.tenant,
+    ...(request.priority && { priority: request.priority }),
     signal: request.signal,
     ...(Object.keys(load).length > 0 ? { load } : {}),
     ...(keepAlive === "" ? {} : { keepAliveMs: parseKeepAlive(keepAlive) }),

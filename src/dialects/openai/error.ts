@@ -46,5 +46,6 @@ function messageOf(error: HearthError, id: string): string {
 function typeOf(error: HearthError): string {
   if (error.code === "unauthorized") return "authentication_error";
   if (error.code === "forbidden") return "permission_error";
+  if (error.code === "too_many_requests") return "rate_limit_error";
   return error.status >= 500 ? "server_error" : "invalid_request_error";
 }

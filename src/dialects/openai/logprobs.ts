@@ -13,8 +13,10 @@ export interface ChatLogprobsBody {
 
 export interface CompletionLogprobsBody {
   readonly tokens: readonly string[];
-  readonly token_logprobs: readonly number[];
-  readonly top_logprobs: readonly Readonly<Record<string, number>>[];
+  /** null for the first token of a prompt: nothing comes before it. */
+  readonly token_logprobs: readonly (number | null)[];
+  /** The token itself is always among them, so there may be one more than was asked for. */
+  readonly top_logprobs: readonly (Readonly<Record<string, number>> | null)[];
   /** Where each token begins in the text, in UTF-16 units. */
   readonly text_offset: readonly number[];
 }
@@ -37,9 +39,16 @@ export function toCompletionLogprobs(entries: readonly LogprobEntry[], offset: n
   return {
     tokens: entries.map(({ text }) => text),
     token_logprobs: entries.map(({ logprob }) => finite(logprob)),
-    top_logprobs: entries.map(({ top }) => Object.fromEntries(top.map(({ text, logprob }) => [text, finite(logprob)]))),
+    top_logprobs: entries.map(toTop),
     text_offset: offsets,
   };
+}
+
+/** Of several tokens with one text the likeliest counts. */
+function toTop(entry: LogprobEntry): Readonly<Record<string, number>> {
+  const top = new Map<string, number>();
+  for (const { text, logprob } of [...entry.top, entry]) if (!top.has(text)) top.set(text, finite(logprob));
+  return Object.fromEntries(top);
 }
 
 function toToken({ text, logprob, bytes }: TokenLogprob): TokenLogprobBody {
@@ -47,6 +56,6 @@ function toToken({ text, logprob, bytes }: TokenLogprob): TokenLogprobBody {
 }
 
 /** JSON has no -Infinity; OpenAI writes -9999 for a token that cannot be. */
-function finite(logprob: number): number {
+export function finite(logprob: number): number {
   return Number.isFinite(logprob) ? logprob : -9999;
 }

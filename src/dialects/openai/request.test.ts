@@ -276,6 +276,14 @@ describe("a completion body", () => {
     expect(complete({ prompt }).map((request) => request.prompt)).toEqual(expected);
   });
 
+  test("asks for the logprobs of the prompt as OpenAI and as vLLM do", () => {
+    expect(complete({ echo: true, logprobs: 2, max_tokens: 0 })[0]).toMatchObject({ promptLogprobs: 2, maxTokens: 0 });
+    expect(complete({ prompt_logprobs: 0 })[0]).toMatchObject({ promptLogprobs: 0 });
+    expect(complete({ echo: true, logprobs: 2, prompt_logprobs: 5 })[0]).toMatchObject({ promptLogprobs: 5 });
+    expect(complete({ echo: true })[0]).not.toHaveProperty("promptLogprobs");
+    expect(chat({ prompt_logprobs: 3 })).toMatchObject({ promptLogprobs: 3 });
+  });
+
   test("carries suffix, echo and logprobs", () => {
     expect(complete({ suffix: "z", logprobs: 2 })[0]).toMatchObject({ suffix: "z", topLogprobs: 2 });
     expect(complete({ echo: true })[0]).toMatchObject({ echo: true });
@@ -283,7 +291,10 @@ describe("a completion body", () => {
 
   test.each<[string, Record<string, unknown>, string]>([
     ["best_of", { best_of: 4 }, "bad_request"],
-    ["echo", { echo: true, logprobs: 1 }, "unsupported_option"],
+    ["echo", { echo: true, logprobs: 1, suffix: "z" }, "unsupported_option"],
+    ["prompt_logprobs", { prompt_logprobs: 1, stream: true }, "bad_request"],
+    ["prompt_logprobs", { prompt_logprobs: 21 }, "bad_request"],
+    ["max_tokens", { max_tokens: -2 }, "bad_request"],
     ["prompt", { prompt: Array.from({ length: 257 }, () => "x") }, "bad_request"],
     ["prompt", { prompt: [] }, "bad_request"],
     ["prompt", { prompt: [1, "a"] }, "bad_request"],

@@ -1,5 +1,6 @@
 /** Bodies → requests of the typed library. */
 import { HearthError } from "../../error.ts";
+import type { Priority } from "../../spec/engine.ts";
 import type { ContentPart, Message, Tool, ToolChoice } from "../../spec/message.ts";
 import type { OutputFormat, Sampling } from "../../spec/sampling.ts";
 import type { ChatRequest, CompleteRequest, GenerationOptions } from "../../spec/task.ts";
@@ -9,9 +10,10 @@ import { parseKeepAlive } from "../shared/duration.ts";
 import { audioFromBase64, imageFromUrl } from "../shared/media.ts";
 import type { ChatBody, CompletionBody, GenerationBody, MessageBody, PartBody } from "./schema.ts";
 
-/** Who asks, and the signal that ends the work. */
+/** Who asks, how urgently unless the body says so, and the signal that ends the work. */
 export interface Caller {
   readonly tenant: string;
+  readonly priority?: Priority;
   readonly signal: AbortSignal;
 }
 
@@ -41,13 +43,11 @@ export function toCompleteRequests(body: CompletionBody, caller: Caller): readon
       `is ${body.best_of} but n is ${n}; hearth returns every completion, so they must be equal`,
     );
   }
-  if (body.echo === true && body.logprobs !== undefined) {
+  if (toEchoLogprobs(body) !== undefined && body.suffix !== undefined) {
     throw new HearthError(
       "unsupported_option",
-      "echo with logprobs is not supported: prompt tokens have no logprobs.",
-      {
-        details: { field: "echo" },
-      },
+      "echo with logprobs and suffix is not supported: the marks of the gap are tokens of the prompt, not of its text.",
+      { details: { field: "echo" }, hint: "Leave suffix out, or ask for prompt_logprobs instead." },
     );
   }
   const prompts = toPrompts(body.prompt);
@@ -55,8 +55,19 @@ export function toCompleteRequests(body: CompletionBody, caller: Caller): readon
     throw badField("prompt", `asks for ${prompts.length * n} completions; at most 256 fit in one request`);
   }
   const generation = toGeneration(body, caller, body.max_tokens);
-  const options = defined({ suffix: body.suffix, echo: body.echo, topLogprobs: body.logprobs });
+  const echoLogprobs = toEchoLogprobs(body);
+  const options = defined({
+    suffix: body.suffix,
+    echo: body.echo,
+    topLogprobs: body.logprobs,
+    ...(echoLogprobs !== undefined && { promptLogprobs: Math.max(echoLogprobs, body.prompt_logprobs ?? 0) }),
+  });
   return prompts.map((prompt) => ({ ...generation, ...options, prompt }));
+}
+
+/** How many alternatives each token of a repeated prompt is shown with; undefined: its logprobs are not asked for. */
+export function toEchoLogprobs({ echo, logprobs }: Pick<CompletionBody, "echo" | "logprobs">): number | undefined {
+  return echo === true ? logprobs : undefined;
 }
 
 function toPrompts(prompt: CompletionBody["prompt"]): readonly (string | readonly number[])[] {
@@ -65,6 +76,9 @@ function toPrompts(prompt: CompletionBody["prompt"]): readonly (string | readonl
 }
 
 function toGeneration(body: GenerationBody, caller: Caller, limit: number | undefined): GenerationOptions {
+  if (body.stream === true && body.prompt_logprobs !== undefined) {
+    throw badField("prompt_logprobs", "is not part of a stream", "Ask without stream, or for echo with logprobs.");
+  }
   return {
     model: body.model,
     tenant: caller.tenant,
@@ -77,10 +91,23 @@ function toGeneration(body: GenerationBody, caller: Caller, limit: number | unde
       overflow: body.overflow,
       n: body.n,
       ignoreEos: body.ignore_eos,
+      promptLogprobs: body.prompt_logprobs,
       adapters: body.lora?.map(({ id, scale }) => ({ adapter: id, ...defined({ scale }) })),
+      priority: toPriority(body, caller.priority),
       keepAliveMs: body.keep_alive === undefined ? undefined : parseKeepAlive(body.keep_alive),
     }),
   };
+}
+
+/** OpenAI's `flex` and vLLM's `priority` above 0 are batch work. `auto` and 0, the defaults there, say nothing. */
+export function toPriority(body: GenerationBody, otherwise: Priority | undefined): Priority | undefined {
+  const { service_tier: tier = "auto", priority: number = 0 } = body;
+  const byTier = tier === "auto" ? undefined : tier === "flex" ? "batch" : "interactive";
+  const byNumber = number === 0 ? undefined : number > 0 ? "batch" : "interactive";
+  if (byTier && byNumber && byTier !== byNumber) {
+    throw badField("priority", `is ${number}, which is ${byNumber} work, but service_tier is "${tier}"`);
+  }
+  return byTier ?? byNumber ?? otherwise;
 }
 
 function toSampling(body: GenerationBody): Sampling {

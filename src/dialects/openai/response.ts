@@ -5,6 +5,8 @@ import type { Answer } from "../shared/collect.ts";
 import { toReceiptBody } from "../shared/receipt.ts";
 import type { ChatLogprobsBody, CompletionLogprobsBody } from "./logprobs.ts";
 import { toChatLogprobs, toCompletionLogprobs } from "./logprobs.ts";
+import type { PromptLogprobsBody } from "./prompt-logprobs.ts";
+import { joinLogprobs, toEchoLogprobs, toPromptLogprobs } from "./prompt-logprobs.ts";
 import type { TimingsBody, UsageBody } from "./usage.ts";
 import { sumUsage, toTimingsBody, toUsageBody } from "./usage.ts";
 
@@ -14,12 +16,18 @@ export interface ResponseHead {
   /** Seconds since 1970. */
   readonly created: number;
   readonly model: string;
+  /** How the request was served, where it named a tier: as batch work, or not. */
+  readonly service_tier?: "flex" | "default";
 }
 
 export interface ResponseOptions {
   readonly head: ResponseHead;
   readonly n: number;
   readonly logprobs: boolean;
+  /** So many of the likeliest tokens at each place of a repeated prompt; absent: it has no logprobs. */
+  readonly echoLogprobs?: number | undefined;
+  /** The same as vLLM's `prompt_logprobs`. */
+  readonly promptLogprobs: number | undefined;
   readonly receipt: OverflowReceipt | undefined;
 }
 
@@ -31,6 +39,7 @@ interface Extensions {
 
 export interface ChatResponse extends ResponseHead, Extensions {
   readonly object: "chat.completion";
+  readonly prompt_logprobs?: PromptLogprobsBody;
   readonly choices: readonly {
     readonly index: number;
     readonly message: Readonly<Record<string, unknown>>;
@@ -46,6 +55,7 @@ export interface CompletionResponse extends ResponseHead, Extensions {
     readonly text: string;
     readonly logprobs: CompletionLogprobsBody | null;
     readonly finish_reason: string;
+    readonly prompt_logprobs?: PromptLogprobsBody;
   }[];
 }
 
@@ -69,6 +79,8 @@ export function toChatResponse(answers: readonly Answer[], options: ResponseOpti
       logprobs: options.logprobs ? toChatLogprobs(answer.logprobs) : null,
       finish_reason: toFinishReason(answer.reason),
     })),
+    // All answers have one prompt.
+    ...toPromptField(answers[0], options),
     ...toExtensions(answers, options),
   };
 }
@@ -80,11 +92,27 @@ export function toCompletionResponse(answers: readonly Answer[], options: Respon
     choices: answers.map((answer) => ({
       index: answer.index,
       text: answer.text,
-      logprobs: options.logprobs ? toCompletionLogprobs(answer.logprobs, 0) : null,
+      logprobs: options.logprobs ? toLogprobs(answer, options) : null,
       finish_reason: toFinishReason(answer.reason),
+      ...toPromptField(answer, options),
     })),
     ...toExtensions(answers, options),
   };
+}
+
+function toLogprobs(answer: Answer, { echoLogprobs: count }: ResponseOptions): CompletionLogprobsBody {
+  const { promptLogprobs, echo: text } = answer;
+  const logprobs = toCompletionLogprobs(answer.logprobs, text.length);
+  if (count === undefined || !promptLogprobs) return logprobs;
+  return joinLogprobs(toEchoLogprobs(promptLogprobs, { text, count }), logprobs);
+}
+
+function toPromptField(
+  answer: Answer | undefined,
+  { promptLogprobs: count }: ResponseOptions,
+): { readonly prompt_logprobs?: PromptLogprobsBody } {
+  if (count === undefined || !answer?.promptLogprobs) return {};
+  return { prompt_logprobs: toPromptLogprobs(answer.promptLogprobs, count) };
 }
 
 /** Reasoning goes under both names that clients look for: DeepSeek's and Ollama's. */

@@ -11,7 +11,8 @@ import { startEvents } from "../shared/start.ts";
 import { errorBody, errorFrame } from "./error.ts";
 import { startAll } from "./merge.ts";
 import { toModelBody } from "./models.ts";
-import { toChatRequest, toCompleteRequests } from "./request.ts";
+import type { Caller } from "./request.ts";
+import { toChatRequest, toCompleteRequests, toEchoLogprobs, toPriority } from "./request.ts";
 import type { ResponseHead } from "./response.ts";
 import { toChatResponse, toCompletionResponse } from "./response.ts";
 import type { GenerationBody } from "./schema.ts";
@@ -25,7 +26,7 @@ async function chat(request: RouteRequest, hearth: Hearth): Promise<Reply> {
   const accepted = await startEvents(hearth.chat(toChatRequest(body, request)));
   const { start } = accepted;
   const events = body.parallel_tool_calls === false ? keepFirstToolCall(accepted.events) : accepted.events;
-  const options = optionsOf("chatcmpl", body, accepted);
+  const options = optionsOf("chatcmpl", { body, request, started: accepted });
   if (body.stream === true) {
     const stream = createChatStream(options);
     return { kind: "sse", frames: mapEvents(events, stream, stream.begin()), headers: receiptHeaders(start.receipt) };
@@ -39,7 +40,7 @@ async function complete(request: RouteRequest, hearth: Hearth): Promise<Reply> {
   const requests = toCompleteRequests(body, request);
   const runs = requests.map((each) => (signal: AbortSignal) => hearth.complete({ ...each, signal }));
   const started = await startAll(runs, { n: body.n ?? 1, signal: request.signal });
-  const options = optionsOf("cmpl", body, started);
+  const options = { ...optionsOf("cmpl", { body, request, started }), echoLogprobs: toEchoLogprobs(body) };
   if (body.stream === true) {
     const frames = mapEvents(started.events, createCompletionStream(options));
     return { kind: "sse", frames, headers: receiptHeaders(started.start.receipt) };
@@ -54,13 +55,13 @@ async function complete(request: RouteRequest, hearth: Hearth): Promise<Reply> {
   };
 }
 
-async function embeddings({ body, tenant, signal }: RouteRequest, hearth: Hearth): Promise<Reply> {
-  const call = parseEmbeddings(body, { tenant, signal });
+async function embeddings(request: RouteRequest, hearth: Hearth): Promise<Reply> {
+  const call = parseEmbeddings(request.body, callerOf(request));
   return { kind: "json", body: toEmbeddingsResponse(await hearth.embed(call.request), call.base64) };
 }
 
-async function rerank({ body, tenant, signal }: RouteRequest, hearth: Hearth): Promise<Reply> {
-  const call = parseRerank(body, { tenant, signal });
+async function rerank(request: RouteRequest, hearth: Hearth): Promise<Reply> {
+  const call = parseRerank(request.body, callerOf(request));
   return { kind: "json", body: toRerankResponse(await hearth.rerank(call.request), call, createId("rerank")) };
 }
 
@@ -73,12 +74,28 @@ async function retrieveModel({ params }: RouteRequest, hearth: Hearth): Promise<
   return { kind: "json", body: toModelBody(await hearth.library.resolve(params["model"] ?? "")) };
 }
 
-function optionsOf(prefix: string, body: GenerationBody & { logprobs?: unknown }, { start }: Started) {
-  const head: ResponseHead = { id: createId(prefix), created: Math.floor(Date.now() / 1000), model: start.model };
+function callerOf({ tenant, priority, signal }: RouteRequest): Caller {
+  return { tenant, signal, ...(priority && { priority }) };
+}
+
+interface Answered {
+  readonly body: GenerationBody & { readonly logprobs?: unknown };
+  readonly request: RouteRequest;
+  readonly started: Started;
+}
+
+function optionsOf(prefix: string, { body, request, started: { start } }: Answered) {
+  const head: ResponseHead = {
+    id: createId(prefix),
+    created: Math.floor(Date.now() / 1000),
+    model: start.model,
+    ...(body.service_tier && { service_tier: toPriority(body, request.priority) === "batch" ? "flex" : "default" }),
+  };
   return {
     head,
     n: body.n ?? 1,
     logprobs: body.logprobs !== undefined && body.logprobs !== false,
+    promptLogprobs: body.prompt_logprobs,
     includeUsage: body.stream_options?.include_usage === true,
     receipt: start.receipt,
   };

@@ -20,6 +20,7 @@ export interface GenerationBody {
   readonly frequency_penalty?: number | undefined;
   readonly logit_bias?: Readonly<Record<string, number>> | undefined;
   readonly response_format?: ResponseFormat | undefined;
+  readonly service_tier?: "auto" | "default" | "flex" | "scale" | "priority" | "fast" | undefined;
   // Extensions.
   readonly top_k?: number | undefined;
   readonly min_p?: number | undefined;
@@ -30,6 +31,10 @@ export interface GenerationBody {
   readonly overflow?: "error" | "truncate-oldest" | "truncate-middle" | undefined;
   readonly grammar?: string | undefined;
   readonly ignore_eos?: boolean | undefined;
+  /** As vLLM has it: logprobs of the prompt, and so many of the likeliest tokens at each place. */
+  readonly prompt_logprobs?: number | undefined;
+  /** As vLLM has it: lower is earlier. */
+  readonly priority?: number | undefined;
   /** As llama.cpp's server has it: adapters by their place; those that are not named are not used. */
   readonly lora?: readonly { readonly id: number; readonly scale?: number | undefined }[] | undefined;
 }
@@ -142,6 +147,7 @@ const generation = {
     })
     .optional(),
   response_format: responseFormat.optional(),
+  service_tier: z.enum(["auto", "default", "flex", "scale", "priority", "fast"]).optional(),
   top_k: z.int().min(-1).max(1_000_000).optional(),
   min_p: z.number().min(0).max(1).optional(),
   typical_p: z.number().min(0).max(1).optional(),
@@ -155,6 +161,8 @@ const generation = {
     .max(64 * 1024)
     .optional(),
   ignore_eos: z.boolean().optional(),
+  prompt_logprobs: z.int().min(0).max(20).optional(),
+  priority: z.int().optional(),
   lora: z
     .array(z.object({ id: z.int().min(0).max(63), scale: z.number().min(-1000).max(1000).optional() }))
     .max(64)
@@ -237,6 +245,11 @@ const chatBody: z.ZodType<ChatBody> = z.object({
 const token = z.int().min(0);
 const completionBody: z.ZodType<CompletionBody> = z.object({
   ...generation,
+  // 0: the prompt alone is wanted, with `echo` or `prompt_logprobs`.
+  max_tokens: z
+    .int()
+    .refine((value) => value >= -1, "must be at least 0, or -1 for no limit")
+    .optional(),
   prompt: z.union(
     [z.string(), z.array(z.string()).min(1), z.array(token).min(1), z.array(z.array(token).min(1)).min(1)],
     { error: "must be text, token ids, or a non-empty array of either" },

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { ChatEvent, LogprobEntry } from "../../spec/event.ts";
+import type { ChatEvent, LogprobEntry, PromptLogprobs } from "../../spec/event.ts";
 import { createChatStream, createCompletionStream, type StreamOptions } from "./stream.ts";
 
 const options: StreamOptions = {
@@ -165,6 +165,36 @@ describe("chunks of a chat", () => {
 });
 
 describe("chunks of a text completion", () => {
+  test("begin with the prompt and its logprobs where both were asked for, even if it is empty", () => {
+    const prompt = { first: { token: 1, text: "<s>", bytes: [60, 115, 62] }, entries: [{ ...entry, rank: 1 }] };
+    const answer: ChatEvent = { type: "text-delta", index: 0, text: "Hi", logprobs: [entry] };
+    const chunksOf = (text: string, logprobs: PromptLogprobs) => {
+      const stream = createCompletionStream({ ...options, logprobs: true, echoLogprobs: 1 });
+      const events: readonly ChatEvent[] = [
+        { type: "prompt-logprobs", index: 0, logprobs },
+        { type: "text-delta", index: 0, text, echo: true },
+        answer,
+      ];
+      return events.flatMap((event) => stream.map(event)).map(({ data }) => (JSON.parse(data) as Chunk).choices[0]);
+    };
+    expect(chunksOf("Hi", prompt)).toMatchObject([
+      {
+        text: "Hi",
+        logprobs: {
+          tokens: ["<s>", "Hi"],
+          token_logprobs: [null, -0.5],
+          top_logprobs: [null, { Hi: -0.5 }],
+          text_offset: [0, 0],
+        },
+      },
+      { text: "Hi", logprobs: { tokens: ["Hi"], text_offset: [2] } },
+    ]);
+    expect(chunksOf("", { ...prompt, entries: [] })).toMatchObject([
+      { text: "", logprobs: { tokens: ["<s>"], token_logprobs: [null] } },
+      { text: "Hi", logprobs: { text_offset: [0] } },
+    ]);
+  });
+
   test("carry text and offsets that go on from chunk to chunk", () => {
     const stream = createCompletionStream({ ...options, logprobs: true });
     const event: ChatEvent = { type: "text-delta", index: 0, text: "Hi", logprobs: [entry] };

@@ -1,10 +1,12 @@
 /** Events → chunks, with the state that a stream has between them. */
-import type { ChatEvent, LogprobEntry } from "../../spec/event.ts";
+import type { ChatEvent, LogprobEntry, PromptLogprobs } from "../../spec/event.ts";
 import type { OverflowReceipt } from "../../spec/sampling.ts";
 import type { SseFrame } from "../route.ts";
 import type { FrameMapping } from "../shared/frames.ts";
 import { toReceiptBody } from "../shared/receipt.ts";
+import type { CompletionLogprobsBody } from "./logprobs.ts";
 import { toChatLogprobs, toCompletionLogprobs } from "./logprobs.ts";
+import { toEchoLogprobs } from "./prompt-logprobs.ts";
 import type { ResponseHead } from "./response.ts";
 import { toFinishReason } from "./response.ts";
 import type { Measured } from "./usage.ts";
@@ -15,6 +17,8 @@ export interface StreamOptions {
   /** Answers to each prompt. */
   readonly n: number;
   readonly logprobs: boolean;
+  /** So many of the likeliest tokens at each place of a repeated prompt; absent: it has no logprobs. */
+  readonly echoLogprobs?: number | undefined;
   readonly includeUsage: boolean;
   readonly receipt: OverflowReceipt | undefined;
 }
@@ -23,6 +27,7 @@ type Body = Readonly<Record<string, unknown>>;
 /** A part of one choice that goes out as one chunk. */
 type Piece = Body & { readonly index: number };
 type Finish = Extract<ChatEvent, { type: "finish" }>;
+type TextDelta = Extract<ChatEvent, { type: "text-delta" }>;
 type PieceOf = (event: Exclude<ChatEvent, { type: "start" | "finish" }>) => Piece | undefined;
 
 /** Chunks of `/v1/chat/completions`: the role first, then text, reasoning and tool calls, then the finish reason. */
@@ -48,18 +53,26 @@ export function createChatStream(options: StreamOptions): FrameMapping<SseFrame>
 /** Chunks of `/v1/completions`. */
 export function createCompletionStream(options: StreamOptions): FrameMapping<SseFrame> {
   const offsets = new Map<number, number>();
+  const prompts = new Map<number, PromptLogprobs>();
   const chunks = createChunks("text_completion", options, ({ index, reason }) => ({
     index,
     text: "",
     logprobs: null,
     finish_reason: toFinishReason(reason),
   }));
+  const toLogprobs = ({ index, text, echo, logprobs }: TextDelta, offset: number): CompletionLogprobsBody => {
+    const { echoLogprobs: count } = options;
+    const prompt = echo && prompts.get(index);
+    if (prompt && count !== undefined) return toEchoLogprobs(prompt, { text, count });
+    return toCompletionLogprobs(logprobs ?? [], offset);
+  };
   const pieceOf: PieceOf = (event) => {
+    if (event.type === "prompt-logprobs") prompts.set(event.index, event.logprobs);
     if (event.type !== "text-delta") return undefined;
     const offset = offsets.get(event.index) ?? 0;
     offsets.set(event.index, offset + event.text.length);
-    if (event.text === "" && !event.logprobs) return undefined;
-    const logprobs = options.logprobs ? toCompletionLogprobs(event.logprobs ?? [], offset) : null;
+    const logprobs = options.logprobs ? toLogprobs(event, offset) : null;
+    if (event.text === "" && !logprobs?.tokens.length) return undefined;
     return { index: event.index, text: event.text, logprobs, finish_reason: null };
   };
   return { map: (event) => chunks.map(event, pieceOf), end: () => chunks.end() };
@@ -114,6 +127,8 @@ function createChatPieces(logprobs: boolean): PieceOf {
   const sent = new Map<string, string>();
   return (event) => {
     switch (event.type) {
+      case "prompt-logprobs":
+        return undefined;
       case "text-delta":
         if (event.text === "" && !event.logprobs) return undefined;
         return toChatPiece(event.index, { content: event.text }, logprobs ? event.logprobs : undefined);

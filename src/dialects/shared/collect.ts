@@ -1,5 +1,5 @@
 import { HearthError } from "../../error.ts";
-import type { ChatEvent, FinishReason, LogprobEntry } from "../../spec/event.ts";
+import type { ChatEvent, FinishReason, LogprobEntry, PromptLogprobs } from "../../spec/event.ts";
 import type { ToolCall } from "../../spec/message.ts";
 import type { Timings, Usage } from "../../spec/usage.ts";
 import type { StartEvent } from "./start.ts";
@@ -7,10 +7,14 @@ import type { StartEvent } from "./start.ts";
 /** One whole answer. */
 export interface Answer {
   readonly index: number;
+  /** With the prompt before it where that was asked for. */
   readonly text: string;
+  /** That part of the text which is the prompt. */
+  readonly echo: string;
   readonly reasoning: string;
   readonly toolCalls: readonly ToolCall[];
   readonly logprobs: readonly LogprobEntry[];
+  readonly promptLogprobs: PromptLogprobs | undefined;
   readonly reason: FinishReason;
   readonly stopString: string | undefined;
   readonly usage: Usage;
@@ -19,7 +23,9 @@ export interface Answer {
 
 interface Draft {
   text: string;
+  echo: string;
   reasoning: string;
+  promptLogprobs: PromptLogprobs | undefined;
   readonly toolCalls: ToolCall[];
   readonly logprobs: LogprobEntry[];
   finish: Extract<ChatEvent, { type: "finish" }> | undefined;
@@ -38,7 +44,7 @@ export async function collectAnswers(
     }
     let draft = drafts.get(event.index);
     if (!draft) {
-      draft = { text: "", reasoning: "", toolCalls: [], logprobs: [], finish: undefined };
+      draft = emptyDraft();
       drafts.set(event.index, draft);
     }
     addEvent(draft, event);
@@ -47,10 +53,26 @@ export async function collectAnswers(
   return [...drafts].sort(([a], [b]) => a - b).map(([index, draft]) => toAnswer(index, draft));
 }
 
+function emptyDraft(): Draft {
+  return {
+    text: "",
+    echo: "",
+    reasoning: "",
+    promptLogprobs: undefined,
+    toolCalls: [],
+    logprobs: [],
+    finish: undefined,
+  };
+}
+
 function addEvent(draft: Draft, event: Exclude<ChatEvent, { type: "start" }>): void {
   switch (event.type) {
+    case "prompt-logprobs":
+      draft.promptLogprobs = event.logprobs;
+      return;
     case "text-delta":
       draft.text += event.text;
+      if (event.echo) draft.echo += event.text;
       if (event.logprobs) draft.logprobs.push(...event.logprobs);
       return;
     case "reasoning-delta":

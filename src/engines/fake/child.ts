@@ -10,14 +10,16 @@ export interface FakeSetup {
   readonly action?: "abort" | "exit" | "hang" | "wait";
   readonly failLoad?: "exit" | "throw";
   readonly profile?: EngineProfile;
+  readonly scores?: false;
 }
 
 serveEngine((data, notice) => {
-  const { reply, at, action, failLoad, profile } = data as FakeSetup;
+  const { reply, at, action, failLoad, profile, scores } = data as FakeSetup;
   notice("fake engine started");
   return createFakeEngine({
     ...(reply !== undefined && { reply }),
     ...(profile && { profile }),
+    ...(scores === false && { scores }),
     capabilities: ["generate", "embed", "rerank"],
     beforeLoad() {
       if (failLoad === "exit") process.exit(3);

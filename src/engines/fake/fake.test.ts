@@ -58,6 +58,26 @@ describe("the fake engine", () => {
     expect(loaded.running).toBe(0);
   });
 
+  it("counts tokens, steps and blocks as they come and go", async () => {
+    const gate = Promise.withResolvers<void>();
+    const engine = createFakeEngine({
+      reply: "one two",
+      parallel: 1,
+      contextTokens: 100,
+      beforeToken: (index) => (index === 1 ? gate.promise : undefined),
+    });
+    const loaded = await engine.load(model, {});
+    const prompt = "word ".repeat(40).trim();
+    const work = Promise.all([collect(loaded, ask(prompt)), collect(loaded, ask(prompt))]);
+    while (loaded.generatedTokens === 0) await new Promise(setImmediate);
+    const first = { running: 1, waiting: 1, steps: 2, stepTokens: 41, promptTokens: 40, cachedTokens: 0 };
+    expect(loaded.stats?.()).toMatchObject({ ...first, blocks: { total: 4, used: 2, cached: 0 } });
+    gate.resolve();
+    await work;
+    const after = { running: 0, waiting: 0, steps: 6, stepTokens: 45, promptTokens: 80, cachedTokens: 39 };
+    expect(loaded.stats?.()).toMatchObject({ ...after, generatedTokens: 4, blocks: { total: 4, used: 0, cached: 2 } });
+  });
+
   it("fails to load as told, and counts it", async () => {
     const engine = createFakeEngine({
       beforeLoad: () => {

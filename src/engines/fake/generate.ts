@@ -1,10 +1,11 @@
 import { HearthError } from "../../error.ts";
 import type { GenerateRequest, PromptPart } from "../../spec/engine.ts";
-import type { GenerateEvent, LogprobEntry } from "../../spec/event.ts";
+import type { GenerateEvent, LogprobEntry, TokenText } from "../../spec/event.ts";
 import { abortError, raceAbort } from "../../util/abort.ts";
 import type { Slots } from "../../util/slots.ts";
 import { createStopMatcher } from "../../util/stop.ts";
 import type { FakeOptions } from "./options.ts";
+import type { FakeStats } from "./stats.ts";
 import { toFormat } from "./sample.ts";
 import { fakeDetokenize, fakeTokenize, hashText, internPiece, splitWords } from "./tokens.ts";
 
@@ -12,7 +13,7 @@ export interface FakeContext {
   readonly fake: FakeOptions;
   readonly slots: Slots;
   readonly contextTokens: number;
-  readonly onToken: () => void;
+  readonly stats: FakeStats;
 }
 
 /** The event stream of one request, in the order and with the counts of the contract. */
@@ -34,11 +35,12 @@ async function* generate(
   context: FakeContext,
   signal: AbortSignal,
 ): AsyncGenerator<GenerateEvent> {
-  const { fake, contextTokens } = context;
-  const prompt = isTokens(request.prompt) ? [...request.prompt] : fakeTokenize(request.prompt);
+  const { fake, contextTokens, stats } = context;
+  const prompt = toTokens(request.prompt);
   if (prompt.length >= contextTokens) throw tooLong(prompt.length, contextTokens);
   const pieces = replyPieces(fake, request);
-  const lease = await context.slots.acquire(request.tenant, prompt, signal);
+  const { tenant, priority } = request;
+  const lease = await context.slots.acquire({ tenant, priority, tokens: prompt }, signal);
   const tokens: number[] = [];
   try {
     yield { type: "prompt-start", promptTokens: prompt.length };
@@ -46,6 +48,7 @@ async function* generate(
     await raceAbort(Promise.resolve(fake.beforePrompt?.(request)), signal);
     const promptMs = performance.now() - started;
     const { cachedTokens } = lease;
+    stats.begin({ index: lease.index, promptTokens: prompt.length, cachedTokens });
     yield { type: "prompt-end", promptTokens: prompt.length, cachedTokens, promptMs };
     const stops = createStopMatcher(request.stop ?? []);
     const most = Math.min(request.maxTokens ?? Infinity, contextTokens - prompt.length);
@@ -61,7 +64,7 @@ async function* generate(
       await raceAbort(Promise.resolve(fake.beforeToken?.(index, request)), signal);
       const token = internPiece(piece);
       tokens.push(token);
-      context.onToken();
+      stats.token(lease.index);
       const step = stops.push(piece);
       yield { type: "token-delta", text: step.text, tokens: [token], ...logprobs(piece, request.topLogprobs) };
       stopString = step.stop;
@@ -78,6 +81,7 @@ async function* generate(
       generateMs: performance.now() - started - promptMs,
     };
   } finally {
+    stats.end(lease.index, prompt.length + tokens.length);
     lease.release([...prompt, ...tokens]);
   }
 }
@@ -91,23 +95,31 @@ function replyPieces(fake: FakeOptions, request: GenerateRequest): readonly stri
   return request.format ? toFormat(reply, request.format) : splitWords(reply);
 }
 
+export function toTokens(prompt: GenerateRequest["prompt"]): readonly number[] {
+  return isTokens(prompt) ? prompt : fakeTokenize(prompt);
+}
+
 function isTokens(prompt: GenerateRequest["prompt"]): prompt is readonly number[] {
   return (prompt as readonly (number | PromptPart)[]).every((item) => typeof item === "number");
 }
 
-/** The chosen token has half of the probability, the n-th other one 1/2^(n+1). */
 function logprobs(piece: string, count: number | undefined): { readonly logprobs?: readonly LogprobEntry[] } {
-  if (count === undefined) return {};
-  const entry = (text: string, share: number): Omit<LogprobEntry, "top"> => ({
-    token: hashText(text),
-    text,
-    logprob: Math.log(share),
-    bytes: [...Buffer.from(text)],
+  return count === undefined ? {} : { logprobs: [toEntry({ text: piece, token: hashText(piece) }, count)] };
+}
+
+/** Of a token and `count` of the likeliest: it has half of the probability itself, the n-th other one 1/2^(n+1). */
+export function toEntry({ text, token }: Pick<TokenText, "text" | "token">, count: number): LogprobEntry {
+  const own = { token, text, logprob: Math.log(0.5), bytes: [...Buffer.from(text)] };
+  const others = Array.from({ length: Math.max(0, count - 1) }, (_, index) => {
+    const other = `${text}${index + 1}`;
+    return {
+      token: hashText(other),
+      text: other,
+      logprob: Math.log(0.5 ** (index + 2)),
+      bytes: [...Buffer.from(other)],
+    };
   });
-  const top = Array.from({ length: count }, (_, index) =>
-    entry(index === 0 ? piece : `${piece}${index}`, 0.5 ** (index + 1)),
-  );
-  return { logprobs: [{ ...entry(piece, 0.5), top }] };
+  return { ...own, top: [own, ...others].slice(0, count) };
 }
 
 /** The error of the contract for a prompt that does not fit. */

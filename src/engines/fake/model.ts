@@ -6,15 +6,19 @@ import type {
   GenerateRequest,
   LoadedModel,
   LoadOptions,
+  ScoreRequest,
 } from "../../spec/engine.ts";
 import type { Capability } from "../../spec/model.ts";
 import type { Sampling } from "../../spec/sampling.ts";
 import { abortError, raceAbort } from "../../util/abort.ts";
 import { createDeferred } from "../../util/deferred.ts";
 import { createSlots } from "../../util/slots.ts";
-import { generateFake, tooLong } from "./generate.ts";
+import { generateFake, toTokens } from "./generate.ts";
 import type { FakeOptions } from "./options.ts";
-import { fakeDetokenize, fakeTokenize, hashText, splitWords } from "./tokens.ts";
+import { scoreFake } from "./score.ts";
+import { createFakeStats } from "./stats.ts";
+import { fakeDetokenize, fakeTokenize } from "./tokens.ts";
+import { type Guard, vectorMethods } from "./vectors.ts";
 
 /** A loaded fake with what a test wants to see and do. */
 export interface FakeModel extends LoadedModel {
@@ -23,6 +27,7 @@ export interface FakeModel extends LoadedModel {
   readonly options: LoadOptions;
   /** Every generate request, in order. */
   readonly requests: readonly GenerateRequest[];
+  readonly scoreRequests: readonly ScoreRequest[];
   /** Requests that hold a slot, and that wait for one. */
   readonly running: number;
   readonly waiting: number;
@@ -59,17 +64,18 @@ export function createFakeModel(model: EngineModel, options: LoadOptions, fake: 
   const contextTokens = fake.contextTokens ?? options.contextTokens ?? Math.min(info.trainContextTokens || 4096, 4096);
   const capabilities = fake.capabilities ?? info.capabilities;
   const slots = createSlots(parallel);
+  const stats = createFakeStats(slots, { parallel, contextTokens });
   const requests: GenerateRequest[] = [];
+  const scoreRequests: ScoreRequest[] = [];
   const died = createDeferred<void>();
   const ended = new AbortController();
-  let generatedTokens = 0;
   let disposed = false;
 
   const end = (error: HearthError): void => {
     slots.close(error);
     ended.abort(error);
   };
-  const guard = async <T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> => {
+  const guard: Guard = async (work, signal) => {
     const either = eitherSignal(signal, ended.signal);
     if (either.aborted) throw abortError(either);
     try {
@@ -90,6 +96,7 @@ export function createFakeModel(model: EngineModel, options: LoadOptions, fake: 
     samplingOptions: fake.samplingOptions ?? allSamplingOptions,
     died: died.promise,
     requests,
+    scoreRequests,
     get running() {
       return slots.running;
     },
@@ -97,7 +104,7 @@ export function createFakeModel(model: EngineModel, options: LoadOptions, fake: 
       return slots.waiting;
     },
     get generatedTokens() {
-      return generatedTokens;
+      return stats.read().generatedTokens;
     },
     get disposed() {
       return disposed;
@@ -107,32 +114,22 @@ export function createFakeModel(model: EngineModel, options: LoadOptions, fake: 
     ...(capabilities.some((name) => generating.includes(name)) && {
       generate(request: GenerateRequest, { signal }: CallOptions = {}) {
         requests.push(request);
-        const context = { fake, slots, contextTokens, onToken: () => void generatedTokens++ };
-        return generateFake(request, context, eitherSignal(signal, ended.signal));
+        return generateFake(request, { fake, slots, contextTokens, stats }, eitherSignal(signal, ended.signal));
       },
     }),
-    ...(capabilities.includes("embed") && {
-      embed: ({ texts }: { texts: readonly string[] }, call?: CallOptions) =>
-        guard(async () => {
-          await fake.beforeBatch?.(texts);
-          const tokens = countTokens(texts, contextTokens);
-          return {
-            vectors: texts.map((text) => embedText(text, fake.dimensions ?? Math.min(info.embeddingLength, 64))),
-            tokens,
-          };
-        }, call?.signal),
-    }),
-    ...(capabilities.includes("rerank") && {
-      rerank: ({ query, documents }: { query: string; documents: readonly string[] }, call?: CallOptions) =>
-        guard(async () => {
-          await fake.beforeBatch?.(documents);
-          const tokens = countTokens(
-            documents.map((document) => `${query} ${document}`),
-            contextTokens,
-          );
-          return { scores: documents.map((document) => overlap(query, document)), tokens };
-        }, call?.signal),
-    }),
+    ...(capabilities.some((name) => generating.includes(name)) &&
+      fake.scores !== false && {
+        score: (request: ScoreRequest, call?: CallOptions) =>
+          guard(async () => {
+            scoreRequests.push(request);
+            const result = scoreFake(request, contextTokens);
+            await fake.beforeBatch?.([fakeDetokenize(toTokens(request.prompt))]);
+            stats.batch(result.promptTokens);
+            return result;
+          }, call?.signal),
+      }),
+    ...vectorMethods({ capabilities, contextTokens, fake, stats, guard, most: info.embeddingLength }),
+    stats: stats.read,
     ...(profile && { profile: async () => profile }),
     memory: () => memoryOf(model, options, fake, contextTokens * parallel),
     die(message = "The engine process was killed by SIGKILL.") {
@@ -154,37 +151,4 @@ function eitherSignal(signal: AbortSignal | undefined, ended: AbortSignal): Abor
 function memoryOf(model: EngineModel, options: LoadOptions, fake: FakeOptions, tokens: number): EngineMemory {
   if (typeof fake.memory === "function") return fake.memory(model, options);
   return fake.memory ?? { ramBytes: model.info.weightBytes + model.info.kvBytesPerToken * tokens, vramBytes: 0 };
-}
-
-function countTokens(texts: readonly string[], contextTokens: number): number {
-  let sum = 0;
-  for (const [index, text] of texts.entries()) {
-    const promptTokens = splitWords(text).length;
-    if (promptTokens > contextTokens) throw tooLong(promptTokens, contextTokens, index);
-    sum += promptTokens;
-  }
-  return sum;
-}
-
-/** Each word adds 1 at the place its hash names, so texts with common words are near each other. */
-function embedText(text: string, dimensions: number): Float32Array {
-  const vector = new Float32Array(Math.max(1, dimensions));
-  const words = normalWords(text);
-  for (const word of words.length > 0 ? words : [""]) {
-    const place = hashText(word) % vector.length;
-    vector[place] = (vector[place] ?? 0) + 1;
-  }
-  const length = Math.hypot(...vector);
-  return vector.map((value) => value / length);
-}
-
-/** Part of the query's words that the document has. */
-function overlap(query: string, document: string): number {
-  const asked = new Set(normalWords(query));
-  const given = new Set(normalWords(document));
-  return asked.size === 0 ? 0 : [...asked].filter((word) => given.has(word)).length / asked.size;
-}
-
-function normalWords(text: string): string[] {
-  return text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
 }

@@ -25,13 +25,15 @@ export interface FakeOptions {
   readonly memory?: EngineMemory | ((model: EngineModel, options: LoadOptions) => EngineMemory);
   /** What every call of `profile` says; absent: the engine has none. */
   readonly profile?: EngineProfile;
+  /** false: it cannot tell how likely a prompt is. */
+  readonly scores?: false;
   readonly refuse?: (info: ModelInfo, device: Device) => string | undefined;
   readonly beforeLoad?: (model: EngineModel, options: LoadOptions) => void | Promise<void>;
   /** Before the prompt of a request is worked on. */
   readonly beforePrompt?: (request: GenerateRequest) => void | Promise<void>;
   /** Before the token with this index is made. */
   readonly beforeToken?: (index: number, request: GenerateRequest) => void | Promise<void>;
-  /** Before an embedding or a ranking. */
+  /** Before an embedding, a ranking or a scoring. */
   readonly beforeBatch?: (texts: readonly string[]) => void | Promise<void>;
 }
 

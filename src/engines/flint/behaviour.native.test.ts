@@ -131,8 +131,25 @@ describe("scoring a text", () => {
     const begin = await model.tokenize([{ text: prompt, special: false }]);
     const scored = await model.score?.({ prompt: [...begin, ...tokens], topLogprobs: 3, from: begin.length });
     const reported = events.flatMap((event) => (event.type === "token-delta" ? [...(event.logprobs ?? [])] : []));
-    expect(scored?.entries.map(({ rank: _, ...entry }) => entry)).toEqual(reported);
-    expect(new Set(scored?.entries.map(({ rank }) => rank))).toEqual(new Set([1]));
+    expect(scored?.entries).toEqual(reported.map((entry) => ({ ...entry, rank: 1 })));
+  });
+
+  it("lets others answer while it is at a long one, and stops where its caller leaves", async () => {
+    const loaded = await load(tiny, { batchTokens: 16, contextTokens: 2048 });
+    const request = { prompt: Array.from({ length: 2000 }, (_, index) => 3 + (index % 400)), topLogprobs: 0 };
+    const order: string[] = [];
+    const scoring = loaded.score?.(request).then(() => order.push("scored"));
+    await collect(loaded, ask(prompt, { maxTokens: 4 }));
+    order.push("answered");
+    await scoring;
+    expect(order).toEqual(["answered", "scored"]);
+    const controller = new AbortController();
+    const left = failure(loaded.score?.(request, { signal: controller.signal }) ?? Promise.resolve());
+    const after = loaded.score?.({ ...request, prompt: [5, 6, 7] });
+    controller.abort();
+    expect((await left).code).toBe("aborted");
+    expect((await after)?.entries).toHaveLength(2);
+    await loaded.dispose();
   });
 
   it("refuses one that is longer than the context", async () => {

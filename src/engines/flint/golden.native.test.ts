@@ -53,24 +53,27 @@ describe("every model that writes text", () => {
 });
 
 describe("the logprobs of a prompt", () => {
-  it.each(generateFixtures())("are the log-softmax of transformers' logits, in parts of a few rows: $name", (fixture) => {
-    for (const { tokens, contextTokens, firstLogits, logits } of fixture.prompts) {
-      const from = firstLogits + 1;
-      const model = openInline(fixtureBytes(fixture), { contextTokens });
-      const { logprobs, ranks, topTokens, topLogprobs } = model.score({ tokens, from, top: 1, rows: () => 7 });
-      const rows = logits.slice(0, -1);
-      const largest = Math.max(...rows.map((row) => Math.max(...row.map(Math.abs))));
-      const closeTo = (value: number | undefined, expected: number): void =>
-        expect(Math.abs((value ?? NaN) - expected)).toBeLessThan(2 * goldenTolerance * largest);
-      expect(logprobs).toHaveLength(rows.length);
-      rows.forEach((row, index) => {
-        const token = tokens[from + index] ?? 0;
-        closeTo(logprobs[index], logSoftmax(row, token));
-        closeTo(topLogprobs[index], logSoftmax(row, highest(row)));
-        expect(ranks[index] === 1).toBe(topTokens[index] === token);
-      });
-    }
-  });
+  it.each(generateFixtures())(
+    "are the log-softmax of transformers' logits, in parts of a few rows: $name",
+    (fixture) => {
+      for (const { tokens, contextTokens, firstLogits, logits } of fixture.prompts) {
+        const from = firstLogits + 1;
+        const model = openInline(fixtureBytes(fixture), { contextTokens });
+        const { logprobs, ranks, topTokens, topLogprobs } = model.score({ tokens, from, top: 1, rows: () => 7 });
+        const rows = logits.slice(0, -1);
+        const largest = Math.max(...rows.map((row) => Math.max(...row.map(Math.abs))));
+        const closeTo = (value: number | undefined, expected: number): void =>
+          expect(Math.abs((value ?? NaN) - expected)).toBeLessThan(2 * goldenTolerance * largest);
+        expect(logprobs).toHaveLength(rows.length);
+        rows.forEach((row, index) => {
+          const token = tokens[from + index] ?? 0;
+          closeTo(logprobs[index], logSoftmax(row, token));
+          closeTo(topLogprobs[index], logSoftmax(row, highest(row)));
+          expect(ranks[index] === 1).toBe(topTokens[index] === token);
+        });
+      }
+    },
+  );
 });
 
 function logSoftmax(row: ArrayLike<number>, token: number): number {

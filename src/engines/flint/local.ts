@@ -8,6 +8,7 @@ import type { AdapterFile } from "./adapters/open.ts";
 import type { IdentifiedLoad } from "./cache/disk/identity.ts";
 import { identifyLoad } from "./cache/disk/identity.ts";
 import type { StoreSetup } from "./cache/store.ts";
+import type { Platform } from "./model.ts";
 import { loadModel } from "./model.ts";
 import { startNodeThread } from "./threads/node-thread.ts";
 
@@ -26,6 +27,7 @@ export function createLocalFlint(onNotice?: (text: string) => void): Engine {
           openAdapter,
           store: ({ header, hyperparameters: { layers } }) => openStore({ path, header, layers, options }),
           onNotice,
+          draft: options.draft && draftOf(options.draft),
         },
       ),
   };
@@ -49,7 +51,14 @@ async function openAdapter(path: string): Promise<AdapterFile> {
   };
 }
 
-async function openStore({ options, ...load }: IdentifiedLoad & { options: LoadOptions }): Promise<StoreSetup | undefined> {
+async function openStore({
+  options,
+  ...load
+}: IdentifiedLoad & { options: LoadOptions }): Promise<StoreSetup | undefined> {
   const { diskCache } = options;
   return diskCache && { ...diskCache, identity: await identifyLoad({ ...load, options }) };
+}
+
+function draftOf({ path }: NonNullable<LoadOptions["draft"]>): NonNullable<Platform["draft"]> {
+  return { readHeader: () => readGguf(path), file: { path } };
 }

@@ -12,15 +12,18 @@ import type { CheckedModel } from "./check.ts";
 import { checkModel } from "./check.ts";
 import { embed, rerank } from "./embed.ts";
 import { generate } from "./generate.ts";
+import { prepareDraft } from "./prepare-draft.ts";
+import type { Prepared, PrepareOptions } from "./prepare.ts";
 import { prepare } from "./prepare.ts";
 import { cacheTypesOf } from "./refuse.ts";
 import { flintSamplingOptions } from "./sampling-options.ts";
 import { score } from "./score.ts";
 import { createModelText } from "./text.ts";
 import { startThreads } from "./threads/pool.ts";
-import type { FlintThreads, StartedThreads, StartThread } from "./threads/pool.ts";
+import type { FlintThreads, StartedThreads, StartThread, WorkersLoad } from "./threads/pool.ts";
 import type { FileSource } from "./threads/protocol.ts";
 import { createGgufTokenizer } from "./tokenizer/gguf.ts";
+import type { Vocabulary } from "./tokenizer/vocabulary.ts";
 
 const defaultContextTokens = 4096;
 const defaultParallel = 8;
@@ -36,6 +39,8 @@ export interface Platform {
   /** Where blocks of the KV cache are kept outside memory; absent: nowhere. */
   readonly store?: (model: StoredModel, options: LoadOptions) => Promise<StoreSetup | undefined>;
   readonly onNotice?: ((text: string) => void) | undefined;
+  /** The model of `LoadOptions.draft`. */
+  readonly draft?: Pick<Platform, "readHeader" | "file"> | undefined;
 }
 
 export interface StoredModel extends CheckedModel {
@@ -102,24 +107,19 @@ async function loadInto(started: StartedThreads, { job, platform, workers }: Loa
   const parallel = options.parallel ?? defaultParallel;
   const adapting = { adapters: options.adapters, model: header, open: platform.openAdapter, signal: call.signal };
   const { batchTokens, cacheTokens } = options;
-  const cacheTypes = cacheTypesOf(options);
+  const sizes = { contextTokens, parallel, workers, batchTokens, cacheTokens, cacheTypes: cacheTypesOf(options) };
   const speculation = options.speculation !== "off";
   const { setup, kernels, usedBytes, stats, adapters } = await prepareAdapters(adapting, (opened) =>
-    prepare(header, checked, {
-      contextTokens,
-      parallel,
-      workers,
-      batchTokens,
-      cacheTokens,
-      cacheTypes,
-      speculation,
-      adapters: opened,
-    }),
+    prepare(header, checked, { ...sizes, speculation, adapters: opened }),
   );
+  const draft = speculation ? await openDraft(job, platform, { ...sizes, vocabulary: tokenizer }) : undefined;
   const store = encoder ? undefined : await platform.store?.({ header, ...checked }, options);
-  started.load({ ...setup, store });
-  const module = await WebAssembly.compile(kernels());
-  const threads = await started.ready({ module, vocabulary: tokenizer.vocabulary });
+  started.load(withDraft({ ...setup, store }, draft));
+  const [module, draftModule] = await Promise.all(
+    [kernels, ...(draft ? [draft.kernels] : [])].map((write) => WebAssembly.compile(write())),
+  );
+  if (!module) throw new Error("no module");
+  const threads = await started.ready({ module, draft: draftModule, vocabulary: tokenizer.vocabulary });
   return {
     engine: "flint",
     device: "cpu",
@@ -127,7 +127,7 @@ async function loadInto(started: StartedThreads, { job, platform, workers }: Loa
     capabilities: info.capabilities,
     samplingOptions: flintSamplingOptions,
     died: threads.died.then(() => undefined),
-    memory: () => ({ ramBytes: usedBytes(), vramBytes: 0 }),
+    memory: () => ({ ramBytes: usedBytes() + (draft?.usedBytes() ?? 0), vramBytes: 0 }),
     stats,
     async profile({ signal } = {}) {
       const { steps, rows } = await threads.ask({ type: "profile" }, "profile", signal);
@@ -143,6 +143,32 @@ async function loadInto(started: StartedThreads, { job, platform, workers }: Loa
       text: createModelText(tokenizer, info),
       rows: setup.plan.capacity.all,
     }),
+  };
+}
+
+interface OpenedDraft extends Prepared {
+  readonly file: FileSource;
+}
+
+async function openDraft(
+  { model, options }: LoadJob,
+  { draft }: Platform,
+  sizes: PrepareOptions & { readonly vocabulary: Vocabulary },
+): Promise<OpenedDraft | undefined> {
+  if (!options.draft) return undefined;
+  if (!draft) throw new HearthError("model_unsupported", `Model "${model.name}" cannot have a draft model here.`);
+  const { vocabulary, ...rest } = sizes;
+  return { ...prepareDraft(await draft.readHeader(), vocabulary, rest), file: draft.file };
+}
+
+/** Both take turns under one control. */
+function withDraft(setup: Prepared["setup"], draft: OpenedDraft | undefined): Omit<WorkersLoad, "file"> {
+  if (!draft) return { setup };
+  const [larger] = [setup, draft.setup].toSorted((a, b) => b.stages - a.stages);
+  const { control, stages } = larger ?? setup;
+  return {
+    setup: { ...setup, control, stages },
+    draft: { setup: { ...draft.setup, control, stages }, file: draft.file },
   };
 }
 

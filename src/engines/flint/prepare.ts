@@ -92,6 +92,7 @@ export function prepare(file: GgufFile, checked: CheckedModel, options: PrepareO
     plan,
     memories,
     control: new SharedArrayBuffer(Control.bytes(plan.stages.length)),
+    stages: plan.stages.length,
     loading: new SharedArrayBuffer(16),
     counters: counters.buffer,
     speculation: options.speculation ?? false,

@@ -118,6 +118,37 @@ describe("an engine in a child process", () => {
     expect(await hosted.profile?.()).toEqual(profile);
   });
 
+  it("tells what the engine has done as soon as a request is over, also of one that failed", async () => {
+    const hosted = await load({ reply: "one two three" });
+    expect(hosted.stats?.()).toMatchObject({ running: 0, promptTokens: 0, blocks: { total: 64, used: 0 } });
+    await collect(hosted.generate?.(request("hello world")));
+    expect(hosted.stats?.()).toMatchObject({ running: 0, steps: 4, promptTokens: 2, generatedTokens: 3 });
+    const before = hosted.stats?.();
+    await failure(collect(hosted.generate?.(request("word ".repeat(300)))));
+    expect(hosted.stats?.()).not.toBe(before);
+  });
+
+  it("tells what the engine does without being asked while a request runs", async () => {
+    const hosted = await load({ reply: "one two", at: 1, action: "wait" });
+    for await (const event of hosted.generate?.(request("hello")) ?? []) {
+      if (event.type !== "token-delta") continue;
+      await expect.poll(() => hosted.stats?.(), { interval: 10 }).toMatchObject({ running: 1, generatedTokens: 1 });
+      expect(hosted.stats?.().atMs).toBeLessThanOrEqual(performance.now());
+      break;
+    }
+  });
+
+  it("says how likely a prompt is, where its engine can", async () => {
+    const prompt = [{ text: "one two", special: false }];
+    const hosted = await load({});
+    expect(await hosted.score?.({ prompt, topLogprobs: 0 })).toMatchObject({
+      promptTokens: 2,
+      first: { text: "one" },
+      entries: [{ text: " two", logprob: Math.log(0.5) }],
+    });
+    expect(await load({ scores: false })).not.toHaveProperty("score");
+  });
+
   it("gives a typed error back as it was thrown", async () => {
     const hosted = await load({});
     const long = Array.from({ length: 300 }, () => "word").join(" ");

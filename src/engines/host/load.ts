@@ -9,6 +9,7 @@ import type {
   LoadedModel,
   LoadOptions,
   RerankRequest,
+  ScoreRequest,
 } from "../../spec/engine.ts";
 import type { Capability } from "../../spec/model.ts";
 import type { LoadedDescription } from "./protocol.ts";
@@ -56,7 +57,7 @@ function loadError(error: unknown, model: string): unknown {
 const generating: readonly Capability[] = ["generate", "chat", "tools", "thinking", "insert"];
 
 function hostedModel(engine: EngineName, host: Host, description: LoadedDescription): HostedModel {
-  const { capabilities, device, contextTokens, parallel, samplingOptions, profiles } = description;
+  const { capabilities, device, contextTokens, parallel, samplingOptions, stats, scores, profiles } = description;
   return {
     engine,
     pid: host.pid,
@@ -76,6 +77,10 @@ function hostedModel(engine: EngineName, host: Host, description: LoadedDescript
     }),
     ...(capabilities.includes("rerank") && {
       rerank: (request: RerankRequest, options?: CallOptions) => host.call("rerank", request, options),
+    }),
+    ...(stats && { stats: () => host.stats() ?? stats }),
+    ...(scores && {
+      score: (request: ScoreRequest, options?: CallOptions) => host.call("score", request, options),
     }),
     ...(profiles && { profile: (options?: CallOptions) => host.call("profile", undefined, options) }),
     memory: () => host.memory() ?? description.memory,

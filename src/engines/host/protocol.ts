@@ -7,11 +7,14 @@ import type {
   EngineMemory,
   EngineModel,
   EngineProfile,
+  EngineStats,
   GenerateRequest,
   LoadOptions,
   PromptPart,
   RerankRequest,
   RerankResult,
+  ScoreRequest,
+  ScoreResult,
 } from "../../spec/engine.ts";
 import type { GenerateEvent } from "../../spec/event.ts";
 import type { Capability, Progress } from "../../spec/model.ts";
@@ -25,6 +28,10 @@ export interface LoadedDescription {
   readonly parallel: number;
   readonly samplingOptions: readonly (keyof Sampling)[];
   readonly memory: EngineMemory;
+  /** Undefined: the engine keeps none. */
+  readonly stats: EngineStats | undefined;
+  /** Whether the engine can say how likely a prompt is. */
+  readonly scores: boolean;
   /** Whether the engine can say where its time goes. */
   readonly profiles: boolean;
 }
@@ -38,6 +45,7 @@ export interface HostCalls {
   };
   readonly tokenize: { readonly params: readonly PromptPart[]; readonly result: readonly number[] };
   readonly detokenize: { readonly params: readonly number[]; readonly result: string };
+  readonly score: { readonly params: ScoreRequest; readonly result: ScoreResult };
   readonly embed: { readonly params: EmbedRequest; readonly result: EmbedResult };
   readonly rerank: { readonly params: RerankRequest; readonly result: RerankResult };
   readonly profile: { readonly params: undefined; readonly result: EngineProfile };
@@ -65,4 +73,5 @@ export type HostReply =
   | { readonly type: "end"; readonly id: number }
   /** One line for the person at the terminal. */
   | { readonly type: "notice"; readonly text: string }
-  | { readonly type: "pong"; readonly memory: EngineMemory | undefined };
+  /** How the model is: asked by `ping`, after each request, and now and then while requests run. */
+  | { readonly type: "pong"; readonly memory: EngineMemory | undefined; readonly stats: EngineStats | undefined };

@@ -1,9 +1,16 @@
 /** The child's side: runs any engine behind the protocol. The entry of an engine's child process calls `serveEngine`. */
 import { HearthError, serializeError } from "../../error.ts";
 import type { CallOptions, Engine, EngineMemory, GenerateRequest, LoadedModel } from "../../spec/engine.ts";
+import { createBeat } from "./beat.ts";
 import type { HostCalls, HostReply, HostRequest, LoadedDescription } from "./protocol.ts";
 
+/** Less than the parent waits. */
+const farewellMs = 1800;
+
 type SetupEngine = (setup: unknown, notice: (text: string) => void) => Engine | Promise<Engine>;
+
+/** The parent's picture of the model is never older than this while requests run. */
+const beatMs = 500;
 
 export function serveEngine(createEngine: SetupEngine): void {
   const outbox: HostReply[] = [];
@@ -17,6 +24,8 @@ export function serveEngine(createEngine: SetupEngine): void {
   const post = (reply: HostReply): void => {
     if (outbox.push(reply) === 1) setImmediate(flush);
   };
+  const pong = (): void => post({ type: "pong", memory: model && memoryOf(model), stats: model?.stats?.() });
+  const beat = createBeat(pong, beatMs);
   const loaded = (): LoadedModel => {
     if (!model) throw new HearthError("engine_failed", "No model is loaded.");
     return model;
@@ -44,6 +53,8 @@ export function serveEngine(createEngine: SetupEngine): void {
         return await loaded().tokenize(request.params, call);
       case "detokenize":
         return await loaded().detokenize(request.params, call);
+      case "score":
+        return await loaded().score?.(request.params, call);
       case "embed":
         return await loaded().embed?.(request.params, call);
       case "rerank":
@@ -61,15 +72,26 @@ export function serveEngine(createEngine: SetupEngine): void {
     const { id, type } = request;
     const controller = new AbortController();
     running.set(id, controller);
+    beat.begin();
+    const reply = await answer(request, { signal: controller.signal }).then<HostReply, HostReply>(
+      (value) => (type === "generate" ? { type: "end", id } : { type: "result", id, value }),
+      (error: unknown) => ({ type: "error", id, error: serializeError(error) }),
+    );
+    running.delete(id);
+    beat.end();
+    // What a request has made of the model is known before its caller asks.
+    pong();
+    post(reply);
+  };
+
+  /** An engine may have something to save. */
+  const sayGoodbye = async (): Promise<void> => {
+    setTimeout(leave, farewellMs);
+    for (const controller of running.values()) controller.abort();
     try {
-      const value = await answer(request, { signal: controller.signal });
-      // What a request has made of the memory is known before its caller asks.
-      if (model) post({ type: "pong", memory: memoryOf(model) });
-      post(type === "generate" ? { type: "end", id } : { type: "result", id, value });
-    } catch (error) {
-      post({ type: "error", id, error: serializeError(error) });
+      await model?.dispose();
     } finally {
-      running.delete(id);
+      process.exit(0);
     }
   };
 
@@ -79,23 +101,22 @@ export function serveEngine(createEngine: SetupEngine): void {
         running.get(request.id)?.abort();
         break;
       case "ping":
-        post({ type: "pong", memory: model && memoryOf(model) });
+        pong();
         break;
       case "dispose":
-        leave(running.size === 0);
+        void sayGoodbye();
         break;
       default:
         void run(request);
     }
   });
-  process.on("disconnect", () => leave(false));
+  process.on("disconnect", leave);
   // Ctrl-C and a stopping service reach the whole process group; the parent decides when this process ends.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
 }
 
-/** Native threads at work would hold up an orderly exit, and there is nothing to save: then the process kills itself. */
-function leave(idle: boolean): void {
-  if (idle) process.exit(0);
+/** Native threads at work would hold up an orderly exit. */
+function leave(): void {
   process.kill(process.pid, "SIGKILL");
 }
 
@@ -108,6 +129,8 @@ function describe(model: LoadedModel): LoadedDescription {
     parallel,
     samplingOptions: [...samplingOptions],
     memory: memoryOf(model),
+    stats: model.stats?.(),
+    scores: model.score !== undefined,
     profiles: model.profile !== undefined,
   };
 }

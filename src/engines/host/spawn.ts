@@ -1,6 +1,6 @@
 import type { HearthError } from "../../error.ts";
 import { deserializeError } from "../../error.ts";
-import type { EngineMemory, GenerateRequest } from "../../spec/engine.ts";
+import type { EngineMemory, EngineStats, GenerateRequest } from "../../spec/engine.ts";
 import type { GenerateEvent } from "../../spec/event.ts";
 import type { Progress } from "../../spec/model.ts";
 import { abortError } from "../../util/abort.ts";
@@ -28,6 +28,8 @@ export interface Host {
   generate(request: GenerateRequest, signal: AbortSignal | undefined): AsyncIterable<GenerateEvent>;
   /** As the child said last; undefined before it has said anything. */
   memory(): EngineMemory | undefined;
+  /** The same; undefined too where the engine keeps none. */
+  stats(): EngineStats | undefined;
   /** Asks the child to go, and kills it after 2 s. Requests in flight throw `engine_failed`. Idempotent. */
   dispose(): Promise<void>;
 }
@@ -43,10 +45,15 @@ export function spawnHost(options: HostOptions): Host {
   const callers = new Map<number, Caller>();
   let nextId = 1;
   let memory: EngineMemory | undefined;
+  let stats: EngineStats | undefined;
+  const onPong = (pong: Extract<HostReply, { type: "pong" }>): void => {
+    memory = pong.memory ?? memory;
+    if (pong.stats) stats = { ...pong.stats, atMs: performance.now() };
+  };
   const child = startProcess(options, {
     isBusy: () => callers.size > 0,
     onReply(reply) {
-      if (reply.type === "pong") memory = reply.memory ?? memory;
+      if (reply.type === "pong") onPong(reply);
       else if (reply.type !== "notice") callers.get(reply.id)?.onReply(reply);
     },
     onEnd(error) {
@@ -68,6 +75,7 @@ export function spawnHost(options: HostOptions): Host {
     pid: child.pid,
     died: child.died,
     memory: () => memory,
+    stats: () => stats,
     async call(name, params, { signal, onProgress } = {}) {
       if (signal?.aborted) throw abortError(signal);
       if (child.ended) throw child.ended;

@@ -1,24 +1,17 @@
-import type { LlamaContextOptions, LlamaModel } from "node-llama-cpp";
+import type { LlamaModel } from "node-llama-cpp";
 import { HearthError, isAbort } from "../../error.ts";
-import { modelSampling } from "../../formats/gguf/sampling.ts";
-import type { Engine, EngineLoadOptions, EngineModel, KvType, LoadedModel, LoadOptions } from "../../spec/engine.ts";
-import type { GenerateEvent } from "../../spec/event.ts";
-import { createSlots } from "../../util/slots.ts";
+import type { Engine, LoadedModel } from "../../spec/engine.ts";
 import type { Backend } from "./backend.ts";
 import { openBackend } from "./backend.ts";
 import { embed, rerank } from "./embed.ts";
-import { createFormats } from "./format.ts";
-import type { GenerateContext } from "./generate.ts";
-import { generate } from "./generate.ts";
-import { createGrammarGuard } from "./guard.ts";
+import { openGenerating } from "./generating.ts";
+import type { LoadJob, Methods, Opened } from "./job.ts";
 import { llamaSamplingOptions } from "./sampling.ts";
 import type { LlamaSetup } from "./setup.ts";
-import type { ModelText } from "./text.ts";
-import { asEngineError, createModelText } from "./text.ts";
+import { createLlamaStats } from "./stats.ts";
+import { createModelText, named } from "./text.ts";
 
 const defaultContextTokens = 4096;
-const defaultParallel = 8;
-const defaultBatchTokens = 512;
 
 /** llama.cpp in this process. It runs in the engine's child process: a crash of native code takes the process with it. */
 export function createNativeLlama(setup: LlamaSetup, notice: (text: string) => void): Engine {
@@ -28,27 +21,13 @@ export function createNativeLlama(setup: LlamaSetup, notice: (text: string) => v
     async load(model, options, call = {}) {
       const backend = await openBackend(setup, options, notice);
       try {
-        return await loadModel({ backend, model, options, call });
+        return await loadModel({ backend, model, options, call, notice });
       } catch (error) {
         if (call.signal?.aborted || isAbort(error)) throw error;
         throw loadError(error, model.name, backend);
       }
     },
   };
-}
-
-interface LoadJob {
-  readonly backend: Backend;
-  readonly model: EngineModel;
-  readonly options: LoadOptions;
-  readonly call: EngineLoadOptions;
-}
-
-/** What is loaded, before it can do anything. */
-interface Opened {
-  readonly native: LlamaModel;
-  readonly text: ModelText;
-  readonly contextTokens: number;
 }
 
 async function loadModel(job: LoadJob): Promise<LoadedModel> {
@@ -58,7 +37,7 @@ async function loadModel(job: LoadJob): Promise<LoadedModel> {
   const trained = info.trainContextTokens || native.trainContextSize;
   const contextTokens = options.contextTokens ?? Math.min(trained, defaultContextTokens);
   const opened = { native, text: createModelText(native, info), contextTokens };
-  const methods = await openMethods(job, opened);
+  const { keep, ...methods } = await openMethods(job, opened);
   const { cpuRam, gpuVram } = await backend.llama.getLlamaMemoryUsage();
   return {
     engine: "llama",
@@ -71,27 +50,30 @@ async function loadModel(job: LoadJob): Promise<LoadedModel> {
     tokenize: async (parts) => opened.text.promptTokens(parts),
     detokenize: async (tokens) => opened.text.detokenize(tokens),
     memory: () => ({ ramBytes: cpuRam, vramBytes: gpuVram }),
-    dispose: () => backend.llama.dispose(),
+    async dispose() {
+      await keep?.();
+      await backend.llama.dispose();
+    },
     ...methods,
   };
 }
-
-type Methods = Pick<LoadedModel, "parallel" | "generate" | "embed" | "rerank">;
 
 /** The context that the model's kind needs, and what can be done with it. */
 async function openMethods(job: LoadJob, opened: Opened): Promise<Methods> {
   const { capabilities } = job.model.info;
   if (capabilities.includes("rerank")) return await rankingMethods(job, opened);
   if (capabilities.includes("embed")) return await embeddingMethods(job, opened);
-  return await generatingMethods(job, opened);
+  return await openGenerating(job, opened);
 }
 
 async function rankingMethods({ model, backend }: LoadJob, { native, text, contextTokens }: Opened): Promise<Methods> {
   const options = { contextSize: contextTokens, batchSize: contextTokens, threads: backend.threads };
   const ranking = { context: await native.createRankingContext(options), text, contextTokens };
+  const stats = createLlamaStats();
   return {
     parallel: 1,
-    rerank: (request, { signal } = {}) => named(rerank(request, ranking, signal), model.name),
+    rerank: (request, { signal } = {}) => named(stats.batch(rerank(request, ranking, signal)), model.name),
+    stats: stats.read,
   };
 }
 
@@ -102,31 +84,11 @@ async function embeddingMethods(
   // An encoder sees its whole input in one batch.
   const options = { contextSize: contextTokens, batchSize: contextTokens, threads: backend.threads };
   const embedding = { context: await native.createEmbeddingContext(options), text, contextTokens };
+  const stats = createLlamaStats();
   return {
     parallel: 1,
-    embed: (request, { signal } = {}) => named(embed(request, embedding, signal), model.name),
-  };
-}
-
-async function generatingMethods(job: LoadJob, { native, text, contextTokens }: Opened): Promise<Methods> {
-  const { backend, model, options } = job;
-  const parallel = options.parallel ?? defaultParallel;
-  const context = await native.createContext(contextOptions(job, contextTokens, parallel));
-  const shared: GenerateContext = {
-    backend,
-    model: native,
-    text,
-    sequences: Array.from({ length: parallel }, () => context.getSequence()),
-    slots: createSlots(parallel),
-    formats: createFormats(backend),
-    guard: createGrammarGuard(),
-    defaults: modelSampling(model.info),
-    contextTokens,
-    batchTokens: options.batchTokens ?? defaultBatchTokens,
-  };
-  return {
-    parallel,
-    generate: (request, { signal } = {}) => namedEvents(generate(request, shared, signal), model.name),
+    embed: (request, { signal } = {}) => named(stats.batch(embed(request, embedding, signal)), model.name),
+    stats: stats.read,
   };
 }
 
@@ -146,46 +108,6 @@ async function openModel({ backend, model, options, call }: LoadJob): Promise<Ll
       }),
     ...(call.signal && { loadSignal: call.signal }),
   });
-}
-
-function contextOptions(job: LoadJob, contextTokens: number, sequences: number): LlamaContextOptions {
-  const { backend, options, call } = job;
-  const { adapters = [], kvTypeK, kvTypeV, batchTokens = defaultBatchTokens } = options;
-  return {
-    contextSize: contextTokens,
-    sequences,
-    batchSize: batchTokens,
-    threads: backend.threads,
-    flashAttention: options.flashAttention ?? "auto",
-    failedCreationRemedy: false,
-    ...(kvTypeK && { experimentalKvCacheKeyType: ggmlName(kvTypeK) }),
-    ...(kvTypeV && { experimentalKvCacheValueType: ggmlName(kvTypeV) }),
-    ...(adapters.length > 0 && {
-      lora: { adapters: adapters.map(({ path, scale = 1 }) => ({ filePath: path, scale })) },
-    }),
-    ...(call.signal && { createSignal: call.signal }),
-  };
-}
-
-/** node-llama-cpp spells the types of ggml in capitals. */
-function ggmlName(type: KvType): Uppercase<KvType> {
-  return type.toUpperCase() as Uppercase<KvType>;
-}
-
-async function named<T>(work: Promise<T>, model: string): Promise<T> {
-  try {
-    return await work;
-  } catch (error) {
-    throw asEngineError(error, model);
-  }
-}
-
-async function* namedEvents(events: AsyncIterable<GenerateEvent>, model: string): AsyncGenerator<GenerateEvent> {
-  try {
-    yield* events;
-  } catch (error) {
-    throw asEngineError(error, model);
-  }
 }
 
 function loadError(error: unknown, model: string, { library }: Backend): HearthError {

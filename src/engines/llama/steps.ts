@@ -3,6 +3,7 @@ import { HearthError } from "../../error.ts";
 import type { LogprobEntry, TokenLogprob } from "../../spec/event.ts";
 import { tokenBytes } from "./detokenize.ts";
 import type { GrammarWatch } from "./guard.ts";
+import type { Guesser } from "./guess.ts";
 import type { RawLogits, Sampler } from "./internals.ts";
 import { openSampler } from "./internals.ts";
 
@@ -23,6 +24,11 @@ export interface StepRequest {
   readonly history: readonly Token[];
   /** Under a grammar: limits the choice of each token. */
   readonly watch: GrammarWatch | undefined;
+  /** Absent: nothing is guessed. */
+  readonly guesser?: Guesser | undefined;
+  /** Most tokens that the answer and the context may still have. */
+  readonly most: number;
+  readonly onGuess: (guessed: number, right: number) => void;
 }
 
 /** Evaluates the prompt's rest and generates until a token ends the text. */
@@ -42,20 +48,32 @@ async function* publicSteps({ sequence, tokens, options }: StepRequest): AsyncGe
 
 /**
  * Half again as fast as the public loop on small models. And what that reports as probabilities is what sampling left
- * of them, cut to the top k and bent by the temperature; callers want those of the model.
+ * of them, cut to the top k and bent by the temperature; callers want those of the model. Its guesses (`tokenPredictor`)
+ * are no use here either: it draws for wrong guesses too and shows penalties only what was said before the guess, so that
+ * both change the answer.
  */
 async function* sampledSteps(request: StepRequest, sampler: Sampler): AsyncGenerator<Step> {
-  const { model, options, topLogprobs, history } = request;
-  let tokens = request.tokens;
+  const { model, options, topLogprobs, history, guesser, onGuess, most } = request;
+  let { tokens } = request;
+  let guess: readonly Token[] = [];
+  let left = most;
   try {
     for (;;) {
-      const { token, logits } = await sampler.next(tokens, topLogprobs);
-      if (token < 0) throw new Error("No token could be sampled.");
-      if (!options.yieldEogToken && model.isEogToken(token)) return;
-      yield logits
-        ? { token, logprob: toEntry(logits, { model, token, history, count: topLogprobs ?? 0 }) }
-        : { token };
-      tokens = [token];
+      const chosen = await sampler.next({ tokens, guess, top: topLogprobs });
+      onGuess(guess.length, chosen.length - 1);
+      for (const { token, logits } of chosen) {
+        if (token < 0) throw new Error("No token could be sampled.");
+        if (!options.yieldEogToken && model.isEogToken(token)) return;
+        yield logits
+          ? { token, logprob: toEntry(logits, { model, token, history, count: topLogprobs ?? 0 }) }
+          : { token };
+      }
+      const said = chosen.map(({ token }) => token);
+      guesser?.tell(said);
+      tokens = said.slice(-1);
+      left -= said.length;
+      // The last token that is wanted needs no guess.
+      guess = (await guesser?.next(left - 1)) ?? [];
     }
   } finally {
     sampler.dispose();
@@ -69,7 +87,7 @@ interface Place {
   readonly count: number;
 }
 
-function toEntry({ pairs, total }: RawLogits, { model, token, history, count }: Place): LogprobEntry {
+export function toEntry({ pairs, total }: RawLogits, { model, token, history, count }: Place): LogprobEntry {
   const highest = pairs[1] ?? 0;
   const last = history.slice(-4);
   const describe = (id: number, logit: number): TokenLogprob => {

@@ -64,3 +64,12 @@ export function asEngineError(error: unknown, model: string): HearthError {
   const message = error instanceof Error ? error.message : String(error);
   return new HearthError("engine_failed", `The llama engine failed on model "${model}": ${message}`, { cause: error });
 }
+
+/** Work on a model, with its name in what goes wrong. */
+export async function named<T>(work: Promise<T>, model: string): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw asEngineError(error, model);
+  }
+}

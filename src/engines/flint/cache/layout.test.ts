@@ -8,7 +8,9 @@ import type { CacheTypes } from "./layout.ts";
 import { cacheTypes, keyBlockBytes, valueBlockBytes } from "./layout.ts";
 
 const f16: CacheTypes = { keyType: "f16", valueType: "f16" };
-const combinations = cacheTypes.flatMap((keyType) => cacheTypes.map((valueType): CacheTypes => ({ keyType, valueType })));
+const combinations = cacheTypes.flatMap((keyType) =>
+  cacheTypes.map((valueType): CacheTypes => ({ keyType, valueType })),
+);
 const coded = combinations.filter(({ keyType, valueType }) => keyType !== "f16" || valueType !== "f16");
 const names = new Set(["llama", "gemma2", "gemma3", "qwen3", "phi3-longrope"]);
 const fixtures = generateFixtures().filter(({ name }) => names.has(name));

@@ -5,8 +5,8 @@
  *   values [32 tokens][valueWidth].
  * - q8_0: groups of 32 dimensions, the last one perhaps shorter, follow each other. A group is its codes, int8, and then
  *   for each token its largest magnitude as f16; a number is code · largest / 127. Two numbers that a dot product of
- *   16-bit pairs adds up stand together: codes of keys are [pairs of dimensions][32 tokens][2 dimensions], those of values
- *   [pairs of tokens][dimensions][2 tokens].
+ *   16-bit pairs adds up stand together: codes of keys are [pairs of dimensions][32 tokens][2], those of values
+ *   [16 tokens][dimensions][2], the second one that of the token 16 further on.
  */
 
 /** Tokens of a block. */
@@ -62,6 +62,9 @@ export function groupsOf(width: number): { readonly whole: number; readonly rest
 export function groupBytes(width: number): number {
   return scalesAt(width) + blockTokens * 2;
 }
+
+/** From a token to the one whose value stands beside its own. */
+export const pairedTokens: number = blockTokens / 2;
 
 /** Where the scales of a group begin. */
 export function scalesAt(width: number): number {

@@ -8,6 +8,13 @@ const weight = 0.1;
 const mostSlower = 1.5;
 const mostGuesses = 16;
 
+export interface GuessOdds {
+  readonly rows: number;
+  readonly chance: number;
+  readonly most: number;
+  readonly guessMs?: number;
+}
+
 /** Time of a step by its rows, in milliseconds. */
 export class Pace {
   readonly #ms: (number | undefined)[] = [];
@@ -45,9 +52,9 @@ export class Pace {
 
   /**
    * How many guesses give the most tokens for the time, in a step that has so many rows and gives as many tokens without
-   * them. `chance`: that a guess is right where those before it are.
+   * them. `chance`: that a guess is right where those before it are; `guessMs`: what making one costs.
    */
-  guesses(rows: number, chance: number, most: number): number {
+  guesses({ rows, chance, most, guessMs = 0 }: GuessOdds): number {
     let best = 0;
     let bestRate = rows / this.estimate(rows);
     let expected = rows;
@@ -55,7 +62,7 @@ export class Pace {
     for (let count = 1; count <= Math.min(most, mostGuesses); count++) {
       right *= chance;
       expected += right;
-      const rate = expected / this.estimate(rows + count);
+      const rate = expected / (this.estimate(rows + count) + count * guessMs);
       if (rate <= bestRate) continue;
       best = count;
       bestRate = rate;

@@ -6,7 +6,7 @@
  */
 
 const header = 16;
-const cells = { step: 0, stop: 1, failed: 2 } as const;
+const cells = { step: 0, stop: 1, failed: 2, model: 3 } as const;
 const countBits = 12;
 /** Pieces that a stage can have. */
 export const mostPieces: number = 2 ** countBits - 1;
@@ -54,9 +54,10 @@ export class Control {
     }
   }
 
-  /** The leader begins a step, after `close`. */
-  begin(): number {
+  /** The leader begins a step of one of the models, after `close`. */
+  begin(model = 0): number {
     const step = this.#nextStep();
+    Atomics.store(this.#cells, cells.model, model);
     for (let stage = 0; stage < this.#stages; stage++) {
       Atomics.store(this.#cells, header + stage * 2 + 1, 0);
       Atomics.store(this.#cells, header + stage * 2, step << countBits);
@@ -84,6 +85,11 @@ export class Control {
 
   get stopped(): boolean {
     return Atomics.load(this.#cells, cells.stop) !== 0;
+  }
+
+  /** Whose step it is; read it after the step's number. */
+  get model(): number {
+    return Atomics.load(this.#cells, cells.model);
   }
 
   get step(): number {

@@ -3,14 +3,16 @@ import type { BlockStore } from "../cache/store.ts";
 import { checkKernels } from "../graph/self-check.ts";
 import type { Vocabulary } from "../tokenizer/vocabulary.ts";
 import { Counters } from "./counters.ts";
+import { Draft } from "./draft.ts";
 import { Leader } from "./leader.ts";
 import type { Command, Reply } from "./protocol.ts";
 import { Steps } from "./steps.ts";
 import type { Compute, WorkerSetup } from "./worker.ts";
 
 export interface LeadOptions {
-  readonly setup: WorkerSetup;
-  readonly compute: Compute;
+  /** The model, and one whose guesses it checks. */
+  readonly models: readonly WorkerSetup[];
+  readonly computes: readonly Compute[];
   readonly vocabulary: Vocabulary;
   readonly post: (reply: Reply) => void;
   readonly turn: () => Promise<void>;
@@ -22,13 +24,21 @@ export interface Lead {
   readonly run: () => Promise<void>;
 }
 
-export function createLead({ setup, compute, vocabulary, post, turn, store }: LeadOptions): Lead {
-  checkKernels(setup.plan, setup.module);
+export function createLead({ models, computes, vocabulary, post, turn, store }: LeadOptions): Lead {
+  for (const { plan, module } of models) checkKernels(plan, module);
+  const [steps, draft] = models.map((setup, model) => {
+    const compute = computes[model];
+    return compute && new Steps({ setup, compute, model, store: model === 0 ? store : undefined });
+  });
+  const [setup] = models;
+  const [compute] = computes;
+  if (!setup || !compute || !steps) throw new RangeError("no model");
   let wake = (): void => {};
   const rest = (): Promise<void> => new Promise((resolve) => (wake = resolve));
   const leader = new Leader({
     compute,
-    steps: new Steps({ setup, compute, store }),
+    steps,
+    draft: draft && new Draft(draft),
     vocabulary,
     counters: new Counters(setup.counters),
     speculation: setup.speculation,

@@ -16,6 +16,7 @@ import { Lookup } from "../speculation/lookup.ts";
 import { Pace } from "../speculation/pace.ts";
 import type { Vocabulary } from "../tokenizer/vocabulary.ts";
 import type { Counters } from "./counters.ts";
+import type { Draft } from "./draft.ts";
 import { profileRows } from "./profile.ts";
 import type { Command, EncodeCommand, GenerateCommand, Reply, ScoreCommand } from "./protocol.ts";
 import { speculate } from "./speculate.ts";
@@ -30,6 +31,8 @@ export interface LeaderOptions {
   readonly counters: Counters;
   /** Whether tokens are guessed ahead. */
   readonly speculation: boolean;
+  /** A second model that guesses. */
+  readonly draft?: Draft | undefined;
   readonly reply: (reply: Reply) => void;
   /** Lets the thread see new commands. */
   readonly turn: () => Promise<void>;
@@ -42,10 +45,13 @@ interface Text {
   readonly id: number;
   readonly priority: Priority;
   readonly work: Generator<undefined, void, undefined>;
+  begun: boolean;
 }
 
 /** Time for blocks that are not kept outside memory yet, when the model is unloaded. */
 const farewellMs = 1000;
+/** While requests run, keeping a block takes at most this part of a step's time. */
+const keepShare = 20;
 
 export class Leader {
   readonly #options: LeaderOptions;
@@ -58,6 +64,9 @@ export class Leader {
   #formats: Formats | undefined;
   #mask: Uint32Array | undefined;
   #stopped = false;
+  /** What the last step took, and keeping the last block. */
+  #stepMs = 0;
+  #keepMs = 0;
   /** Steps since the last report of the profile. */
   #measured = 0;
 
@@ -82,6 +91,7 @@ export class Leader {
       if (this.#stopped) break;
       const busy = this.#scheduler.running.length + this.#scheduler.waiting > 0;
       if (busy) this.#step();
+      if (busy && this.#keepMs * keepShare < this.#stepMs) this.#keepOne();
       if (this.#continueText(busy) || busy || this.#keepOne()) await turn();
       else await rest();
     }
@@ -95,8 +105,10 @@ export class Leader {
     const { cache, cacheMemory } = this.#steps;
     const [block] = cache.fresh;
     if (!block) return false;
+    const started = performance.now();
     cache.fresh.delete(block);
     cacheMemory.save(block);
+    this.#keepMs = performance.now() - started;
     return true;
   }
 
@@ -129,7 +141,9 @@ export class Leader {
 
   #add(command: EncodeCommand | ScoreCommand, work: Text["work"]): void {
     const priority = command.type === "score" ? command.priority : "interactive";
-    this.#texts.push({ id: command.id, priority, work });
+    // Interactive ones first; what has begun holds the table.
+    const index = priority === "batch" ? -1 : this.#texts.findIndex((text) => text.priority === "batch" && !text.begun);
+    this.#texts.splice(index < 0 ? this.#texts.length : index, 0, { id: command.id, priority, work, begun: false });
   }
 
   *#encode({ id, texts }: EncodeCommand): Generator<undefined, void, undefined> {
@@ -142,20 +156,26 @@ export class Leader {
   }
 
   *#score(command: ScoreCommand): Generator<undefined, void, undefined> {
-    const scores = yield* scoreText(this.#steps, command);
+    const rows = (): number => {
+      const { length } = this.#scheduler.running;
+      return length > 0 ? this.#pace.promptRows(length) : Infinity;
+    };
+    const scores = yield* scoreText(this.#steps, { ...command, rows });
     this.#options.reply({ type: "scores", id: command.id, scores });
   }
 
   /** A part of a text that is computed and forgotten: between two steps, or where nothing else runs. False: there is none. */
   #continueText(busy: boolean): boolean {
-    const [text] = this.#texts;
+    const text = this.#texts.find(({ begun }) => begun) ?? this.#texts[0];
     if (!text || (busy && text.priority === "batch")) return false;
     const { id, work } = text;
+    const done = (): void => void this.#texts.splice(this.#texts.indexOf(text), 1);
+    text.begun = true;
     try {
-      if (work.next().done) this.#texts.shift();
+      if (work.next().done) done();
     } catch (error) {
       if (this.#options.compute.control.failed) throw error;
-      this.#texts.shift();
+      done();
       this.#options.reply({ type: "error", id, error: serializeError(error) });
     }
     return true;
@@ -199,8 +219,8 @@ export class Leader {
 
   #step(): void {
     const { all: rows, outputs } = this.#steps.plan.capacity;
-    const { speculation, reply } = this.#options;
-    if (speculation) speculate(this.#scheduler.running, this.#pace);
+    const { speculation, draft, reply } = this.#options;
+    if (speculation) speculate(this.#scheduler.running, { pace: this.#pace, draft });
     const { shares, admitted } = this.#scheduler.plan({
       rows,
       outputs,
@@ -245,7 +265,8 @@ export class Leader {
       ),
     );
     const rows = shares.reduce((sum, { tokens }) => sum + tokens.length, 0);
-    this.#pace.record(rows, performance.now() - started);
+    this.#stepMs = performance.now() - started;
+    this.#pace.record(rows, this.#stepMs);
     this.#measured++;
     this.#options.counters.add("steps", 1);
     this.#options.counters.add("stepTokens", rows);
@@ -316,12 +337,13 @@ export class Leader {
 
   #end(sequence: Generation, ended: boolean): void {
     this.#scheduler.remove(sequence);
-    this.#options.reply({ type: "end", id: sequence.id, ended });
     this.#count();
+    this.#options.reply({ type: "end", id: sequence.id, ended });
   }
 
   #fail(sequence: Generation, error: unknown): void {
     this.#scheduler.remove(sequence);
+    this.#count();
     this.#options.reply({ type: "error", id: sequence.id, error: serializeError(error) });
   }
 

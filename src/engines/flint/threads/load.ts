@@ -70,6 +70,8 @@ export interface LoadSetup {
   /** One for each bank. */
   readonly memories: readonly WebAssembly.Memory[];
   readonly control: SharedArrayBuffer;
+  /** Stages that it has cells for. */
+  readonly stages: number;
   /** Int32: see `loadCells`. */
   readonly loading: SharedArrayBuffer;
   readonly pieces: readonly LoadPiece[];

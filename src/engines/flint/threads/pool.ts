@@ -56,12 +56,19 @@ const progressMs = 100;
 /** Time for the leader to come to its end. */
 const farewellMs = 1500;
 
+/** What all workers load; each of them gets a number of its own. */
+export interface WorkersLoad {
+  readonly setup: Omit<LoadSetup, "index">;
+  readonly file: FileSource;
+  readonly draft?: { readonly setup: Omit<LoadSetup, "index">; readonly file: FileSource };
+}
+
 /** Threads that have no model yet. */
 export interface StartedThreads {
   /** Has them load the model. */
-  load(setup: Omit<LoadSetup, "index">): void;
+  load(load: Omit<WorkersLoad, "file">): void;
   /** Resolves when they have loaded it and can compute. Throws, and has ended them, where that fails. */
-  ready(message: Required<ComputeMessage>): Promise<FlintThreads>;
+  ready(message: ComputeMessage): Promise<FlintThreads>;
   end(): Promise<void>;
 }
 
@@ -85,16 +92,19 @@ export function startThreads({ workers, file, start, signal, onProgress, onNotic
     await Promise.all(threads.map((thread) => thread.end()));
   };
   return {
-    load(setup) {
+    load({ setup, draft }) {
       signal?.throwIfAborted();
       cells = new Int32Array(setup.loading);
       timer = setInterval(() => onProgress?.((cells[loadCells.kibibytes] ?? 0) * 1024), progressMs);
       signal?.addEventListener("abort", stop, { once: true });
-      threads.forEach((thread, index) => thread.post({ setup: { ...setup, index }, file } satisfies LoadMessage));
+      threads.forEach((thread, index) => {
+        const second = draft && { ...draft, setup: { ...draft.setup, index } };
+        thread.post({ setup: { ...setup, index }, file, draft: second } satisfies LoadMessage);
+      });
     },
-    async ready({ module, vocabulary }) {
+    async ready({ vocabulary, ...modules }) {
       threads.forEach((thread, index) =>
-        thread.post({ module, ...(index === 0 && { vocabulary }) } satisfies ComputeMessage),
+        thread.post({ ...modules, ...(index === 0 && { vocabulary }) } satisfies ComputeMessage),
       );
       try {
         await all;

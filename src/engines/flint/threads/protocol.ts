@@ -19,11 +19,14 @@ export interface RoleMessage {
 export interface LoadMessage {
   readonly setup: LoadSetup;
   readonly file: FileSource;
+  /** A second model, whose guesses the first one checks. */
+  readonly draft?: { readonly setup: LoadSetup; readonly file: FileSource } | undefined;
 }
 
 /** The third: what it computes with. */
 export interface ComputeMessage {
   readonly module: WebAssembly.Module;
+  readonly draft?: WebAssembly.Module | undefined;
   /** For the leader. */
   readonly vocabulary?: VocabularyData;
 }

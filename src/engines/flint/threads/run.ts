@@ -6,8 +6,7 @@ import { openVocabulary } from "../tokenizer/vocabulary.ts";
 import type { ReadFile } from "./load.ts";
 import { loadShare } from "./load.ts";
 import type { Command, ComputeMessage, FileSource, LoadMessage, Reply, RoleMessage } from "./protocol.ts";
-import type { WorkerSetup } from "./worker.ts";
-import { Compute } from "./worker.ts";
+import { Compute, follow } from "./worker.ts";
 
 /** How a worker and the thread that started it reach each other. */
 export interface WorkerPort {
@@ -36,20 +35,23 @@ export async function runWorker(port: WorkerPort, open: (file: FileSource) => Wo
     const { leads } = (await inbox.next()) as RoleMessage;
     // Only the leader needs the samplers and grammars; it brings them in while the header is read.
     const leading = leads ? await import("./lead.ts") : undefined;
-    const { setup, file } = (await inbox.next()) as LoadMessage;
+    const { setup, file, draft } = (await inbox.next()) as LoadMessage;
     const platform = open(file);
     loadShare(setup, platform.read);
-    const { module, vocabulary } = (await inbox.next()) as ComputeMessage;
-    const ready: WorkerSetup = { ...setup, module };
-    const compute = new Compute(ready);
-    if (!leading || !vocabulary) work = () => compute.follow();
+    if (draft) loadShare(draft.setup, open(draft.file).read);
+    const modules = (await inbox.next()) as ComputeMessage;
+    const { vocabulary } = modules;
+    const models = [{ ...setup, module: modules.module }];
+    if (draft && modules.draft) models.push({ ...draft.setup, module: modules.draft });
+    const computes = models.map((model) => new Compute(model));
+    if (!leading || !vocabulary) work = () => follow(computes);
     else {
       const { post } = port;
       const { turn, openStore } = platform;
       const onNotice = (text: string): void => post({ type: "notice", text });
       const { push, run } = leading.createLead({
-        setup: ready,
-        compute,
+        models,
+        computes,
         vocabulary: openVocabulary(vocabulary),
         post,
         turn,

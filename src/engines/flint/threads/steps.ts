@@ -14,6 +14,8 @@ import type { Compute, WorkerSetup } from "./worker.ts";
 export interface StepsOptions {
   readonly setup: Pick<WorkerSetup, "plan" | "memories">;
   readonly compute: Compute;
+  /** Which of the models of the workers it is. Default 0. */
+  readonly model?: number;
   /** Keeps blocks outside memory. */
   readonly store?: BlockStore | undefined;
 }
@@ -28,11 +30,12 @@ export class Steps {
   readonly width: number;
   readonly #compute: Compute;
   readonly #memories: readonly WebAssembly.Memory[];
+  readonly #model: number;
   readonly #store: BlockStore | undefined;
   #writer: BatchWriter | undefined;
   readonly #floats: Float32Array;
 
-  constructor({ setup: { plan, memories }, compute, store }: StepsOptions) {
+  constructor({ setup: { plan, memories }, compute, model = 0, store }: StepsOptions) {
     this.plan = plan;
     this.width = plan.values[plan.result.value]?.width ?? 0;
     this.#compute = compute;
@@ -41,6 +44,7 @@ export class Steps {
     this.#floats = new Float32Array(result.buffer);
     this.#memories = memories;
     this.#store = store;
+    this.#model = model;
     const cacheMemory = new CacheMemory(plan, memories, store);
     this.cacheMemory = cacheMemory;
     this.cache = new PrefixCache(plan.cacheGroups, (block) => cacheMemory.save(block));
@@ -69,7 +73,7 @@ export class Steps {
     // Made at the first step: by then other threads have loaded their tensors too.
     this.#writer ??= createWriter(this.plan, this.#memories);
     this.#writer.write(parts);
-    this.#compute.runStep(control.begin());
+    this.#compute.runStep(control.begin(this.#model));
     if (control.failed) throw new HearthError("engine_failed", "A kernel of flint failed.");
   }
 

@@ -40,8 +40,7 @@ export function* scoreText(steps: Steps, work: ScoreWork): Generator<undefined, 
   const { adapters, rows = () => all } = work;
   const scoring = createScoring(work);
   const table = lastTable(steps);
-  const next = (): ScoringPart | undefined =>
-    scoring.next({ rows: Math.max(1, Math.min(all, rows())), outputs });
+  const next = (): ScoringPart | undefined => scoring.next({ rows: Math.max(1, Math.min(all, rows())), outputs });
   try {
     for (let part = next(); part; part = next()) {
       const { tokens, position } = part;

@@ -29,9 +29,9 @@ export class Compute {
   profile = false;
 
   constructor(setup: WorkerSetup) {
-    const { plan, memories, module, control, index, workers } = setup;
+    const { plan, memories, module, control, stages, index, workers } = setup;
     this.#setup = setup;
-    this.control = new Control(control, plan.stages.length);
+    this.control = new Control(control, stages);
     const [first] = memories;
     if (!first) throw new RangeError("no memory");
     this.counts = new Counts(first, plan.step, Math.max(1, plan.expertsUsed));
@@ -94,16 +94,6 @@ export class Compute {
     this.control.finish(stage);
   }
 
-  /** Follows the leader until it says stop. */
-  follow(): void {
-    for (let step = 0; ;) {
-      this.control.await(step);
-      if (this.control.stopped) return;
-      step = this.control.step;
-      this.runStep(step);
-    }
-  }
-
   #guard({ stage, step }: Pick<StagePlace, "stage" | "step">, work: () => void): void {
     try {
       work();
@@ -114,5 +104,16 @@ export class Compute {
       this.control.fail();
       console.error(error);
     }
+  }
+}
+
+/** Follows the leader through the steps of its models until it says stop. */
+export function follow(computes: readonly Compute[]): void {
+  const control = computes[0]?.control;
+  for (let step = 0; control;) {
+    control.await(step);
+    if (control.stopped) return;
+    step = control.step;
+    computes[control.model]?.runStep(step);
   }
 }

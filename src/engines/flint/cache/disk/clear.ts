@@ -1,8 +1,7 @@
 /** The cache on disk as a person sees it: blocks of all versions and all models. */
-import { join } from "node:path";
-import { BlockIndex } from "./index.ts";
-import { groups, versionOf } from "./names.ts";
-import { entries, removeVersion, scanGroups } from "./scan.ts";
+import { basename } from "node:path";
+import { listBlocks, removeEmpty, removeGroup, subfolders } from "./list.ts";
+import { versionOf } from "./names.ts";
 
 export interface CacheSize {
   readonly blocks: number;
@@ -10,25 +9,20 @@ export interface CacheSize {
 }
 
 export function measureBlocks(folder: string): CacheSize {
-  const sizes = versionFolders(folder).map((version) => {
-    const index = new BlockIndex();
-    scanGroups({ folder: version, index, groups, nowMs: 0 });
-    return index;
-  });
-  return {
-    blocks: sizes.reduce((sum, { count }) => sum + count, 0),
-    sizeBytes: sizes.reduce((sum, { bytes }) => sum + bytes, 0),
-  };
+  const blocks = versions(folder)
+    .flatMap(subfolders)
+    .flatMap((group) => listBlocks(group, Date.now()));
+  return { blocks: blocks.length, sizeBytes: blocks.reduce((sum, { bytes }) => sum + bytes, 0) };
 }
 
-/** Removes all blocks, also while models use them: they then compute what they do not find. Returns what is gone. */
-export function clearBlocks(folder: string): CacheSize {
-  const before = measureBlocks(folder);
-  for (const version of versionFolders(folder)) removeVersion(version);
-  const after = measureBlocks(folder);
-  return { blocks: before.blocks - after.blocks, sizeBytes: before.sizeBytes - after.sizeBytes };
+/** Removes all blocks, also while models use them: they then compute what they do not find. */
+export function clearBlocks(folder: string): void {
+  for (const version of versions(folder)) {
+    for (const group of subfolders(version)) removeGroup(group);
+    removeEmpty(version);
+  }
 }
 
-function versionFolders(folder: string): string[] {
-  return entries(folder).flatMap(({ name }) => (versionOf(name) ? [join(folder, name)] : []));
+function versions(folder: string): string[] {
+  return subfolders(folder).filter((path) => versionOf(basename(path)) !== undefined);
 }

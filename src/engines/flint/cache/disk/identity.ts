@@ -3,7 +3,7 @@ import type { GgufFile } from "../../../../formats/gguf/types.ts";
 import type { LoadOptions } from "../../../../spec/engine.ts";
 import type { Hyperparameters } from "../../architectures/hyperparameters.ts";
 import { detectLevel } from "../../kernels/wasm/simd.ts";
-import { fingerprint } from "./fingerprint.ts";
+import { fingerprint } from "../../../../formats/gguf/fingerprint.ts";
 import { engineVersion, formatVersion } from "./version.ts";
 
 export interface IdentifiedLoad {

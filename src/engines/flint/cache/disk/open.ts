@@ -1,18 +1,18 @@
 /**
- * The KV cache on disk. The folder may be shared by any number of processes: each keeps an index of its own, which it
- * corrects as it goes, and takes whatever it does not find or cannot read as not there.
+ * The KV cache on disk. The folder may be shared by any number of processes. Nothing about it is remembered that the next
+ * look at it could prove wrong, and whatever is not found or cannot be read is not there.
  */
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { formatBytes } from "../../../../util/format.ts";
 import type { BlockStore, StoreSetup } from "../store.ts";
+import { Census } from "./census.ts";
 import { BlockFolder } from "./folder.ts";
 import { decodeBlock, encodeBlock, fileBytes } from "./header.ts";
-import { BlockIndex } from "./index.ts";
 import { createKeys } from "./key.ts";
+import { listBlocks, removeEmpty, removeGroup, subfolders } from "./list.ts";
 import { groups, isOlder } from "./names.ts";
 import type { DiskSpace } from "./room.ts";
 import { diskSpace, makeRoom, reservedBytes } from "./room.ts";
-import { entries, removeVersion, scanGroups } from "./scan.ts";
 
 export interface DiskOptions extends StoreSetup {
   /** Told once that nothing is written any more, or not for now. */
@@ -24,6 +24,8 @@ export interface DiskOptions extends StoreSetup {
 
 /** How often the time of use of a file is written. */
 const touchMs = 60_000;
+/** Files that are looked at when the folder is opened, to tell how large it is. */
+const countedFiles = 1000;
 
 /** Never throws: without a folder nothing is found, and nothing is kept. */
 export function openBlockStore(options: DiskOptions): BlockStore {
@@ -34,65 +36,65 @@ class DiskStore implements BlockStore {
   readonly key: BlockStore["key"];
   readonly #options: Required<DiskOptions>;
   readonly #folder: BlockFolder;
-  readonly #index = new BlockIndex();
+  readonly #census = new Census();
+  /** Subfolders of earlier versions. */
+  readonly #older: string[] = [];
   readonly #said = new Set<string>();
   #buffer = Buffer.alloc(0);
-  #writes = 0;
   #reads = false;
-  #appends = false;
+  #writes = false;
 
   constructor(options: DiskOptions) {
     this.#options = { now: Date.now, space: diskSpace, ...options };
     this.#folder = new BlockFolder(options.folder);
     this.key = createKeys(options.identity);
-    this.#open();
+    if (options.mostBytes > 0) this.#open();
   }
 
   get sizeBytes(): number {
-    return this.#index.bytes;
+    return this.#census.bytes;
   }
 
   has(key: string): boolean {
-    if (!this.#reads || this.#index.get(key)) return this.#reads;
-    // Another process may have written it.
-    const found = attempt(() => this.#folder.find(key));
-    if (found) this.#index.put(key, found);
-    return found !== undefined;
+    return this.#reads && attempt(() => this.#folder.find(key)) !== undefined;
   }
 
   read(key: string, parts: readonly Uint8Array[]): boolean {
-    if (!this.has(key)) return false;
+    const found = this.#reads ? attempt(() => this.#folder.find(key)) : undefined;
+    if (!found) return false;
     const file = this.#bufferOf(fileBytes(parts));
-    const there = attempt(() => this.#folder.read(key, file));
-    if (there && decodeBlock(file, key, parts)) {
-      this.#touch(key);
+    const whole = attempt(() => this.#folder.read(key, file));
+    // What could not be read may be whole.
+    if (whole === undefined) return false;
+    if (whole && decodeBlock(file, key, parts)) {
+      const nowMs = this.#options.now();
+      if (Math.abs(nowMs - found.touchedMs) >= touchMs) attempt(() => this.#folder.touch(key, nowMs));
       return true;
     }
-    this.#index.forget(key);
-    // What could not be read may be whole.
-    if (there !== undefined) attempt(() => this.#folder.remove(key));
+    if (attempt(() => this.#folder.remove(key))) this.#census.add(key, -found.bytes);
     return false;
   }
 
   write(key: string, parts: readonly Uint8Array[]): void {
     const bytes = fileBytes(parts);
-    if (!this.#appends || this.has(key) || bytes > this.#options.mostBytes || !this.#hasSpace()) return;
+    const { mostBytes, now } = this.#options;
+    if (!this.#writes || bytes > mostBytes || this.has(key)) return;
+    this.#removeOlder();
+    if (!this.#hasSpace()) return;
     try {
-      // A subfolder with each block: what other processes write counts too.
-      this.#scan([groups[this.#writes++ % groups.length] ?? ""]);
-      this.#makeRoom(bytes);
+      const nowMs = now();
+      const onGroup = (group: string, size: number): void => this.#census.set(group, size);
+      makeRoom({ folder: this.#folder, mostBytes, key, bytes, nowMs, onGroup });
       const file = this.#bufferOf(bytes);
       encodeBlock(file, key, parts);
-      const touchedMs = this.#options.now();
-      if (this.#folder.write(key, file, touchedMs)) this.#index.put(key, { bytes, touchedMs });
+      if (this.#folder.write(key, file, nowMs)) this.#census.add(key, bytes);
     } catch (error) {
-      this.#stop(error);
+      this.#writes = false;
+      this.#say("off", `No more prompts are kept in ${this.#options.folder}: ${messageOf(error)}.`);
     }
   }
 
   #open(): void {
-    const { folder, mostBytes } = this.#options;
-    if (mostBytes <= 0) return;
     try {
       this.#folder.make();
     } catch (error) {
@@ -100,31 +102,28 @@ class DiskStore implements BlockStore {
       return;
     }
     this.#reads = true;
-    this.#appends = true;
-    for (const { name } of entries(folder)) if (isOlder(name)) removeVersion(join(folder, name));
-    try {
-      this.#scan(groups);
-      this.#makeRoom(0);
-    } catch (error) {
-      this.#stop(error);
+    this.#writes = true;
+    for (const path of subfolders(this.#options.folder)) {
+      if (isOlder(basename(path))) this.#older.push(path, ...subfolders(path));
+    }
+    let files = 0;
+    for (const group of groups) {
+      const blocks = listBlocks(join(this.#folder.path, group), this.#options.now());
+      files += blocks.length;
+      this.#census.set(
+        group,
+        blocks.reduce((sum, { bytes }) => sum + bytes, 0),
+      );
+      if (files >= countedFiles) return;
     }
   }
 
-  #scan(names: readonly string[]): void {
-    scanGroups({ folder: this.#folder.path, index: this.#index, groups: names, nowMs: this.#options.now() });
-  }
-
-  #makeRoom(bytes: number): void {
-    makeRoom({ folder: this.#folder, index: this.#index, mostBytes: this.#options.mostBytes }, bytes);
-  }
-
-  #touch(key: string): void {
-    const entry = this.#index.get(key);
-    if (!entry) return;
-    const nowMs = this.#options.now();
-    const late = Math.abs(nowMs - entry.touchedMs) >= touchMs;
-    this.#index.put(key, late ? { ...entry, touchedMs: nowMs } : entry);
-    if (late) attempt(() => this.#folder.touch(key, nowMs));
+  /** One subfolder at a time: there may be thousands of files. */
+  #removeOlder(): void {
+    const path = this.#older.pop();
+    if (path === undefined) return;
+    if (isOlder(basename(path))) removeEmpty(path);
+    else removeGroup(path);
   }
 
   #hasSpace(): boolean {
@@ -140,11 +139,6 @@ class DiskStore implements BlockStore {
   #bufferOf(bytes: number): Buffer {
     if (this.#buffer.length < bytes) this.#buffer = Buffer.allocUnsafeSlow(bytes);
     return this.#buffer.subarray(0, bytes);
-  }
-
-  #stop(error: unknown): void {
-    this.#appends = false;
-    this.#say("off", `No more prompts are kept in ${this.#options.folder}: ${messageOf(error)}.`);
   }
 
   #say(what: string, text: string): void {

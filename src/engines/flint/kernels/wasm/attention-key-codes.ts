@@ -1,45 +1,12 @@
-/**
- * Scores of one block whose keys are codes of 8 bits. Queries are rounded to 16 bits in each group: pairs of products
- * then add up in integers, and the error of that is far below the one of the keys.
- */
+/** Scores of one block whose keys are codes of 8 bits: every query times 32 keys, group by group. */
 import { blockTokens, groupBytes, groupWidth, groupsOf, scalesAt } from "../../cache/layout.ts";
 import type { AttendEmitter } from "./attention-queries.ts";
 import type { ScoreTile } from "./attention-scores.ts";
 import type { Code, Local } from "./code.ts";
 import { loopWhile, sequence } from "./code.ts";
-import { halfScale, widenHalf } from "./half.ts";
-import { f32, f32x4, i16x8, i32, i32x4, v128 } from "./instructions.ts";
-import { acrossLanes, advance, at, halves, lessOne, moveTo, pairBytes, repeat } from "./lanes.ts";
-
-const mostCode = 32_767;
-
-/** Writes the query at `params.q` into its record. */
-export function codeQuery({ shape, record, scope, params, at: pointer }: AttendEmitter): Code {
-  const { whole, rest } = groupsOf(shape.headWidth);
-  const widths = [...Array.from({ length: whole }, () => groupWidth), ...(rest > 0 ? [rest] : [])];
-  const numbers = scope.locals("v128", groupWidth / 4);
-  const [most, inverse, codes] = scope.locals("v128", 3) as [Local, Local, Local];
-  const worth = (shape.scale * halfScale) / (mostCode * 127 * (shape.softCap ?? 1));
-  const rounded = (number: Local): Code => i32x4.truncSat(f32x4.nearest(f32x4.mul(number.get, inverse.get)));
-  const group = (width: number, index: number): Code => {
-    const used = numbers.slice(0, width / 4);
-    const start = index * groupWidth;
-    return sequence(
-      ...used.map((number, i) => number.set(v128.load(params.q.get, start * 4 + i * 16))),
-      most.set(used.map((number) => f32x4.abs(number.get)).reduce((a, b) => f32x4.pmax(a, b))),
-      most.set(acrossLanes(most, f32x4.pmax)),
-      f32.store(pointer.get, f32.mul(f32x4.extract(most.get, 0), f32.const(worth)), record.queryScales + index * 4),
-      inverse.set(f32x4.div(f32x4.splat(f32.const(mostCode)), most.get)),
-      ...used.map((number, i) =>
-        sequence(
-          codes.set(i16x8.narrow32s(rounded(number), rounded(number))),
-          v128.store64lane(pointer.get, codes.get, 0, record.query + start * 2 + i * 8),
-        ),
-      ),
-    );
-  };
-  return sequence(...widths.map(group));
-}
+import { widenHalf } from "./half.ts";
+import { f32x4, i32, i32x4, v128 } from "./instructions.ts";
+import { advance, at, lessOne, moveTo, pairBytes, repeat } from "./lanes.ts";
 
 /** Pairs of dimensions of a round. */
 const unrolled = 4;

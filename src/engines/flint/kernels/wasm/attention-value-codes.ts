@@ -1,19 +1,14 @@
-/**
- * Adds the weighted values of one block where they are codes of 8 bits. A weight times the value's scale is rounded to
- * 16 bits, for each group relative to the largest one of the block: pairs of products then add up in integers.
- */
-import { blockTokens, groupBytes, groupWidth, groupsOf, scalesAt } from "../../cache/layout.ts";
+/** Adds the weighted values of one block where they are codes of 8 bits to the output of every query, group by group. */
+import { groupBytes, groupWidth, groupsOf, pairedTokens, scalesAt } from "../../cache/layout.ts";
+import { codeWeights } from "./attention-codes.ts";
 import type { AttendEmitter } from "./attention-queries.ts";
 import { forTiles, pairsOf } from "./attention-queries.ts";
 import type { Code, Local } from "./code.ts";
 import { loopWhile, sequence } from "./code.ts";
-import { widenHalf } from "./half.ts";
-import { f32, f32x4, i16x8, i32, i32x4, v128 } from "./instructions.ts";
-import { acrossLanes, advance, at, lessOne, moveTo, repeat } from "./lanes.ts";
+import { f32x4, i32, i32x4, select, v128 } from "./instructions.ts";
+import { advance, at, lessOne, moveTo, repeat } from "./lanes.ts";
 
-const mostCode = 32_767;
-
-/** Pairs of tokens of a round; the codes of weights of those too many are 0. */
+/** Pairs of tokens of a round; the weights of those too many have the code 0. */
 const unrolled = 4;
 
 export function addCodes(emitter: AttendEmitter): Code {
@@ -43,45 +38,14 @@ interface Group {
 }
 
 function addGroup(emitter: AttendEmitter, group: Group): Code {
+  const scales = emitter.scope.local("i32");
   const vectors = group.width / 4;
   const wide = Math.min(2 * pairsOf(group.queries), vectors);
   const starts = Array.from({ length: Math.ceil(vectors / wide) }, (_, index) => index * wide);
   return sequence(
-    ...Array.from({ length: group.queries }, (_, q) => codeWeights(emitter, group, q)),
-    ...starts.map((start) => addTile(emitter, { ...group, start, vectors: Math.min(wide, vectors - start) })),
-  );
-}
-
-/** The block's weights of a query for the values of a group. */
-function codeWeights({ record, scope, constants, at: pointer }: AttendEmitter, group: Group, q: number): Code {
-  const weights = scope.locals("v128", blockTokens / 4);
-  const [most, inverse] = scope.locals("v128", 2) as [Local, Local];
-  const scales = scope.local("i32");
-  const base = q * record.bytes;
-  // Added to so large a number, what is left of the sum's bits is the rounded integer.
-  const code = (index: number): Code =>
-    i32x4.sub(
-      f32x4.relaxedMadd(at(weights, index).get, inverse.get, constants("expRound")),
-      constants("expRound"),
-    );
-  return sequence(
     moveTo(scales, group.values, scalesAt(group.width)),
-    ...weights.map((weight, i) =>
-      weight.set(
-        f32x4.mul(v128.load(pointer.get, base + record.scores + i * 16), widenHalf(constants, scales.get, i * 8)),
-      ),
-    ),
-    most.set(weights.map((weight) => weight.get).reduce((a, b) => f32x4.pmax(a, b))),
-    most.set(acrossLanes(most, f32x4.pmax)),
-    f32.store(
-      pointer.get,
-      f32.mul(f32x4.extract(most.get, 0), f32.const(1 / (mostCode * 127))),
-      base + record.codeScale,
-    ),
-    inverse.set(f32x4.div(f32x4.splat(f32.const(mostCode)), most.get)),
-    ...Array.from({ length: blockTokens / 8 }, (_, i) =>
-      v128.store(pointer.get, i16x8.narrow32s(code(2 * i), code(2 * i + 1)), base + record.codes + i * 16),
-    ),
+    codeWeights(emitter, group.queries, scales),
+    ...starts.map((start) => addTile(emitter, { ...group, start, vectors: Math.min(wide, vectors - start) })),
   );
 }
 
@@ -115,10 +79,12 @@ function addTile({ record, scope, at: pointer, tokens }: AttendEmitter, tile: Ti
         ),
       ),
     );
+  const most = i32.const(pairedTokens);
+  const pairs = select(tokens.get, most, i32.ltU(tokens.get, most));
   return sequence(
     moveTo(row, tile.values, start * 8),
     weights.set(pointer.get),
-    count.set(i32.shrU(i32.add(tokens.get, i32.const(2 * unrolled - 1)), i32.const(3))),
+    count.set(i32.divU(i32.add(pairs, i32.const(unrolled - 1)), i32.const(unrolled))),
     ...sums.flat().map((sum) => sum.set(v128.const32(0))),
     loopWhile(
       sequence(

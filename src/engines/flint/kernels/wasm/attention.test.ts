@@ -205,7 +205,7 @@ const coded = compilations.flatMap(({ name, merge }) =>
 describe.each(coded)("keys in $keyType and values in $valueType as $name", ({ merge, keyType, valueType }) => {
   const shape: AttendShape = { ...small, keyType, valueType };
 
-  it.each([1, 2, 3, 4, 5, 8])("serve %i heads that share a key head", (group) => {
+  it.each([1, 3, 5])("serve %i heads that share a key head", (group) => {
     const range = { rows: 1, first: 0, end: 75, step: 0, length: 75 };
     checkAttention({ ...shape, heads: 2 * group, keyHeads: 2, headWidth: 64, valueWidth: 64 }, range, { merge });
   });
@@ -219,9 +219,7 @@ describe.each(coded)("keys in $keyType and values in $valueType as $name", ({ me
   it.each([
     { headWidth: 80, valueWidth: 80 },
     { headWidth: 96, valueWidth: 96 },
-    { headWidth: 128, valueWidth: 128 },
     { headWidth: 192, valueWidth: 128 },
-    { headWidth: 60, valueWidth: 52 },
     { headWidth: 20, valueWidth: 12 },
     { headWidth: 4, valueWidth: 4 },
   ])("have heads of $headWidth and $valueWidth", (widths) => {

@@ -8,7 +8,7 @@
  * rest is put right at the end.
  */
 import { blockTokens, keyBlockBytes, valueBlockBytes } from "../../cache/layout.ts";
-import { codeQuery } from "./attention-key-codes.ts";
+import { codeQuery } from "./attention-codes.ts";
 import type { AttendEmitter, AttendShape } from "./attention-queries.ts";
 import { createEmitter, forHeads, queryRecord } from "./attention-queries.ts";
 import { writeScores } from "./attention-scores.ts";

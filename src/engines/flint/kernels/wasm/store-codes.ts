@@ -1,5 +1,5 @@
 /** Rows into the cache as codes of 8 bits, group by group: `q8_0` of `cache/layout.ts`. */
-import { groupBytes, groupWidth, groupsOf, scalesAt } from "../../cache/layout.ts";
+import { groupBytes, groupWidth, groupsOf, pairedTokens, scalesAt } from "../../cache/layout.ts";
 import type { Code, Local } from "./code.ts";
 import { sequence } from "./code.ts";
 import { halfScale, toHalf } from "./half.ts";
@@ -33,13 +33,17 @@ export function keyCodes(parts: StoreParts, shape: HeadsShape): Code {
 export function valueCodes(parts: StoreParts, shape: HeadsShape): Code {
   const { block, slot } = parts;
   const token = parts.scope.local("i32");
-  const pairOf = (width: number): Code => i32.mul(i32.shrU(slot.get, i32.const(1)), i32.const(width * 2));
+  const pairOf = (width: number): Code =>
+    i32.add(
+      i32.mul(i32.remU(slot.get, i32.const(pairedTokens)), i32.const(width * 2)),
+      i32.divU(slot.get, i32.const(pairedTokens)),
+    );
   return forGroups(parts, shape, (width) => {
     const { code, codes, largest } = codeGroup(parts, width);
     return sequence(
       code,
       v128.store16lane(i32.add(block.get, i32.shl(slot.get, i32.const(1))), largest.get, 0, scalesAt(width)),
-      token.set(i32.add(i32.add(block.get, pairOf(width)), i32.and(slot.get, i32.const(1)))),
+      token.set(i32.add(block.get, pairOf(width))),
       ...Array.from({ length: width }, (_, dimension) =>
         v128.store8lane(token.get, at(codes, dimension >> 4).get, dimension & 15, dimension * 2),
       ),

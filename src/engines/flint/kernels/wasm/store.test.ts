@@ -166,7 +166,11 @@ describe.each(compilations)("rows in 8 bits as $name", ({ merge }) => {
     const expected = rows.map((row, slot) =>
       Float32Array.from(
         [0, 1].flatMap((head) => [
-          ...writeHead(kernels, { kind: "keys", type, width: 80, address, slot }, row.subarray(head * 80, head * 80 + 80)),
+          ...writeHead(
+            kernels,
+            { kind: "keys", type, width: 80, address, slot },
+            row.subarray(head * 80, head * 80 + 80),
+          ),
         ]),
       ),
     );

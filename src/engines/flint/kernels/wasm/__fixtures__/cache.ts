@@ -55,7 +55,7 @@ function codeAt(place: HeadPlace, dimension: number): number {
   const { start, wide, inside } = groupOf(place, dimension);
   const { kind, slot } = place;
   if (kind === "keys") return start + ((inside >> 1) * blockTokens + slot) * 2 + (inside & 1);
-  return start + ((slot >> 1) * wide + inside) * 2 + (slot & 1);
+  return start + ((slot % 16) * wide + inside) * 2 + Math.floor(slot / 16);
 }
 
 function scaleAt(place: HeadPlace, dimension: number): number {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Hash } from "node:crypto";
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import type { GgufFile } from "../../../../formats/gguf/types.ts";
+import type { GgufFile } from "./types.ts";
 
 type Layout = Pick<GgufFile, "dataOffset" | "tensors">;
 type Range = readonly [offset: number, bytes: number];

@@ -1,0 +1,133 @@
+import type { Token } from "node-llama-cpp";
+import { Lookup } from "../flint/speculation/lookup.ts";
+import { draftKind, kindOf, Pace, Trust } from "../flint/speculation/pace.ts";
+import type { Drafter } from "./draft.ts";
+import type { Batch } from "./internals.ts";
+
+const mostGuesses = 16;
+/** A draft model that was slow is tried again in the end. */
+const forgets = 0.98;
+
+/**
+ * What batches cost, by the number of sequences in them: llama.cpp computes rows of one sequence that the others have no
+ * match for in a pass of their own.
+ */
+export interface BatchCosts {
+  record(batch: Batch): void;
+  of(sequences: number): Pace;
+}
+
+export function createBatchCosts(): BatchCosts {
+  const paces = new Map<number, Pace>();
+  const of = (sequences: number): Pace => {
+    const pace = paces.get(sequences) ?? new Pace();
+    paces.set(sequences, pace);
+    return pace;
+  };
+  return { of, record: ({ sequences, rows, ms }) => of(sequences).record(rows, ms) };
+}
+
+export interface GuesserOptions {
+  readonly prompt: readonly Token[];
+  readonly drafter?: Drafter | undefined;
+  readonly costs: BatchCosts;
+  /** Sequences that compute at the moment, this one among them. */
+  readonly running: () => number;
+  /** Whether a token is one of the model's, and not one that ends the text. */
+  readonly allowed: (token: Token) => boolean;
+  readonly now?: () => number;
+}
+
+/** Guesses what one answer says next. */
+export interface Guesser {
+  /** What may follow the prompt and all that was told, as many tokens as pay; at most `room`. */
+  next(room: number): Promise<readonly Token[]>;
+  /** What was chosen; of the guess before it, all but the last of these tokens were right. */
+  tell(chosen: readonly Token[]): void;
+}
+
+interface Guess {
+  readonly tokens: readonly Token[];
+  readonly kind: number;
+}
+
+const nothing: Guess = { tokens: [], kind: 0 };
+
+/** The text itself is asked first, since that costs nothing; then the draft model. */
+export function createGuesser(options: GuesserOptions): Guesser {
+  const { prompt, drafter, costs, running, allowed, now = () => performance.now() } = options;
+  const history = [...prompt];
+  const lookup = new Lookup(prompt);
+  const trust = new Trust();
+  let tokenMs = 0;
+  let last = nothing;
+
+  const look = (room: number): Guess => {
+    const found = lookup.guess(room);
+    if (!found) return nothing;
+    const kind = kindOf(found.matched);
+    const count = costs.of(running()).guesses(running(), trust.chance(kind), found.tokens.length);
+    if (count === 0) trust.rest(kind);
+    return { tokens: found.tokens.slice(0, count) as Token[], kind };
+  };
+  const draft = async (room: number): Promise<Guess> => {
+    if (!drafter) return nothing;
+    const sequences = running();
+    const pace = costs.of(sequences);
+    const most = draftLength({ pace, sequences, chance: trust.chance(draftKind), tokenMs, most: room });
+    if (most === 0) {
+      trust.rest(draftKind);
+      tokenMs *= forgets;
+      return nothing;
+    }
+    const behind = await drafter.follow(history);
+    const started = now();
+    const tokens = await drafter.guess(behind, most);
+    // It computes one token more than it guesses, unless it was sure to the end.
+    tokenMs = (now() - started) / Math.min(most, tokens.length + 1);
+    return { tokens, kind: draftKind };
+  };
+  return {
+    async next(room) {
+      const most = Math.min(room, mostGuesses);
+      last = most > 0 ? look(most) : nothing;
+      if (last.tokens.length === 0 && most > 0) last = await draft(most);
+      const stop = last.tokens.findIndex((token) => !allowed(token));
+      if (stop >= 0) last = { ...last, tokens: last.tokens.slice(0, stop) };
+      return last.tokens;
+    },
+    tell(chosen) {
+      trust.learn(last.kind, last.tokens.length, chosen.length - 1);
+      last = nothing;
+      for (const token of chosen) lookup.push(token);
+      history.push(...chosen);
+    },
+  };
+}
+
+export interface DraftQuestion {
+  readonly pace: Pick<Pace, "estimate">;
+  readonly sequences: number;
+  /** That a guess is right where those before it are. */
+  readonly chance: number;
+  /** What the draft model needs for a token; 0: not known yet. */
+  readonly tokenMs: number;
+  readonly most: number;
+}
+
+/** How many tokens of a draft model give the most tokens for the time, its own time counted. */
+export function draftLength({ pace, sequences, chance, tokenMs, most }: DraftQuestion): number {
+  let best = 0;
+  let bestRate = sequences / pace.estimate(sequences);
+  let expected = sequences;
+  let right = 1;
+  for (let count = 1; count <= most; count++) {
+    right *= chance;
+    expected += right;
+    const rate = expected / (pace.estimate(sequences + count) + count * tokenMs);
+    if (rate <= bestRate) continue;
+    best = count;
+    bestRate = rate;
+  }
+  return best;
+}
