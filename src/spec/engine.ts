@@ -212,6 +212,8 @@ export interface LoadedModel {
   memory(): EngineMemory;
   /** As of the last message of the engine. */
   stats?(): EngineStats;
+  /** Gives the memory of its weights back; the next call takes it again. Does nothing while requests run. Absent: it cannot. */
+  sleep?(): Promise<void>;
   /** The first call starts measuring and tells of no steps; measuring slows every step a little. */
   profile?(options?: CallOptions): Promise<EngineProfile>;
   /** Frees everything; idempotent. Requests in flight throw. */

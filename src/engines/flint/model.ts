@@ -19,11 +19,13 @@ import { cacheTypesOf } from "./refuse.ts";
 import { flintSamplingOptions } from "./sampling-options.ts";
 import { score } from "./score.ts";
 import { createModelText } from "./text.ts";
+import { Counters } from "./threads/counters.ts";
 import { startThreads } from "./threads/pool.ts";
-import type { FlintThreads, StartedThreads, StartThread, WorkersLoad } from "./threads/pool.ts";
+import type { FlintThreads, StartedThreads, StartThread, ThreadsOptions, WorkersLoad } from "./threads/pool.ts";
 import type { FileSource } from "./threads/protocol.ts";
+import { createSleeper } from "./threads/sleep.ts";
+import type { GgufTokenizer } from "./tokenizer/gguf.ts";
 import { createGgufTokenizer } from "./tokenizer/gguf.ts";
-import type { Vocabulary } from "./tokenizer/vocabulary.ts";
 
 const defaultContextTokens = 4096;
 const defaultParallel = 8;
@@ -74,52 +76,118 @@ async function load(job: LoadJob, platform: Platform): Promise<LoadedModel> {
   const onProgress = (bytes: number): void =>
     call.onProgress?.({ phase: "load", label: model.name, completedBytes: Math.min(bytes, totalBytes), totalBytes });
   const workers = Math.max(1, options.threads ?? cores);
-  const threads = startThreads({ workers, file, start, signal: call.signal, onProgress, onNotice });
-  try {
-    const loaded = await loadInto(threads, { job, platform, workers });
-    onProgress(totalBytes);
-    return loaded;
-  } catch (error) {
-    await threads.end();
-    throw error;
-  }
+  const begin = async (work: (started: StartedThreads) => Promise<Started>, more: Partial<ThreadsOptions>) => {
+    const started = startThreads({ workers, file, start, onNotice, ...more });
+    try {
+      return await work(started);
+    } catch (error) {
+      await started.end();
+      throw error;
+    }
+  };
+  // The threads come up while the header is read.
+  let opened: OpenedModel | undefined;
+  const first = await begin(
+    async (started) => startModel((opened = await openModel(job, { platform, workers })), started, call.signal),
+    { signal: call.signal, onProgress },
+  );
+  if (!opened) throw new Error("no model");
+  onProgress(totalBytes);
+  const known = opened;
+  return createLoaded(known, first, () => begin((started) => startModel(known, started), {}));
 }
 
-interface Loading {
+/** What is read and checked once. */
+interface OpenedModel {
   readonly job: LoadJob;
   readonly platform: Platform;
-  readonly workers: number;
+  readonly header: GgufFile;
+  readonly tokenizer: GgufTokenizer;
+  readonly checked: CheckedModel;
+  readonly sizes: PrepareOptions;
+  readonly store: StoreSetup | undefined;
+  readonly draft: GgufFile | undefined;
+  /** The compiled kernels; they outlive a sleep. */
+  modules: readonly WebAssembly.Module[];
 }
 
 /** What can be refused is refused before memory is asked for. */
-async function loadInto(started: StartedThreads, { job, platform, workers }: Loading): Promise<LoadedModel> {
-  const { model, options, call } = job;
-  const { info } = model;
+async function openModel(
+  job: LoadJob,
+  { platform, workers }: { readonly platform: Platform; readonly workers: number },
+): Promise<OpenedModel> {
+  const { options, model } = job;
   const header = await platform.readHeader();
   const tokenizer = createGgufTokenizer(header.metadata);
-  const wanted = options.contextTokens ?? Math.min(info.trainContextTokens || Infinity, defaultContextTokens);
+  const wanted = options.contextTokens ?? Math.min(model.info.trainContextTokens || Infinity, defaultContextTokens);
   const checked = checkModel(header, wanted);
   const { encoder, trainContextTokens } = checked.hyperparameters;
   // Encoders know no positions beyond those of their training.
-  const contextTokens = encoder
-    ? Math.min(wanted, trainContextTokens)
-    : Math.min(wanted, options.cacheTokens ?? Infinity);
-  const parallel = options.parallel ?? defaultParallel;
-  const adapting = { adapters: options.adapters, model: header, open: platform.openAdapter, signal: call.signal };
-  const { batchTokens, cacheTokens } = options;
-  const sizes = { contextTokens, parallel, workers, batchTokens, cacheTokens, cacheTypes: cacheTypesOf(options) };
+  const most = encoder ? trainContextTokens : (options.cacheTokens ?? Infinity);
+  const { batchTokens, cacheTokens, parallel = defaultParallel } = options;
   const speculation = options.speculation !== "off";
-  const { setup, kernels, usedBytes, stats, adapters } = await prepareAdapters(adapting, (opened) =>
-    prepare(header, checked, { ...sizes, speculation, adapters: opened }),
+  if (speculation && options.draft && !platform.draft) {
+    throw new HearthError("model_unsupported", `Model "${model.name}" cannot have a draft model here.`);
+  }
+  return {
+    job,
+    platform,
+    header,
+    tokenizer,
+    checked,
+    sizes: {
+      contextTokens: Math.min(wanted, most),
+      parallel,
+      workers,
+      batchTokens,
+      cacheTokens,
+      cacheTypes: cacheTypesOf(options),
+      speculation,
+      counters: new Counters(new SharedArrayBuffer(Counters.bytes)),
+    },
+    store: encoder ? undefined : await platform.store?.({ header, ...checked }, options),
+    draft: speculation ? await platform.draft?.readHeader() : undefined,
+    modules: [],
+  };
+}
+
+/** A model in memory. */
+interface Started {
+  readonly threads: FlintThreads;
+  readonly adapters: readonly LoadedAdapter[];
+  readonly usedBytes: () => number;
+  /** Rows of a step. */
+  readonly rows: number;
+}
+
+async function startModel(opened: OpenedModel, started: StartedThreads, signal?: AbortSignal): Promise<Started> {
+  const { job, platform, header, tokenizer, checked, sizes, store } = opened;
+  const adapting = { adapters: job.options.adapters, model: header, open: platform.openAdapter, signal };
+  const { setup, kernels, usedBytes, adapters } = await prepareAdapters(adapting, (files) =>
+    prepare(header, checked, { ...sizes, adapters: files }),
   );
-  const draft = speculation ? await openDraft(job, platform, { ...sizes, vocabulary: tokenizer }) : undefined;
-  const store = encoder ? undefined : await platform.store?.({ header, ...checked }, options);
-  started.load(withDraft({ ...setup, store }, draft));
-  const [module, draftModule] = await Promise.all(
-    [kernels, ...(draft ? [draft.kernels] : [])].map((write) => WebAssembly.compile(write())),
-  );
+  const draft = opened.draft && prepareDraft(opened.draft, tokenizer, { ...sizes, counters: undefined });
+  started.load(withDraft({ ...setup, store }, draft && platform.draft && { ...draft, file: platform.draft.file }));
+  if (opened.modules.length === 0) {
+    const writers = [kernels, ...(draft ? [draft.kernels] : [])];
+    opened.modules = await Promise.all(writers.map((write) => WebAssembly.compile(write())));
+  }
+  const [module, draftModule] = opened.modules;
   if (!module) throw new Error("no module");
   const threads = await started.ready({ module, draft: draftModule, vocabulary: tokenizer.vocabulary });
+  return {
+    threads,
+    adapters,
+    usedBytes: () => usedBytes() + (draft?.usedBytes() ?? 0),
+    rows: setup.plan.capacity.all,
+  };
+}
+
+function createLoaded({ job, tokenizer, sizes }: OpenedModel, first: Started, wake: () => Promise<Started>): LoadedModel {
+  const { info } = job.model;
+  const { contextTokens, parallel, counters } = sizes;
+  let current: Started | undefined = first;
+  const threads = createSleeper(first.threads, async () => (current = await wake()).threads);
   return {
     engine: "flint",
     device: "cpu",
@@ -127,11 +195,14 @@ async function loadInto(started: StartedThreads, { job, platform, workers }: Loa
     capabilities: info.capabilities,
     samplingOptions: flintSamplingOptions,
     died: threads.died.then(() => undefined),
-    memory: () => ({ ramBytes: usedBytes() + (draft?.usedBytes() ?? 0), vramBytes: 0 }),
-    stats,
+    memory: () => ({ ramBytes: current?.usedBytes() ?? 0, vramBytes: 0 }),
+    ...(counters && { stats: () => counters.stats() }),
     async profile({ signal } = {}) {
       const { steps, rows } = await threads.ask({ type: "profile" }, "profile", signal);
       return { steps, rows };
+    },
+    async sleep() {
+      if (await threads.sleep()) current = undefined;
     },
     dispose: () => threads.dispose(),
     ...methods({
@@ -139,26 +210,15 @@ async function loadInto(started: StartedThreads, { job, platform, workers }: Loa
       threads,
       contextTokens,
       parallel,
-      adapters,
+      adapters: first.adapters,
       text: createModelText(tokenizer, info),
-      rows: setup.plan.capacity.all,
+      rows: first.rows,
     }),
   };
 }
 
 interface OpenedDraft extends Prepared {
   readonly file: FileSource;
-}
-
-async function openDraft(
-  { model, options }: LoadJob,
-  { draft }: Platform,
-  sizes: PrepareOptions & { readonly vocabulary: Vocabulary },
-): Promise<OpenedDraft | undefined> {
-  if (!options.draft) return undefined;
-  if (!draft) throw new HearthError("model_unsupported", `Model "${model.name}" cannot have a draft model here.`);
-  const { vocabulary, ...rest } = sizes;
-  return { ...prepareDraft(await draft.readHeader(), vocabulary, rest), file: draft.file };
 }
 
 /** Both take turns under one control. */
@@ -182,10 +242,7 @@ interface MethodsContext {
   readonly rows: number;
 }
 
-type Methods = Pick<
-  LoadedModel,
-  "parallel" | "tokenize" | "detokenize" | "generate" | "score" | "embed" | "rerank"
->;
+type Methods = Pick<LoadedModel, "parallel" | "tokenize" | "detokenize" | "generate" | "score" | "embed" | "rerank">;
 
 function methods({ info, threads, contextTokens, parallel, adapters, text, rows }: MethodsContext): Methods {
   const shared = {

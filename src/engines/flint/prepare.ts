@@ -2,7 +2,6 @@
 import { HearthError } from "../../error.ts";
 import type { GgmlTypeName } from "../../formats/gguf/ggml.ts";
 import type { GgufFile } from "../../formats/gguf/types.ts";
-import type { EngineStats } from "../../spec/engine.ts";
 import type { Adapter } from "./adapters/read.ts";
 import { adapterType, checkUsed } from "./adapters/read.ts";
 import type { CacheTypes } from "./cache/layout.ts";
@@ -31,6 +30,8 @@ export interface PrepareOptions {
   /** Default: f16. */
   readonly cacheTypes?: CacheTypes;
   readonly speculation?: boolean;
+  /** Default: new ones. */
+  readonly counters?: Counters | undefined;
   readonly workers: number;
   /** Rows of a step. */
   readonly batchTokens: number | undefined;
@@ -46,7 +47,6 @@ export interface Prepared {
   readonly kernels: () => Uint8Array<ArrayBuffer>;
   /** Bytes that are really in use: memory that was reserved and never written does not count. */
   readonly usedBytes: () => number;
-  readonly stats: () => EngineStats;
 }
 
 const defaultRows = 256;
@@ -87,7 +87,7 @@ export function prepare(file: GgufFile, checked: CheckedModel, options: PrepareO
   memories.forEach(writeConstants);
   const dataOffset = file.dataOffset;
   const offsets = Object.fromEntries(file.tensors.map(({ name, offset }) => [name, dataOffset + offset]));
-  const counters = new Counters(new SharedArrayBuffer(Counters.bytes));
+  const { counters = new Counters(new SharedArrayBuffer(Counters.bytes)) } = options;
   const setup = {
     plan,
     memories,
@@ -104,7 +104,6 @@ export function prepare(file: GgufFile, checked: CheckedModel, options: PrepareO
     setup,
     kernels: () => kernelModule(plan, level),
     usedBytes: () => plan.weightBytes + plan.activationBytes + counters.get("cacheBytes"),
-    stats: () => counters.stats(),
   };
 }
 

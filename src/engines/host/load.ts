@@ -57,7 +57,7 @@ function loadError(error: unknown, model: string): unknown {
 const generating: readonly Capability[] = ["generate", "chat", "tools", "thinking", "insert"];
 
 function hostedModel(engine: EngineName, host: Host, description: LoadedDescription): HostedModel {
-  const { capabilities, device, contextTokens, parallel, samplingOptions, stats, scores, profiles } = description;
+  const { capabilities, device, contextTokens, parallel, samplingOptions, stats, scores, profiles, sleeps } = description;
   return {
     engine,
     pid: host.pid,
@@ -82,6 +82,7 @@ function hostedModel(engine: EngineName, host: Host, description: LoadedDescript
     ...(scores && {
       score: (request: ScoreRequest, options?: CallOptions) => host.call("score", request, options),
     }),
+    ...(sleeps && { sleep: () => host.call("sleep", undefined) }),
     ...(profiles && { profile: (options?: CallOptions) => host.call("profile", undefined, options) }),
     memory: () => host.memory() ?? description.memory,
     dispose: () => host.dispose(),

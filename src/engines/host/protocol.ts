@@ -34,6 +34,8 @@ export interface LoadedDescription {
   readonly scores: boolean;
   /** Whether the engine can say where its time goes. */
   readonly profiles: boolean;
+  /** Whether it can give its memory back while nobody needs it. */
+  readonly sleeps: boolean;
 }
 
 /** Requests with one answer: kind → what goes out and what comes back. */
@@ -49,6 +51,7 @@ export interface HostCalls {
   readonly embed: { readonly params: EmbedRequest; readonly result: EmbedResult };
   readonly rerank: { readonly params: RerankRequest; readonly result: RerankResult };
   readonly profile: { readonly params: undefined; readonly result: EngineProfile };
+  readonly sleep: { readonly params: undefined; readonly result: undefined };
 }
 export type HostCallName = keyof HostCalls;
 

@@ -61,6 +61,8 @@ export function serveEngine(createEngine: SetupEngine): void {
         return await loaded().rerank?.(request.params, call);
       case "profile":
         return await loaded().profile?.(call);
+      case "sleep":
+        return await loaded().sleep?.();
       case "generate":
         await stream(request, call);
         return undefined;
@@ -132,6 +134,7 @@ function describe(model: LoadedModel): LoadedDescription {
     stats: model.stats?.(),
     scores: model.score !== undefined,
     profiles: model.profile !== undefined,
+    sleeps: model.sleep !== undefined,
   };
 }
 

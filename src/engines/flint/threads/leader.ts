@@ -91,7 +91,7 @@ export class Leader {
       if (this.#stopped) break;
       const busy = this.#scheduler.running.length + this.#scheduler.waiting > 0;
       if (busy) this.#step();
-      if (busy && this.#keepMs * keepShare < this.#stepMs) this.#keepOne();
+      if (busy && (this.#keepMs *= 0.99) * keepShare < this.#stepMs) this.#keepOne();
       if (this.#continueText(busy) || busy || this.#keepOne()) await turn();
       else await rest();
     }

@@ -184,7 +184,7 @@ function createCalls(threads: readonly Thread[], onNotice: ThreadsOptions["onNot
   return {
     died: died.promise,
     open,
-    ask: (command, type, signal) => ask({ open, command, type }, signal),
+    ask: askBy(open),
     async dispose() {
       failAll(new HearthError("engine_failed", "The model was unloaded."));
       leader.post({ type: "stop" } satisfies Command);
@@ -192,6 +192,10 @@ function createCalls(threads: readonly Thread[], onNotice: ThreadsOptions["onNot
       await Promise.all(threads.map((thread) => thread.end()));
     },
   };
+}
+
+export function askBy(open: FlintThreads["open"]): FlintThreads["ask"] {
+  return (command, type, signal) => ask({ open, command, type }, signal);
 }
 
 interface Question<T> {
