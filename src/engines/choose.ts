@@ -92,10 +92,29 @@ async function tryFlint({ question, options, place, forced }: Candidate): Promis
     return new HearthError("unsupported_option", `${option.reason}.`, { details });
   }
   try {
-    return { engine: "flint", device: "cpu", footprint: await options.inspectFlint(question) };
+    const footprint = await options.inspectFlint(question);
+    const draftFootprint = await inspectDraft(question, options);
+    return { engine: "flint", device: "cpu", footprint, ...(draftFootprint && { draftFootprint }) };
   } catch (error) {
     if (isRefusal(error)) return error;
     throw error;
+  }
+}
+
+/** Throws what flint says against the draft model; undefined: there is none. */
+async function inspectDraft(question: EngineQuestion, options: ChooseOptions): Promise<EngineFootprint | undefined> {
+  const { draft, load } = question;
+  if (!draft) return undefined;
+  const { refuseFlint } = await import("./flint/refuse.ts");
+  const refusal = refuseFlint(draft.info, "cpu");
+  if (refusal !== undefined) throw unsupported("flint", { ...draft, load }, `its draft ${draft.model.name}: ${refusal}`);
+  try {
+    // Asked for by name: what becomes of the draft alone is nothing to tell people.
+    return await options.inspectFlint({ ...draft, load: { ...load, engine: "flint" } });
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    const { code, message, hint, details } = error;
+    throw new HearthError(code, `its draft ${draft.model.name}: ${message}`, { hint, details, cause: error });
   }
 }
 

@@ -7,6 +7,8 @@ export interface EngineQuestion {
   readonly model: InstalledModel;
   readonly info: ModelInfo;
   readonly load: LoadOptions;
+  /** The model of `load.draft`. */
+  readonly draft?: { readonly model: InstalledModel; readonly info: ModelInfo } | undefined;
 }
 
 /** Which engine runs a model and why; `hearth plan` prints the reasons. */
@@ -16,6 +18,8 @@ export interface EngineChoice {
   readonly reasons: readonly string[];
   /** Its own figures for the estimate of memory; absent: those of the file will do. */
   readonly footprint?: EngineFootprint;
+  /** The same for the draft model. */
+  readonly draftFootprint?: EngineFootprint;
 }
 
 export interface Engines {

@@ -48,8 +48,9 @@ export interface Plan {
   readonly availableBytes: number;
   readonly budgetBytes: number;
   readonly fits: boolean;
-  /** Names of idle models that would be unloaded to make room. */
+  /** Names of idle models that would be unloaded to make room, and of those that would be put to sleep. */
   readonly evicts: readonly string[];
+  readonly putsToSleep: readonly string[];
 }
 
 export interface LoadedStatus {
@@ -58,7 +59,8 @@ export interface LoadedStatus {
   readonly info: ModelInfo;
   readonly engine: string;
   readonly device: string;
-  readonly state: "loading" | "ready" | "unloading";
+  /** `asleep`: it has given its memory back and takes it again for the next request. */
+  readonly state: "loading" | "ready" | "asleep" | "unloading";
   readonly contextTokens: number;
   readonly parallel: number;
   readonly running: number;
@@ -74,6 +76,8 @@ export interface RuntimeStats {
   readonly loads: number;
   readonly loadFailures: number;
   readonly evictions: number;
+  readonly sleeps: number;
+  readonly wakes: number;
   readonly engineDeaths: number;
   readonly refused: number;
   readonly running: number;
@@ -97,6 +101,11 @@ export interface Runtime {
   loaded(): readonly LoadedStatus[];
   /** Unloads now: running requests of that model get an error. Returns whether it was loaded. */
   stop(model: string): Promise<boolean>;
+  /**
+   * Puts an idle model to sleep now. Throws `model_not_found` where it is not loaded, `conflict` while requests use it
+   * or wait for it, `unsupported_capability` where its engine cannot.
+   */
+  sleep(model: string): Promise<void>;
   stats(): RuntimeStats;
   /** Of every model that was ever loaded. */
   totals(): readonly ModelTotals[];

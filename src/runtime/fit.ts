@@ -1,8 +1,6 @@
-/** How much memory a model will need, what there is, and the refusal when the one is more than the other. */
-import { HearthError } from "../error.ts";
+/** How much memory a model will need, and what there is. */
 import type { EngineFootprint, KvType, LoadOptions } from "../spec/engine.ts";
 import type { ModelInfo } from "../spec/model.ts";
-import { formatBytes } from "../util/format.ts";
 import type { MemoryEstimate } from "./contract.ts";
 
 export type ResolvedLoad = Required<Pick<LoadOptions, "contextTokens" | "parallel">> & LoadOptions;
@@ -14,11 +12,13 @@ export interface ModelSizes extends Pick<
 > {
   /** The engine's own figures; absent: it maps the file and works as llama.cpp does. */
   readonly footprint?: EngineFootprint | undefined;
+  /** The model that guesses for it. */
+  readonly draft?: Omit<ModelSizes, "draft"> | undefined;
 }
 
 const mebibyte = 1024 ** 2;
 /** Node, the engine's code and its heap, before any model. */
-const processBytes = 150 * mebibyte;
+const defaultProcessBytes = 150 * mebibyte;
 const defaultBatchTokens = 512;
 /** Hidden states, queries, keys, values and the feed-forward of one layer that are alive at once, in embedding widths. */
 const liveActivations = 16;
@@ -37,22 +37,47 @@ const kvBytes: Readonly<Record<KvType, number>> = {
 };
 
 /** Bytes per token of one sequence; half of the cache is keys, half is values. */
-export function kvBytesPerToken(info: ModelSizes, load: LoadOptions): number {
+export function kvBytesPerToken({ kvBytesPerToken: own, draft, footprint }: ModelSizes, load: LoadOptions): number {
   const scale = (kvBytes[load.kvTypeK ?? "f16"] + kvBytes[load.kvTypeV ?? "f16"]) / (2 * kvBytes.f16);
-  return info.kvBytesPerToken * scale;
+  // llama.cpp keeps the cache of a draft model in f16, flint keeps both alike.
+  const draftScale = footprint ? scale : 1;
+  return own * scale + (draft?.kvBytesPerToken ?? 0) * draftScale;
+}
+
+/** Bytes of the engine's process, before any model and while its model sleeps. */
+export function processBytesOf(footprint: EngineFootprint | undefined): number {
+  return footprint?.processBytes ?? defaultProcessBytes;
 }
 
 /**
  * What loading would take at most. Mapped weights count in full: they are read for every token. `computeBytes` holds
- * the buffers of one batch and the engine's process.
+ * the buffers of one batch and the engine's process. A draft model is part of each figure.
  */
 export function estimateMemory(model: ModelSizes, load: ResolvedLoad, adapterBytes = 0): MemoryEstimate {
-  const footprint = model.footprint ?? mappedFootprint(model);
-  const weightBytes = footprint.weightBytes + adapterBytes;
-  const cachedTokens = Math.ceil(load.contextTokens / footprint.blockTokens) * footprint.blockTokens * load.parallel;
-  const cacheBytes = Math.ceil(kvBytesPerToken(model, load) * cachedTokens);
-  const computeBytes = footprint.processBytes + (load.batchTokens ?? footprint.batchTokens) * footprint.rowBytes;
+  const models = [model, ...(model.draft ? [model.draft] : [])].map(footprintOf);
+  const weightBytes = sum(models, (one) => one.weightBytes) + adapterBytes;
+  const rowsBytes = sum(models, ({ batchTokens, rowBytes }) => (load.batchTokens ?? batchTokens) * rowBytes);
+  const cacheBytes = Math.ceil(kvBytesPerToken(model, load) * cachedTokens(model.footprint, load));
+  const computeBytes = processBytesOf(model.footprint) + rowsBytes;
   return { weightBytes, kvBytes: cacheBytes, computeBytes, totalBytes: weightBytes + cacheBytes + computeBytes };
+}
+
+/** Tokens that the cache has place for, in whole blocks. */
+function cachedTokens(footprint: EngineFootprint | undefined, load: ResolvedLoad): number {
+  const { blockTokens = 1, sharesCache = false } = footprint ?? {};
+  const inBlocks = (tokens: number): number => Math.ceil(tokens / blockTokens) * blockTokens;
+  const { contextTokens, parallel, cacheTokens } = load;
+  if (!sharesCache) return inBlocks(contextTokens) * sequencesOf(load);
+  return inBlocks(cacheTokens ?? contextTokens * parallel) + inBlocks(contextTokens);
+}
+
+/** Sequences that run at once where each has the place of a whole context. */
+export function sequencesOf({ contextTokens, parallel, cacheTokens = Infinity }: ResolvedLoad): number {
+  return Math.max(1, Math.min(parallel, Math.floor(cacheTokens / contextTokens)));
+}
+
+function footprintOf(model: Omit<ModelSizes, "draft">): EngineFootprint {
+  return model.footprint ?? mappedFootprint(model);
 }
 
 /** An engine that keeps the weights as they are in the file. */
@@ -61,21 +86,50 @@ function mappedFootprint({
   kvBytesPerToken: kv,
   vocabularySize,
   embeddingLength,
-}: ModelSizes): EngineFootprint {
+}: Omit<ModelSizes, "draft">): EngineFootprint {
   // An encoder has no head over the vocabulary, so it never holds logits.
   const logits = kv > 0 ? vocabularySize : 0;
   const rowBytes = 4 * (logits + embeddingLength * liveActivations);
+  const processBytes = defaultProcessBytes;
   return { weightBytes, processBytes, rowBytes, batchTokens: defaultBatchTokens, blockTokens: 1 };
 }
 
-/** The most tokens of context that fit into `budgetBytes`, in steps of 256; 0 where not even 256 do. */
+/** Sizes that are looked for go in such steps. */
+const stepTokens = 256;
+
+/**
+ * The most tokens of context that fit into `budgetBytes`, in steps of 256; 0 where not even 256 do. A shared cache, or
+ * one of so many tokens, then holds one context.
+ */
 export function fittingContext(info: ModelSizes, load: ResolvedLoad, budgetBytes: number, adapterBytes = 0): number {
-  const fixed = estimateMemory(info, { ...load, contextTokens: 0 }, adapterBytes).totalBytes;
-  const perToken = kvBytesPerToken(info, load) * load.parallel;
-  const room = budgetBytes - fixed;
-  if (room < 0) return 0;
-  if (perToken === 0) return load.contextTokens;
-  return Math.min(load.contextTokens, Math.floor(room / perToken / 256) * 256);
+  const own = load.cacheTokens === undefined ? load.parallel : 1;
+  const contexts = info.footprint?.sharesCache ? 2 : own;
+  const tokens = fittingTokens(info, load, budgetBytes - adapterBytes) / contexts;
+  return Math.min(load.contextTokens, Math.max(0, inSteps(tokens)));
+}
+
+/** The most tokens that the cache can hold within `budgetBytes`; 0 where that is less than one context. */
+export function fittingCache(info: ModelSizes, load: ResolvedLoad, budgetBytes: number, adapterBytes = 0): number {
+  const tokens = fittingTokens(info, load, budgetBytes - adapterBytes);
+  const { contextTokens } = load;
+  const blockTokens = info.footprint?.blockTokens ?? 1;
+  const oneContext = Math.ceil(contextTokens / blockTokens) * blockTokens;
+  const cacheTokens = info.footprint?.sharesCache
+    ? inSteps(tokens - oneContext)
+    : Math.floor(tokens / oneContext) * contextTokens;
+  return cacheTokens >= contextTokens ? cacheTokens : 0;
+}
+
+/** Tokens of keys and values that fit beside all the rest. */
+function fittingTokens(info: ModelSizes, load: ResolvedLoad, budgetBytes: number): number {
+  const estimate = estimateMemory(info, load);
+  const room = budgetBytes - (estimate.totalBytes - estimate.kvBytes);
+  const perToken = kvBytesPerToken(info, load);
+  return perToken === 0 && room >= 0 ? Infinity : Math.floor(room / perToken);
+}
+
+function inSteps(tokens: number): number {
+  return Math.floor(tokens / stepTokens) * stepTokens;
 }
 
 export interface MemoryState {
@@ -104,65 +158,6 @@ export function memoryBudget(usedBytes: number, baselineBytes: number, memory: M
   return { limitBytes: Math.min(baselineBytes, now), ceilingBytes: Math.max(baselineBytes, now) };
 }
 
-export interface Refusal {
-  readonly model: string;
-  readonly info: ModelSizes;
-  readonly load: ResolvedLoad;
-  readonly adapterBytes: number;
-  readonly budgetBytes: number;
-  readonly memory: MemoryState;
-  /** The budget was set by the user, not measured. */
-  readonly configured: boolean;
-}
-
-/** Says need, have and what to change. */
-export function outOfMemory(refusal: Refusal): HearthError {
-  const { model, info, load, budgetBytes, memory, adapterBytes } = refusal;
-  const estimate = estimateMemory(info, load, adapterBytes);
-  const parts = [`weights ${formatBytes(estimate.weightBytes)}`];
-  if (estimate.kvBytes > 0) {
-    parts.push(`KV cache ${formatBytes(estimate.kvBytes)} for ${load.parallel} × ${load.contextTokens} tokens`);
-  }
-  parts.push(`working memory ${formatBytes(estimate.computeBytes)}`);
-  const have = refusal.configured
-    ? `the memory budget is ${formatBytes(budgetBytes)}`
-    : `${formatBytes(budgetBytes)} can be used for models`;
-  const context = fittingContext(info, load, budgetBytes, adapterBytes);
-  return new HearthError(
-    "out_of_memory",
-    `Model "${model}" needs ${formatBytes(estimate.totalBytes)} (${parts.join(", ")}); ${have}.`,
-    {
-      hint: advice(refusal, context),
-      details: {
-        model,
-        needBytes: estimate.totalBytes,
-        haveBytes: budgetBytes,
-        totalBytes: memory.totalBytes,
-        contextTokens: load.contextTokens,
-        parallel: load.parallel,
-        ...(context > 0 ? { fittingContextTokens: context } : {}),
-      },
-    },
-  );
-}
-
-function advice({ info, load, budgetBytes, memory, configured, adapterBytes }: Refusal, context: number): string {
-  const steps: string[] = [];
-  if (context > 0 && context < load.contextTokens) steps.push(`load it with --context ${context}`);
-  const single = estimateMemory(info, { ...load, parallel: 1 }, adapterBytes).totalBytes;
-  if (load.parallel > 1 && single <= budgetBytes) {
-    const per = kvBytesPerToken(info, load) * load.contextTokens;
-    steps.push(`load it with --parallel ${Math.floor((budgetBytes - single) / per) + 1}`);
-  }
-  steps.push("take a smaller quantization");
-  if (configured) steps.push("raise --memory");
-  else if (memory.totalBytes - memory.availableBytes > budgetBytes / 4) {
-    const taken = formatBytes(memory.totalBytes - memory.availableBytes);
-    steps.push(`close other programs (${taken} of ${formatBytes(memory.totalBytes)} are in use)`);
-  }
-  return capitalize(`${steps.slice(0, -1).join(", ")}${steps.length > 1 ? ", or " : ""}${steps.at(-1) ?? ""}.`);
-}
-
-function capitalize(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
+function sum<T>(items: readonly T[], value: (item: T) => number): number {
+  return items.reduce((total, item) => total + value(item), 0);
 }

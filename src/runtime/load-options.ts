@@ -3,7 +3,9 @@ import type { Settings } from "../config/settings.ts";
 import { HearthError } from "../error.ts";
 import type { Device, EngineFootprint, EngineName, LoadedModel, LoadOptions } from "../spec/engine.ts";
 import type { InstalledModel, ModelInfo } from "../spec/model.ts";
-import { estimateMemory, fittingContext, type ModelSizes, type ResolvedLoad } from "./fit.ts";
+import type { Draft } from "./draft.ts";
+import { type ModelSizes, type ResolvedLoad, sequencesOf } from "./fit.ts";
+import { shrink, shrinkReasons } from "./shrink.ts";
 
 export type LoadSettings = Pick<
   Settings,
@@ -16,26 +18,27 @@ export type LoadSettings = Pick<
   | "kvTypeV"
   | "flashAttention"
   | "gpuLayers"
+  | "cacheTokens"
   | "speculation"
+  | "draft"
 >;
 
 const defaultContextTokens = 4096;
 const defaultParallel = 8;
-const leastParallel = 4;
-/** Below this a chat is no use; parallel sequences are given up first. */
-const usefulContextTokens = 1024;
-const leastContextTokens = 512;
 
 interface Request {
   readonly model: InstalledModel;
   readonly requested: LoadOptions;
   readonly settings: LoadSettings;
+  readonly info: ModelInfo;
+  /** The model that guesses for it, whoever asked for it. */
+  readonly draft?: Draft | undefined;
 }
 
 export interface LoadQuestion extends Request {
-  readonly info: ModelInfo;
   readonly device: Device;
   readonly footprint?: EngineFootprint | undefined;
+  readonly draftFootprint?: EngineFootprint | undefined;
   readonly budgetBytes: number;
 }
 
@@ -47,7 +50,7 @@ export interface LoadAnswer {
 
 /** Throws `bad_request` for numbers that cannot be meant. */
 export function checkLoadOptions(load: LoadOptions): void {
-  for (const field of ["contextTokens", "parallel", "threads", "batchTokens"] as const) {
+  for (const field of ["contextTokens", "parallel", "threads", "batchTokens", "cacheTokens"] as const) {
     const value = load[field];
     if (value === undefined || (Number.isSafeInteger(value) && value >= 1)) continue;
     const message = `${field} is ${value}; it must be a whole number of at least 1.`;
@@ -55,39 +58,110 @@ export function checkLoadOptions(load: LoadOptions): void {
   }
 }
 
-/** What is asked for before anything is known of the machine: request before settings. */
-export function wantedLoad({ model, requested, settings }: Request): LoadOptions {
-  return {
-    device: settings.device,
-    ...settingOptions(settings),
-    ...requested,
-    ...modelAdapters({ model, requested }),
-  };
+/** What is asked for before anything is known of the machine: request before settings. Throws for what cannot be. */
+export function wantedLoad(request: Request): LoadOptions {
+  const { requested, settings } = request;
+  resolveContext(request, askedSizes(requested, settings));
+  return { device: settings.device, ...askedOptions(request), ...modelAdapters(request) };
 }
 
 /** Request before settings before defaults; what nobody asked for shrinks until it fits into the budget. */
 export function resolveLoad(question: LoadQuestion): LoadAnswer {
-  const { model, info, requested, settings } = question;
-  const reasons: string[] = [];
-  const wantedContext = requested.contextTokens ?? settings.context;
-  const contextTokens = trainedContext(info, wantedContext ?? ownContext(model) ?? defaultContextTokens);
-  if (wantedContext !== undefined && contextTokens < wantedContext) {
-    reasons.push(`context is ${contextTokens} tokens, not ${wantedContext}: the model was trained for no more`);
-  }
-  const wantedParallel = requested.parallel ?? settings.parallel;
+  const { model, requested, settings, budgetBytes } = question;
+  const asked = askedSizes(requested, settings);
+  const { contextTokens, reasons } = resolveContext(question, asked);
   const load: ResolvedLoad = {
-    ...settingOptions(settings),
-    ...requested,
+    ...askedOptions(question),
     ...modelAdapters(question),
     device: question.device,
     contextTokens,
-    parallel: wantedParallel ?? defaultParallel,
+    parallel: asked.parallel ?? defaultParallel,
   };
-  const shrunk = shrink(question, load, {
-    context: wantedContext === undefined,
-    parallel: wantedParallel === undefined,
+  const shrunk = shrink({
+    sizes: sizesOf(question),
+    load,
+    adapterBytes: adapterBytes(model, load),
+    budgetBytes,
+    free: {
+      context: asked.contextTokens === undefined,
+      parallel: asked.parallel === undefined,
+      cache: load.cacheTokens === undefined,
+    },
   });
-  return { load: shrunk, reasons: [...reasons, ...shrinkReasons(load, shrunk)] };
+  return { load: shrunk, reasons: [...reasons, ...shrinkReasons(load, shrunk), ...cacheReasons(question, load)] };
+}
+
+/** What the estimate of memory asks of a model. */
+export function sizesOf({
+  info,
+  footprint,
+  draft,
+  draftFootprint,
+}: Pick<LoadQuestion, "info" | "footprint" | "draft" | "draftFootprint">): ModelSizes {
+  return { ...info, footprint, draft: draft && { ...draft.info, footprint: draftFootprint } };
+}
+
+/** All but the sizes, which depend on more. */
+function askedOptions({ requested, settings, info, draft }: Request): LoadOptions {
+  const cacheTokens = askedCache(requested, settings, info);
+  return {
+    ...settingOptions(settings),
+    ...requested,
+    ...(cacheTokens === undefined ? {} : { cacheTokens }),
+    ...(draft ? { draft: { path: draft.path } } : {}),
+  };
+}
+
+function askedSizes(requested: LoadOptions, settings: LoadSettings): Pick<LoadOptions, "contextTokens" | "parallel"> {
+  const contextTokens = requested.contextTokens ?? settings.context;
+  const parallel = requested.parallel ?? settings.parallel;
+  return {
+    ...(contextTokens === undefined ? {} : { contextTokens }),
+    ...(parallel === undefined ? {} : { parallel }),
+  };
+}
+
+/** Throws `unsupported_option` where a request asks for a cache that its model does not have. */
+function askedCache(requested: LoadOptions, settings: LoadSettings, info: ModelInfo): number | undefined {
+  if (info.capabilities.includes("generate")) return requested.cacheTokens ?? settings.cacheTokens;
+  if (requested.cacheTokens === undefined) return undefined;
+  const message = `A cache of ${requested.cacheTokens} tokens was asked for; a model that generates no text keeps none.`;
+  throw new HearthError("unsupported_option", message, {
+    hint: "Leave cacheTokens out.",
+    details: { field: "cacheTokens" },
+  });
+}
+
+/** Throws `bad_request` where the cache that was asked for is smaller than the context that was. */
+function resolveContext(
+  question: Request,
+  { contextTokens: wanted }: Pick<LoadOptions, "contextTokens">,
+): { readonly contextTokens: number; readonly reasons: readonly string[] } {
+  const { model, info, requested, settings } = question;
+  const contextTokens = trainedContext(info, wanted ?? ownContext(model) ?? defaultContextTokens);
+  const cacheTokens = askedCache(requested, settings, info);
+  if (cacheTokens !== undefined && cacheTokens < contextTokens) {
+    if (wanted !== undefined) throw smallCache(cacheTokens, contextTokens);
+    const reason = `context is ${cacheTokens} tokens, not ${contextTokens}: the cache holds no more`;
+    return { contextTokens: cacheTokens, reasons: [reason] };
+  }
+  const cut = wanted !== undefined && contextTokens < wanted;
+  const reason = `context is ${contextTokens} tokens, not ${wanted}: the model was trained for no more`;
+  return { contextTokens, reasons: cut ? [reason] : [] };
+}
+
+function smallCache(cacheTokens: number, contextTokens: number): HearthError {
+  return new HearthError("bad_request", `A cache of ${cacheTokens} tokens does not hold a context of ${contextTokens}.`, {
+    hint: "Choose a smaller --context, or larger --cache-tokens.",
+    details: { field: "cacheTokens", cacheTokens, contextTokens },
+  });
+}
+
+/** Where each sequence has a place of its own, a cache of a certain size has so many of them. */
+function cacheReasons({ footprint }: LoadQuestion, load: ResolvedLoad): string[] {
+  const sequences = sequencesOf(load);
+  if (footprint?.sharesCache || load.cacheTokens === undefined || sequences >= load.parallel) return [];
+  return [`${sequences} sequences run at once, not ${load.parallel}: the cache holds ${load.cacheTokens} tokens`];
 }
 
 /** The context that travels with a model (Modelfile parameter `num_ctx`), for those who ask for none. */
@@ -133,44 +207,6 @@ export function adapterBytes(model: InstalledModel, load: LoadOptions): number {
   return model.files.reduce((sum, file) => (paths.has(file.path) ? sum + file.sizeBytes : sum), 0);
 }
 
-/** First the context down to what is useful, then parallel down to 4, then the context as far as it goes. */
-function shrink(
-  question: LoadQuestion,
-  load: ResolvedLoad,
-  free: { context: boolean; parallel: boolean },
-): ResolvedLoad {
-  const { model, budgetBytes } = question;
-  const sizes: ModelSizes = { ...question.info, footprint: question.footprint };
-  const adapters = adapterBytes(model, load);
-  const fits = (candidate: ResolvedLoad): boolean =>
-    estimateMemory(sizes, candidate, adapters).totalBytes <= budgetBytes;
-  if (fits(load)) return load;
-  const useful = Math.min(load.contextTokens, usefulContextTokens);
-  const floor = free.parallel ? Math.min(load.parallel, leastParallel) : load.parallel;
-  for (let parallel = load.parallel; parallel >= floor; parallel--) {
-    const candidate = { ...load, parallel };
-    if (fits(candidate)) return candidate;
-    const contextTokens = free.context ? fittingContext(sizes, candidate, budgetBytes, adapters) : 0;
-    if (contextTokens >= useful) return { ...candidate, contextTokens };
-  }
-  const last = { ...load, parallel: floor };
-  const contextTokens = free.context ? fittingContext(sizes, last, budgetBytes, adapters) : 0;
-  if (contextTokens >= leastContextTokens) return { ...last, contextTokens };
-  // Nothing fits; the smallest that we would have taken is what the refusal should talk about.
-  return free.context ? { ...last, contextTokens: Math.min(load.contextTokens, leastContextTokens) } : last;
-}
-
-function shrinkReasons(wanted: ResolvedLoad, got: ResolvedLoad): string[] {
-  const reasons: string[] = [];
-  if (got.contextTokens < wanted.contextTokens) {
-    reasons.push(`context is ${got.contextTokens} tokens, not ${wanted.contextTokens}: memory is short`);
-  }
-  if (got.parallel < wanted.parallel) {
-    reasons.push(`${got.parallel} sequences run at once, not ${wanted.parallel}: memory is short`);
-  }
-  return reasons;
-}
-
 export interface Serving {
   readonly model: InstalledModel;
   readonly load: ResolvedLoad;
@@ -190,6 +226,9 @@ export function serves(serving: Serving, model: InstalledModel, info: ModelInfo,
     return false;
   if (requested.parallel !== undefined && requested.parallel > parallel) return false;
   if (!sameAdapters(load, modelAdapters({ model, requested }))) return false;
+  if (requested.draft && requested.draft.path !== load.draft?.path) return false;
+  const cacheTokens = load.cacheTokens ?? load.contextTokens * load.parallel;
+  if (requested.cacheTokens !== undefined && requested.cacheTokens !== cacheTokens) return false;
   return exactOptions.every((field) => {
     const wanted = requested[field];
     if (wanted === undefined || wanted === "auto" || wanted === load[field]) return true;

@@ -1,10 +1,18 @@
-/** The models in memory: starts loads, unloads, and notices engines that die. Decides nothing. */
+/** The models in memory: starts loads, unloads, sends them to sleep, and notices engines that die. Decides nothing. */
 import type { Engines } from "../engines/contract.ts";
 import { HearthError, toHearthError } from "../error.ts";
 import type { LoadedModel } from "../spec/engine.ts";
 import type { Progress } from "../spec/model.ts";
 import type { Clock } from "./clock.ts";
-import { createInstance, type Instance, type InstanceOptions } from "./instance.ts";
+import {
+  asleepBytes,
+  canSleep,
+  claimedBytes,
+  createInstance,
+  type Instance,
+  type InstanceOptions,
+  type InstanceState,
+} from "./instance.ts";
 import { disarm } from "./keep-alive.ts";
 
 export interface PoolEvents {
@@ -13,6 +21,10 @@ export interface PoolEvents {
   died(instance: Instance): void;
   /** Memory that was being freed is free. */
   freed(): void;
+  /** It sleeps, and has given most of its memory back. */
+  slept(instance: Instance): void;
+  /** It would not sleep, and keeps its memory. */
+  stayedAwake(instance: Instance): void;
   /** It holds nothing any more, for whatever reason; the other events follow. */
   removed(instance: Instance): void;
   progress(instance: Instance, progress: Progress): void;
@@ -49,7 +61,12 @@ export class Pool {
 
   /** Memory that is taken now, by estimate. */
   usedBytes(): number {
-    return this.all().reduce((sum, { state, estimate }) => (state === "planned" ? sum : sum + estimate.totalBytes), 0);
+    return this.all().reduce((sum, { heldBytes }) => sum + heldBytes, 0);
+  }
+
+  /** Memory that will be taken when all is done that is under way. */
+  claimedBytes(): number {
+    return this.all().reduce((sum, instance) => sum + claimedBytes(instance), 0);
   }
 
   add(options: InstanceOptions): Instance {
@@ -58,25 +75,68 @@ export class Pool {
     return instance;
   }
 
-  /** Starts the planned loads whose room is really free by now. */
-  startPlanned(limitBytes: () => number): void {
+  /** Starts the planned loads, and wakes the models, whose room is really free by now. Returns those that woke. */
+  startPromised(limitBytes: () => number): readonly Instance[] {
+    const woken: Instance[] = [];
     for (const instance of this.all()) {
-      if (instance.state !== "planned") continue;
-      const leaving = this.all().filter(({ state }) => state === "unloading");
+      if (instance.state !== "planned" && instance.state !== "waking") continue;
+      const leaving = this.all().filter(({ state }) => state === "unloading" || state === "dozing");
       if (leaving.some(({ key }) => key === instance.key)) continue;
-      if (leaving.length > 0 && this.usedBytes() + instance.estimate.totalBytes > limitBytes()) continue;
-      void this.#load(instance);
+      const moreBytes = claimedBytes(instance) - instance.heldBytes;
+      if (leaving.length > 0 && this.usedBytes() + moreBytes > limitBytes()) continue;
+      instance.heldBytes = claimedBytes(instance);
+      if (instance.state === "planned") void this.#load(instance);
+      else {
+        // The engine takes its memory again with the first call.
+        instance.state = "ready";
+        woken.push(instance);
+      }
     }
+    return woken;
+  }
+
+  /** Promises a sleeping model its memory; `startPromised` wakes it. */
+  wake(instance: Instance): void {
+    disarm(instance, this.#options.clock);
+    instance.state = "waking";
+  }
+
+  /** Takes the promise back. */
+  sleepOn(instance: Instance): void {
+    instance.state = "asleep";
+  }
+
+  /** Puts an idle model to sleep, as far as its engine can. Resolves to whether it sleeps. */
+  async sleep(instance: Instance): Promise<boolean> {
+    if (!canSleep(instance)) return false;
+    const { clock, events } = this.#options;
+    instance.state = "dozing";
+    const asleep = await sleepQuietly(instance.loaded);
+    if (!isIn(instance, ["dozing"])) return false;
+    instance.state = asleep ? "asleep" : "ready";
+    if (asleep) {
+      instance.heldBytes = asleepBytes(instance);
+      events.slept(instance);
+    } else {
+      instance.restlessAt = clock.now();
+      events.stayedAwake(instance);
+    }
+    return asleep;
   }
 
   /** Unloads, or cancels the load. Requests that run on it get an error. Resolves when its memory is free. */
   async retire(instance: Instance): Promise<void> {
     disarm(instance, this.#options.clock);
-    const { state } = instance;
+    const { state, loaded } = instance;
     if (state === "planned") this.#remove(instance);
-    if (state === "loading" || state === "ready") instance.state = "unloading";
-    if (state === "loading") instance.cancel.abort(new HearthError("aborted", "Nobody waits for the model any more."));
-    if (state === "ready" && instance.loaded) void this.#unload(instance, instance.loaded);
+    if (state === "loading") {
+      instance.state = "unloading";
+      instance.cancel.abort(new HearthError("aborted", "Nobody waits for the model any more."));
+    }
+    if (loaded && isIn(instance, inMemory)) {
+      instance.state = "unloading";
+      void this.#unload(instance, loaded);
+    }
     await instance.gone;
   }
 
@@ -134,7 +194,7 @@ export class Pool {
 
   async #watch(instance: Instance, loaded: LoadedModel): Promise<void> {
     await loaded.died;
-    if (instance.state !== "ready") return;
+    if (!isIn(instance, inMemory)) return;
     disarm(instance, this.#options.clock);
     this.#remove(instance);
     void disposeQuietly(loaded);
@@ -146,6 +206,22 @@ export class Pool {
     this.#instances.delete(instance);
     this.#options.events.removed(instance);
     instance.resolveGone();
+  }
+}
+
+/** The states of an instance with a loaded model that stays. */
+const inMemory: readonly InstanceState[] = ["ready", "dozing", "asleep", "waking"];
+
+function isIn({ state }: Instance, states: readonly InstanceState[]): boolean {
+  return states.includes(state);
+}
+
+/** One that fails to fall asleep has not: if its engine has died, `died` tells. */
+async function sleepQuietly(loaded: LoadedModel | undefined): Promise<boolean> {
+  try {
+    return (await loaded?.sleep?.()) ?? false;
+  } catch {
+    return false;
   }
 }
 

@@ -3,6 +3,7 @@ import type { EngineChoice } from "../engines/contract.ts";
 import type { LoadOptions, Priority } from "../spec/engine.ts";
 import type { InstalledModel, ModelInfo, Progress } from "../spec/model.ts";
 import type { Lease } from "./contract.ts";
+import type { Draft } from "./draft.ts";
 import { Shares } from "./share.ts";
 
 export interface Waiter {
@@ -16,6 +17,7 @@ export interface Waiter {
   readonly info: ModelInfo;
   readonly choice: EngineChoice;
   readonly requested: LoadOptions;
+  readonly draft?: Draft | undefined;
   readonly arrivedAt: number;
   readonly keepAliveMs: number;
   readonly onProgress?: ((progress: Progress) => void) | undefined;

@@ -3,6 +3,7 @@
  * which models are loaded and unloaded. The turns of a loaded model go to the tenants that have had least.
  */
 import type { HearthError } from "../error.ts";
+import type { Victims } from "./evict.ts";
 import type { Failures } from "./failures.ts";
 import { hasSeat, type Instance, isIdle } from "./instance.ts";
 import { serves } from "./load-options.ts";
@@ -17,7 +18,7 @@ export interface RoundOptions {
   /** Gives a turn to one of these requests of a model, which it takes out of the list. False: there is none to give. */
   readonly grantNext: (waiters: Waiter[]) => boolean;
   readonly refuse: (waiter: Waiter, reason: HearthError) => void;
-  readonly evict: (victims: readonly Instance[]) => void;
+  readonly giveWay: (victims: Victims<Instance>) => void;
 }
 
 export class Round {
@@ -45,10 +46,15 @@ export class Round {
       this.#makeRoom(waiter);
       return;
     }
+    if (instance.state === "dozing") {
+      this.#held.add(key);
+      return;
+    }
     const earlier = this.#ready.get(key);
     const full = earlier ? instance.state !== "ready" : instance.running > 0 && !hasSeat(instance, priority);
     if (!full && serves(instance, model, info, requested)) {
-      if (earlier) earlier.push(waiter);
+      if (instance.state === "asleep") this.#wake(waiter, instance);
+      else if (earlier) earlier.push(waiter);
       else this.#ready.set(key, [waiter]);
     } else if (full || earlier || instance.running > 0) {
       // Other load options wait until what came before is done: no model is loaded anew for the sake of fair shares.
@@ -61,7 +67,7 @@ export class Round {
 
   /** Plans the load, or holds back the models that have to become idle for it. */
   #makeRoom(waiter: Waiter): void {
-    const { pool, room, failures, refuse, evict } = this.#options;
+    const { pool, room, failures, refuse } = this.#options;
     this.#occupy();
     const failing = failures.refusal(waiter.key);
     const placement = room.place(waiter);
@@ -71,17 +77,37 @@ export class Round {
       return;
     }
     this.#held.add(waiter.key);
-    // Loads start in this order: a small model must not take, again and again, what a big one waits for.
-    if (this.#roomTaken) return;
-    if (!placement.victims.every(isIdle)) {
-      for (const { key } of placement.victims) this.#held.add(key);
-      this.#roomTaken = true;
-      return;
-    }
-    evict(placement.victims);
+    if (!this.#clear(placement.victims)) return;
     const { model, info, choice, keepAliveMs } = waiter;
     const { load, estimate } = placement;
     pool.add({ model, info, choice, load, estimate, keepAliveMs });
+  }
+
+  /** The same for a model that sleeps; where it fits no more as it was, it is loaded anew with what fits. */
+  #wake(waiter: Waiter, instance: Instance): void {
+    const { pool, room } = this.#options;
+    this.#occupy();
+    const victims = room.placeAgain(instance);
+    if (!victims) {
+      void pool.retire(instance);
+      this.#makeRoom(waiter);
+      return;
+    }
+    this.#held.add(waiter.key);
+    if (this.#clear(victims)) pool.wake(instance);
+  }
+
+  /** Sends the victims away or to sleep, or holds them back, as some have to become idle for it. */
+  #clear(victims: Victims<Instance>): boolean {
+    // Models start in the order of the requests: a small one must not take, again and again, what a big one waits for.
+    if (this.#roomTaken) return false;
+    if (victims.unload.every(isIdle)) {
+      this.#options.giveWay(victims);
+      return true;
+    }
+    for (const { key } of [...victims.sleep, ...victims.unload]) this.#held.add(key);
+    this.#roomTaken = true;
+    return false;
   }
 
   /** Models that only seem idle, as requests wait for them that come first, give a turn so that they are left alone. */

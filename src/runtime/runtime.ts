@@ -7,6 +7,8 @@ import type { LoadOptions } from "../spec/engine.ts";
 import { raceAbort } from "../util/abort.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { AcquireRequest, Lease, Plan, Runtime } from "./contract.ts";
+import { findDraft } from "./draft.ts";
+import type { Victims } from "./evict.ts";
 import type { MemoryState } from "./fit.ts";
 import { type Instance, isIdle } from "./instance.ts";
 import { checkLoadOptions, serves, wantedLoad } from "./load-options.ts";
@@ -31,12 +33,19 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   let disposed: Promise<void> | undefined;
   let sequence = 0;
 
-  const lookUp = async (text: string, requested: LoadOptions): Promise<Wanted> => {
+  const lookUp = async (text: string, request: LoadOptions): Promise<Wanted> => {
     const model = await library.resolve(text);
     const info = await library.inspect(model);
-    const choice = await engines.choose({ model, info, load: wantedLoad({ model, requested, settings }) });
-    return { model, info, requested, choice };
+    const { draft, reason } = await findDraft({ library, model, info, requested: request, settings });
+    const requested = request.draft && draft ? { ...request, draft: { path: draft.path } } : request;
+    const load = wantedLoad({ model, info, requested, settings, draft });
+    const choice = await engines.choose({ model, info, load, draft });
+    const reasons = [...choice.reasons, ...(reason === undefined ? [] : [reason])];
+    return { model, info, requested, draft, choice: { ...choice, reasons } };
   };
+  /** The name that a loaded model goes by, whose files may be gone by now. */
+  const nameOf = async (text: string): Promise<string> =>
+    scheduler.status().some(({ name }) => name === text) ? text : (await library.resolve(text)).name;
 
   const wait = async (request: AcquireRequest, wanted: Wanted, arrival: Arrival): Promise<Lease> => {
     const { promise, resolve, reject } = Promise.withResolvers<Lease>();
@@ -94,9 +103,10 @@ export function createRuntime(options: RuntimeOptions): Runtime {
 
     loaded: () => scheduler.status(),
 
-    async stop(text) {
-      const loaded = scheduler.status().some(({ name }) => name === text);
-      return await scheduler.stop(loaded ? text : (await library.resolve(text)).name);
+    stop: async (text) => await scheduler.stop(await nameOf(text)),
+
+    sleep: async (text) => {
+      await scheduler.sleep(await nameOf(text));
     },
 
     stats: () => scheduler.stats(),

@@ -8,8 +8,9 @@ import { HearthError } from "../error.ts";
 import type { Clock } from "./clock.ts";
 import type { Lease, LoadedStatus, ModelTotals, RuntimeStats } from "./contract.ts";
 import { createFailures, type Failures } from "./failures.ts";
+import type { Victims } from "./evict.ts";
 import type { MemoryState } from "./fit.ts";
-import { hasSeat, type Instance, isIdle, seats, toStatus } from "./instance.ts";
+import { canSleep, hasSeat, type Instance, isIdle, seats, toStatus } from "./instance.ts";
 import { arm, disarm, expiresAt } from "./keep-alive.ts";
 import { chooseExcess, countedWaiters, toRefusal } from "./limit.ts";
 import { serves } from "./load-options.ts";
@@ -20,7 +21,7 @@ import { createRoom, type Placement, type Room, type RoomSettings, type Wanted }
 import { type Counters, createCounters, createServiceTimes, type ServiceTimes } from "./stats.ts";
 import { Totals } from "./totals.ts";
 
-export type RuntimeSettings = RoomSettings & Pick<Settings, "queue" | "keepAlive">;
+export type RuntimeSettings = RoomSettings & Pick<Settings, "queue" | "keepAlive" | "sleepAfter">;
 
 export interface SchedulerOptions {
   readonly engines: Engines;
@@ -76,6 +77,13 @@ export class Scheduler {
         },
         freed: () => {
           this.#step();
+        },
+        slept: () => {
+          this.#counters.sleeps++;
+          this.#step();
+        },
+        stayedAwake: (instance) => {
+          this.#keepAwake(instance);
         },
         removed: (instance) => this.#totals.keep(instance),
         progress: ({ key }, progress) => {
@@ -157,6 +165,21 @@ export class Scheduler {
     return wasLoaded;
   }
 
+  async sleep(key: string): Promise<void> {
+    const instance = this.#pool.current(key);
+    if (!instance) {
+      throw new HearthError("model_not_found", `"${key}" is not loaded.`, { hint: "`hearth ps` lists the loaded models." });
+    }
+    if (instance.state === "asleep" || instance.state === "dozing") return;
+    if (instance.loaded && !instance.loaded.sleep) {
+      const message = `"${key}" runs on ${instance.loaded.engine}, which cannot put a model to sleep.`;
+      throw new HearthError("unsupported_capability", message, { hint: `Unload it with \`hearth stop ${key}\`.` });
+    }
+    const wanted = this.#queue.of(key).length > 0;
+    if (!wanted && canSleep(instance) && (await this.#pool.sleep(instance))) return;
+    throw new HearthError("conflict", `"${key}" is in use.`, { hint: "Try again when its requests are done." });
+  }
+
   /** Resolves when nothing runs, waits or arrives. */
   async quiet(): Promise<void> {
     await new Promise<void>((resolve) => {
@@ -184,13 +207,15 @@ export class Scheduler {
       failures: this.#failures,
       grantNext: (waiters) => this.#grantNext(waiters),
       refuse: (waiter, reason) => this.#refuse(waiter, reason),
-      evict: (victims) => this.#evict(victims),
+      giveWay: (victims) => this.#giveWay(victims),
     });
     round.play(this.#queue.all());
     this.#refuseOverflow();
     this.#settleIdle();
-    this.#pool.startPlanned(() => this.#room.budget().limitBytes);
-    this.#notifyQuiet();
+    const woken = this.#pool.startPromised(() => this.#room.budget().limitBytes);
+    this.#counters.wakes += woken.length;
+    if (woken.length > 0) this.#step();
+    else this.#notifyQuiet();
   }
 
   /** Gives a turn to one of the requests, which it takes out of the list. Returns whether it could. */
@@ -208,6 +233,17 @@ export class Scheduler {
     this.#rejectAll([waiter], reason);
   }
 
+  #giveWay({ sleep, unload }: Victims<Instance>): void {
+    for (const victim of sleep) void this.#pool.sleep(victim);
+    this.#evict(unload);
+  }
+
+  /** One that was to make room by sleeping, and would not, makes room by going. */
+  #keepAwake(instance: Instance): void {
+    if (this.#pool.claimedBytes() > this.#room.budget().limitBytes) this.#evict([instance]);
+    this.#step();
+  }
+
   #evict(victims: readonly Instance[]): void {
     this.#counters.evictions += victims.length;
     for (const victim of victims) void this.#pool.retire(victim);
@@ -216,6 +252,7 @@ export class Scheduler {
   #grant(waiter: Waiter, instance: Instance): void {
     this.#queue.begin(waiter);
     disarm(instance, this.#clock);
+    instance.restlessAt = undefined;
     instance.running++;
     if (waiter.priority === "batch") instance.runningBatch++;
     this.#running++;
@@ -273,17 +310,31 @@ export class Scheduler {
     return this.#times.retryAfterSeconds(key, waiting - 1, instance ? seats(instance) : 1);
   }
 
-  /** Cancels loads that nobody waits for, and starts the clock of models that nobody uses. */
+  /** Cancels loads that nobody waits for, and starts the clocks of models that nobody uses. */
   #settleIdle(): void {
     for (const instance of this.#pool.staying()) {
-      if (instance.running > 0 || this.#queue.of(instance.key).length > 0) continue;
-      if (instance.state !== "ready" || instance.keepAliveMs === 0) void this.#pool.retire(instance);
-      else {
-        arm(instance, this.#clock, () => {
-          void this.#pool.retire(instance);
-        });
-      }
+      if (this.#isWanted(instance)) continue;
+      if (instance.state === "waking") this.#pool.sleepOn(instance);
+      if (!isIdle(instance) || instance.keepAliveMs === 0) void this.#pool.retire(instance);
+      else this.#arm(instance);
     }
+  }
+
+  #isWanted({ key, running }: Instance): boolean {
+    return running > 0 || this.#queue.of(key).length > 0;
+  }
+
+  #arm(instance: Instance): void {
+    arm(instance, {
+      clock: this.#clock,
+      sleepAfterMs: this.#settings.sleepAfter,
+      onSleepy: () => {
+        if (!this.#isWanted(instance)) void this.#pool.sleep(instance);
+      },
+      onExpired: () => {
+        if (!this.#isWanted(instance)) void this.#pool.retire(instance);
+      },
+    });
   }
 
   #failed(instance: Instance, error: HearthError): void {

@@ -3,12 +3,14 @@ export interface Counters {
   loads: number;
   loadFailures: number;
   evictions: number;
+  sleeps: number;
+  wakes: number;
   engineDeaths: number;
   refused: number;
 }
 
 export function createCounters(): Counters {
-  return { loads: 0, loadFailures: 0, evictions: 0, engineDeaths: 0, refused: 0 };
+  return { loads: 0, loadFailures: 0, evictions: 0, sleeps: 0, wakes: 0, engineDeaths: 0, refused: 0 };
 }
 
 /** Weight of the newest request in the moving average. */

@@ -142,6 +142,11 @@ export interface EngineFootprint {
   readonly batchTokens: number;
   /** The cache of a sequence grows in blocks of so many tokens. */
   readonly blockTokens: number;
+  /**
+   * The sequences share the blocks, so that there may be fewer than all of them could need at once; those of one more
+   * context stand ready for texts that are computed and forgotten. Absent: each sequence has the place of a whole context.
+   */
+  readonly sharesCache?: boolean;
 }
 
 /** Where the time of the steps since the call before went. */
@@ -212,8 +217,11 @@ export interface LoadedModel {
   memory(): EngineMemory;
   /** As of the last message of the engine. */
   stats?(): EngineStats;
-  /** Gives the memory of its weights back; the next call takes it again. Does nothing while requests run. Absent: it cannot. */
-  sleep?(): Promise<void>;
+  /**
+   * Gives the memory of its weights and its cache back; the next call takes it again. Resolves to whether it sleeps:
+   * while requests run it does nothing. Absent: it cannot.
+   */
+  sleep?(): Promise<boolean>;
   /** The first call starts measuring and tells of no steps; measuring slows every step a little. */
   profile?(options?: CallOptions): Promise<EngineProfile>;
   /** Frees everything; idempotent. Requests in flight throw. */

@@ -70,12 +70,13 @@ describe("slots of a KV cache", () => {
 
   it("leave a conversation its slot when another begins alike and can copy the beginning", async () => {
     const slots = createSlots(2, { copies: true });
-    const first = await slots.acquire({ tokens: [1, 2, 3] });
-    first.release([1, 2, 3, 4, 5, 6]);
-    const other = await slots.acquire({ tokens: [1, 2, 9, 9] });
+    const conversation = Array.from({ length: 100 }, (_, index) => index);
+    const first = await slots.acquire({ tokens: conversation });
+    first.release(conversation);
+    const other = await slots.acquire({ tokens: [0, 1, 2, 500] });
     expect(other.index).not.toBe(first.index);
-    const again = await slots.acquire({ tokens: [1, 2, 3, 4, 5, 7] });
-    expect([again.index, again.cachedTokens]).toEqual([first.index, 5]);
+    const again = await slots.acquire({ tokens: [...conversation.slice(0, 90), 500] });
+    expect([again.index, again.cachedTokens]).toEqual([first.index, 90]);
   });
 
   it("drop a caller who gives up waiting", async () => {

@@ -115,16 +115,20 @@ function nextWaiter(waiters: Waiter[]): Waiter | undefined {
   return waiters.splice(Math.max(0, place), 1)[0];
 }
 
+/** Fewer tokens are computed again sooner than a whole slot is copied. */
+const mostLost = 64;
+
 /**
  * The slot of the same tenant with the longest common prefix; else an empty one; else the one that rested longest. Where
- * prefixes can be copied, only a slot of which most is used again: another conversation that begins alike keeps its own.
+ * prefixes can be copied, only a slot of which nearly all is used again: another conversation that begins alike keeps its
+ * own.
  */
 function pickSlot(free: readonly Slot[], { tenant, tokens }: SlotRequest, copies: boolean): Slot {
   let best: Slot | undefined;
   let bestLength = 0;
   for (const slot of free) {
     const length = slot.tenant === tenant ? commonPrefix(slot.tokens, tokens) : 0;
-    if (length <= bestLength || (copies && length < slot.tokens.length / 2)) continue;
+    if (length <= bestLength || (copies && slot.tokens.length - length > mostLost)) continue;
     [best, bestLength] = [slot, length];
   }
   const slot = best ?? free.find(({ tokens: held }) => held.length === 0) ?? free[0];

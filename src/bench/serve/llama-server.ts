@@ -61,7 +61,10 @@ export function createLlamaServer(options: LlamaServerOptions): Contestant {
 }
 
 /** Continuous batching and reuse of the last prompt of each slot are on by default. */
-function serverArguments({ modelPath, threads, contextTokens, slots }: LlamaServerOptions, port: number): string[] {
+export function serverArguments(
+  { modelPath, threads, contextTokens, slots }: LlamaServerOptions,
+  port: number,
+): string[] {
   const figures = { "-t": threads, "-c": contextTokens * slots, "-np": slots, "-ngl": 0, "--port": port };
   const words = Object.entries(figures).flatMap(([flag, value]) => [flag, String(value)]);
   return ["-m", modelPath, "--host", "127.0.0.1", ...words];

@@ -1,8 +1,12 @@
 /** What holds for every server of the bench: how it is spoken to, how it ends, what it takes. */
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import type { Looker } from "../../hardware/read.ts";
+import { createLlamaServer, hasLlamaServer, serverArguments } from "./llama-server.ts";
 import { treeBytes, watchMemory } from "./memory.ts";
 import { startProgram } from "./program.ts";
 import { streamTokens } from "./stream.ts";
@@ -83,4 +87,47 @@ test("memory is looked at before, during and after the work", async () => {
   expect(result).toBe(7);
   expect(most).toBeGreaterThanOrEqual(Math.max(before, after));
   await expect(watchMemory({ pid: undefined }, () => Promise.reject(new Error("broken")))).rejects.toThrow("broken");
+});
+
+/** Answers as llama-server does: healthy from the second question on, and with all tokens but one counted at the end. */
+const standIn = `#!${process.execPath}
+const args = process.argv.slice(2).join(" ");
+if (args === "--version") process.exit(0);
+let asked = 0;
+require("node:http").createServer(async (request, response) => {
+  if (request.url === "/health") return response.writeHead(++asked > 1 ? 200 : 503).end();
+  let text = "";
+  for await (const piece of request) text += piece;
+  const { prompt, n_predict } = JSON.parse(text);
+  response.write("data: " + JSON.stringify({ content: prompt.join(), stop: false }) + "\\n\\n");
+  response.end("data: " + JSON.stringify({ content: "", stop: true, tokens_predicted: n_predict }) + "\\n\\n");
+}).listen(Number(/--port (\\d+)/.exec(args)[1]), "127.0.0.1");
+`;
+
+test.skipIf(process.platform === "win32")(
+  "llama-server is started with as many slots, and answers token ids",
+  async () => {
+    const folder = await mkdtemp(join(tmpdir(), "hearth-llama-server-"));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const command = join(folder, "llama-server");
+    await writeFile(command, standIn);
+    await chmod(command, 0o755);
+    expect(await hasLlamaServer(command)).toBe(true);
+    expect(await hasLlamaServer(join(folder, "none"))).toBe(false);
+    const sizes = { modelPath: "/m.gguf", threads: 2, contextTokens: 2048, slots: 8 };
+    const server = createLlamaServer({ ...sizes, command, signal: undefined });
+    await server.load();
+    const late: (boolean | undefined)[] = [];
+    await server.generate({ prompt: [5, 6], tokens: 3, answer: 9 }, (isLate) => late.push(isLate));
+    expect(late).toEqual([false, true, true]);
+    await server.unload();
+    await server.unload();
+  },
+);
+
+test("the arguments of llama-server are those of its manual", () => {
+  const sizes = { command: "", modelPath: "/m.gguf", threads: 2, contextTokens: 2048, slots: 8, signal: undefined };
+  expect(serverArguments(sizes, 4000).join(" ")).toBe(
+    "-m /m.gguf --host 127.0.0.1 -t 2 -c 16384 -np 8 -ngl 0 --port 4000",
+  );
 });

@@ -1,10 +1,7 @@
 /** One user, with guesses ahead and without: on text that repeats its prompt, and on text that does not. */
-import { raceAbort } from "../../util/abort.ts";
-import { sum } from "../statistics.ts";
-import type { HearthServer, TextRequest } from "./hearth-server.ts";
-import type { FigureRow, Kit, Results, Scenario, ScenarioName, Values } from "./scenario.ts";
-import { copiedShare, passages, questions, repeatPrompt } from "./texts.ts";
-import { whileLoaded } from "./turns.ts";
+import { compareGuessing } from "./guessing.ts";
+import type { FigureRow, Scenario } from "./scenario.ts";
+import { passages, questions, repeatPrompt } from "./texts.ts";
 
 export interface SpeculationSizes {
   /** Most tokens of an answer. */
@@ -13,7 +10,6 @@ export interface SpeculationSizes {
   readonly texts: number;
 }
 
-const slots = 2;
 /** Prompts of `texts.ts` with a chat template around them are shorter. */
 const promptTokens = 512;
 
@@ -34,7 +30,7 @@ export function createRepeat({ tokens, texts }: SpeculationSizes): Scenario {
       { name: "same", label: "same answer without", unit: "yes" },
     ],
     run: async (kit) =>
-      await compareSpeculation(kit, "repeat", (run) =>
+      await compareGuessing(kit, "repeat", (run) =>
         pick(passages, run, texts).map((text) => ({
           text: repeatPrompt(text),
           tokens,
@@ -52,7 +48,7 @@ export function createOrdinary({ tokens, texts }: SpeculationSizes): Scenario {
     neededTokens: promptTokens + tokens,
     figures: rates,
     run: async (kit) =>
-      await compareSpeculation(kit, "ordinary", (run) =>
+      await compareGuessing(kit, "ordinary", (run) =>
         // A greedy answer of a small model falls into a loop sooner or later; this one does not.
         pick(questions, run, texts).map((text) => ({ text, tokens, temperature: 0.8, seed: run, ignoreEos: true })),
       ),
@@ -61,81 +57,4 @@ export function createOrdinary({ tokens, texts }: SpeculationSizes): Scenario {
 
 function pick(texts: readonly string[], run: number, count: number): string[] {
   return Array.from({ length: count }, (_, index) => texts[(run * count + index) % texts.length] ?? "");
-}
-
-async function compareSpeculation(
-  kit: Kit,
-  scenario: ScenarioName,
-  requestsOf: (run: number) => readonly TextRequest[],
-): Promise<Results> {
-  const guessing = kit.hearth({ slots, speculation: "auto" });
-  const plain = kit.hearth({ slots, speculation: "off" });
-  const runs: Values[] = [];
-  await whileLoaded(kit, [guessing, plain], async () => {
-    for (let run = 0; run < kit.runs; run++) {
-      kit.note(`${scenario}, run ${run + 1} of ${kit.runs}`);
-      const pairs: Pair[] = [];
-      for (const request of requestsOf(run)) {
-        pairs.push(await tellBoth(kit, { guessing, plain, request, plainFirst: (run + pairs.length) % 2 === 1 }));
-      }
-      runs.push(summarize(pairs));
-    }
-  });
-  return { [guessing.name]: runs };
-}
-
-interface Told {
-  readonly text: string;
-  /** After the first token. */
-  readonly tokens: number;
-  readonly ms: number;
-}
-
-interface Pair {
-  readonly prompt: string;
-  readonly guessing: Told;
-  readonly plain: Told;
-}
-
-interface Question {
-  readonly guessing: HearthServer;
-  readonly plain: HearthServer;
-  readonly request: TextRequest;
-  readonly plainFirst: boolean;
-}
-
-async function tellBoth(kit: Kit, { guessing, plain, request, plainFirst }: Question): Promise<Pair> {
-  const prompt = request.text;
-  if (!plainFirst) {
-    const first = await tell(kit, guessing, request);
-    return { prompt, guessing: first, plain: await tell(kit, plain, request) };
-  }
-  const first = await tell(kit, plain, request);
-  return { prompt, plain: first, guessing: await tell(kit, guessing, request) };
-}
-
-async function tell(kit: Kit, server: HearthServer, request: TextRequest): Promise<Told> {
-  kit.signal?.throwIfAborted();
-  const times: number[] = [];
-  let text = "";
-  const work = server.tell(request, (piece) => {
-    times.push(performance.now());
-    text += piece;
-  });
-  await raceAbort(work, kit.signal);
-  return { text, tokens: times.length - 1, ms: (times.at(-1) ?? Number.NaN) - (times[0] ?? Number.NaN) };
-}
-
-function summarize(pairs: readonly Pair[]): Values {
-  const rate = (told: readonly Told[]): number =>
-    (1000 * sum(told.map(({ tokens }) => tokens))) / sum(told.map(({ ms }) => ms));
-  const guessing = rate(pairs.map((pair) => pair.guessing));
-  const plain = rate(pairs.map((pair) => pair.plain));
-  return {
-    with: guessing,
-    without: plain,
-    ratio: guessing / plain,
-    copied: sum(pairs.map((pair) => copiedShare(pair.prompt, pair.plain.text))) / pairs.length,
-    same: pairs.every((pair) => pair.guessing.text === pair.plain.text) ? 1 : 0,
-  };
 }

@@ -32,7 +32,8 @@ export async function inspectFlint(path: string, name: string): Promise<EngineFo
   checkVocabularyKind(file.metadata);
   const { embedding, vocabularySize, encoder } = hyperparameters;
   const rowBytes = 4 * (embedding * liveWidths + (encoder ? 0 : vocabularySize));
-  return { weightBytes: packedBytes(file), processBytes, rowBytes, batchTokens, blockTokens };
+  const sharesCache = !encoder;
+  return { weightBytes: packedBytes(file), processBytes, rowBytes, batchTokens, blockTokens, sharesCache };
 }
 
 /** Matrices in their layouts; vectors are float32. */

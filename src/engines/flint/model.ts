@@ -202,7 +202,9 @@ function createLoaded({ job, tokenizer, sizes }: OpenedModel, first: Started, wa
       return { steps, rows };
     },
     async sleep() {
-      if (await threads.sleep()) current = undefined;
+      const asleep = await threads.sleep();
+      if (asleep) current = undefined;
+      return asleep;
     },
     dispose: () => threads.dispose(),
     ...methods({

@@ -51,7 +51,7 @@ export interface HostCalls {
   readonly embed: { readonly params: EmbedRequest; readonly result: EmbedResult };
   readonly rerank: { readonly params: RerankRequest; readonly result: RerankResult };
   readonly profile: { readonly params: undefined; readonly result: EngineProfile };
-  readonly sleep: { readonly params: undefined; readonly result: undefined };
+  readonly sleep: { readonly params: undefined; readonly result: boolean };
 }
 export type HostCallName = keyof HostCalls;
 

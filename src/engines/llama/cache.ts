@@ -2,7 +2,7 @@
 import type { LlamaContextSequence, Token } from "node-llama-cpp";
 import type { Priority } from "../../spec/engine.ts";
 import { abortError } from "../../util/abort.ts";
-import type { SlotLease, Slots } from "../../util/slots.ts";
+import type { Slot, SlotLease, Slots } from "../../util/slots.ts";
 import { createSlots } from "../../util/slots.ts";
 import { copyPrefix } from "./internals.ts";
 import type { PrefixSource, Progress } from "./prefix.ts";
@@ -46,20 +46,35 @@ export interface CacheOptions {
   /** Prefixes can be copied from one sequence to another. */
   readonly copies: boolean;
   readonly states?: States | undefined;
+  /** After so long without a request what is in the memory goes to the disk: unloading leaves little time for that. */
+  readonly restMs?: number;
 }
+
+/** Longer than most people read an answer, shorter than an unused model stays loaded. */
+const defaultRestMs = 60_000;
 
 /** A copy holds up all sequences for as long as it takes to copy the memory of one. */
 const leastCopied = 32;
 /** To read a state takes time too. */
 const leastRestored = 128;
 
-export function createCache({ sequences, copies, states }: CacheOptions): Cache {
+export function createCache(options: CacheOptions): Cache {
+  const { sequences, copies, restMs = defaultRestMs } = options;
   const slots = createSlots(sequences.length, { copies });
-  const shared: Shared = { sequences, copies, states, exclusive: createExclusive() };
+  const shared: Shared = { ...options, exclusive: createExclusive() };
   const prefixes = createPrefixes();
+  let rest: NodeJS.Timeout | undefined;
+
+  const keep = async (goOn: () => boolean): Promise<void> => {
+    for (const slot of slots.resting.toReversed()) {
+      const sequence = sequences[slot.index];
+      if (sequence) await save({ slot, sequence }, shared, () => goOn() && slots.resting.includes(slot));
+    }
+  };
   return {
     slots,
     async take({ tenant, priority, prompt }, signal) {
+      clearTimeout(rest);
       const lease = await slots.acquire({ tenant, priority, tokens: prompt }, signal).catch((error: unknown) => {
         throw signal?.aborted ? abortError(signal) : error;
       });
@@ -76,15 +91,13 @@ export function createCache({ sequences, copies, states }: CacheOptions): Cache 
           const tokens = sequence.contextTokens;
           progress.end(tokens);
           lease.release(tokens);
+          clearTimeout(rest);
+          if (slots.running > 0 || !shared.states) return;
+          rest = setTimeout(() => void keep(() => slots.running === 0), restMs).unref();
         },
       };
     },
-    async keep() {
-      for (const { index, tenant, tokens } of slots.resting.toReversed()) {
-        const sequence = sequences[index];
-        if (sequence) await save({ tenant, tokens, sequence }, shared);
-      }
-    },
+    keep: () => keep(() => true),
   };
 }
 
@@ -138,26 +151,27 @@ async function clear(place: Place, shared: Shared): Promise<void> {
 
 /** What the sequence held goes to the disk, unless the first tokens, which stay, are nearly all of it. */
 async function saveLost({ lease, sequence }: Place, stays: number, shared: Shared): Promise<void> {
-  const { tenant, tokens } = lease.held;
-  if (tokens.length - stays >= leastLost) await save({ tenant, tokens, sequence }, shared);
+  const slot = lease.held;
+  // It may be on its way there already: then that is waited for.
+  await save({ slot, sequence }, shared, () => slot.tokens.length - stays >= leastLost);
 }
 
 /** Fewer tokens are computed again in less time than a state takes to write. */
 const leastLost = 256;
 
 interface Kept {
-  readonly tenant: string | undefined;
-  readonly tokens: readonly number[];
+  readonly slot: Slot;
   readonly sequence: LlamaContextSequence;
 }
 
-async function save({ tenant, tokens, sequence }: Kept, { states, exclusive }: Shared): Promise<void> {
-  if (!states || tokens.length < leastLost) return;
-  await exclusive(() =>
-    states.save({ tenant, tokens }, async (path) => {
+async function save({ slot, sequence }: Kept, { states, exclusive }: Shared, wanted: () => boolean): Promise<void> {
+  if (!states) return;
+  await exclusive(async () => {
+    if (slot.tokens.length < leastLost || !wanted()) return;
+    await states.save(slot, async (path) => {
       await sequence.saveStateToFile(path);
-    }),
-  );
+    });
+  });
 }
 
 /** False: the state was not what it should be. Then the sequence is empty. */

@@ -66,15 +66,16 @@ export function createGuesser(options: GuesserOptions): Guesser {
     const found = lookup.guess(room);
     if (!found) return nothing;
     const kind = kindOf(found.matched);
-    const count = costs.of(running()).guesses(running(), trust.chance(kind), found.tokens.length);
+    const rows = running();
+    const count = costs.of(rows).guesses({ rows, chance: trust.chance(kind), most: found.tokens.length });
     if (count === 0) trust.rest(kind);
     return { tokens: found.tokens.slice(0, count) as Token[], kind };
   };
   const draft = async (room: number): Promise<Guess> => {
     if (!drafter) return nothing;
-    const sequences = running();
-    const pace = costs.of(sequences);
-    const most = draftLength({ pace, sequences, chance: trust.chance(draftKind), tokenMs, most: room });
+    const rows = running();
+    const odds = { rows, chance: trust.chance(draftKind), most: room, guessMs: tokenMs };
+    const most = costs.of(rows).guesses(odds);
     if (most === 0) {
       trust.rest(draftKind);
       tokenMs *= forgets;
@@ -103,31 +104,4 @@ export function createGuesser(options: GuesserOptions): Guesser {
       history.push(...chosen);
     },
   };
-}
-
-export interface DraftQuestion {
-  readonly pace: Pick<Pace, "estimate">;
-  readonly sequences: number;
-  /** That a guess is right where those before it are. */
-  readonly chance: number;
-  /** What the draft model needs for a token; 0: not known yet. */
-  readonly tokenMs: number;
-  readonly most: number;
-}
-
-/** How many tokens of a draft model give the most tokens for the time, its own time counted. */
-export function draftLength({ pace, sequences, chance, tokenMs, most }: DraftQuestion): number {
-  let best = 0;
-  let bestRate = sequences / pace.estimate(sequences);
-  let expected = sequences;
-  let right = 1;
-  for (let count = 1; count <= most; count++) {
-    right *= chance;
-    expected += right;
-    const rate = expected / (pace.estimate(sequences + count) + count * tokenMs);
-    if (rate <= bestRate) continue;
-    best = count;
-    bestRate = rate;
-  }
-  return best;
 }

@@ -25,10 +25,10 @@ export type KernelWriters = readonly (readonly [name: string, write: () => Funct
 
 /**
  * Row groups that are read side by side: as many as registers have room for. With one row of activations the weights of
- * long rows come fastest as four streams; short rows, and layouts that need more registers, as one.
+ * long rows come fastest as four streams; short rows as one.
  */
 export function streamsFor(layout: Layout, k: number, tokens: number): number {
-  if (tokens > 2 || layout.kind !== "coded") return 1;
+  if (tokens > 2 || layout.kind === "float") return 1;
   if (tokens === 2) return 2;
   return k >= 1024 ? 4 : 1;
 }

@@ -44,7 +44,8 @@ export interface LeaderOptions {
 interface Text {
   readonly id: number;
   readonly priority: Priority;
-  readonly work: Generator<undefined, void, undefined>;
+  /** Yields the rows of each step that it has run. */
+  readonly work: Generator<number, Reply, undefined>;
   begun: boolean;
 }
 
@@ -144,24 +145,27 @@ export class Leader {
     // Interactive ones first; what has begun holds the table.
     const index = priority === "batch" ? -1 : this.#texts.findIndex((text) => text.priority === "batch" && !text.begun);
     this.#texts.splice(index < 0 ? this.#texts.length : index, 0, { id: command.id, priority, work, begun: false });
+    const texts = command.type === "score" ? [command.tokens] : command.texts;
+    for (const { length } of texts) this.#options.counters.add("promptTokens", length);
+    this.#count();
   }
 
-  *#encode({ id, texts }: EncodeCommand): Generator<undefined, void, undefined> {
+  *#encode({ id, texts }: EncodeCommand): Text["work"] {
     const vectors: Float32Array[] = [];
     for (const text of texts) {
       vectors.push(encodeText(this.#steps, text));
-      yield;
+      yield text.length;
     }
-    this.#options.reply({ type: "vectors", id, vectors });
+    return { type: "vectors", id, vectors };
   }
 
-  *#score(command: ScoreCommand): Generator<undefined, void, undefined> {
+  *#score(command: ScoreCommand): Text["work"] {
     const rows = (): number => {
       const { length } = this.#scheduler.running;
       return length > 0 ? this.#pace.promptRows(length) : Infinity;
     };
     const scores = yield* scoreText(this.#steps, { ...command, rows });
-    this.#options.reply({ type: "scores", id: command.id, scores });
+    return { type: "scores", id: command.id, scores };
   }
 
   /** A part of a text that is computed and forgotten: between two steps, or where nothing else runs. False: there is none. */
@@ -169,16 +173,26 @@ export class Leader {
     const text = this.#texts.find(({ begun }) => begun) ?? this.#texts[0];
     if (!text || (busy && text.priority === "batch")) return false;
     const { id, work } = text;
-    const done = (): void => void this.#texts.splice(this.#texts.indexOf(text), 1);
     text.begun = true;
     try {
-      if (work.next().done) done();
+      const { done, value } = work.next();
+      if (done) this.#endText(text, value);
+      else {
+        this.#countStep(value);
+        this.#count();
+      }
     } catch (error) {
       if (this.#options.compute.control.failed) throw error;
-      done();
-      this.#options.reply({ type: "error", id, error: serializeError(error) });
+      this.#endText(text, { type: "error", id, error: serializeError(error) });
     }
     return true;
+  }
+
+  #endText(text: Text, reply: Reply): void {
+    this.#texts.splice(this.#texts.indexOf(text), 1);
+    text.work.return(reply);
+    this.#count();
+    this.#options.reply(reply);
   }
 
   #begin(command: GenerateCommand): void {
@@ -210,11 +224,8 @@ export class Leader {
   #drop(id: number): void {
     const sequence = this.#scheduler.find(id);
     if (sequence) return this.#end(sequence, false);
-    const index = this.#texts.findIndex((text) => text.id === id);
-    for (const { work } of index < 0 ? [] : this.#texts.splice(index, 1)) {
-      work.return();
-      this.#options.reply({ type: "end", id, ended: false });
-    }
+    const text = this.#texts.find((one) => one.id === id);
+    if (text) this.#endText(text, { type: "end", id, ended: false });
   }
 
   #step(): void {
@@ -268,8 +279,7 @@ export class Leader {
     this.#stepMs = performance.now() - started;
     this.#pace.record(rows, this.#stepMs);
     this.#measured++;
-    this.#options.counters.add("steps", 1);
-    this.#options.counters.add("stepTokens", rows);
+    this.#countStep(rows);
     let output = 0;
     for (const share of shares) {
       this.#absorb(share, output);
@@ -347,12 +357,18 @@ export class Leader {
     this.#options.reply({ type: "error", id: sequence.id, error: serializeError(error) });
   }
 
+  #countStep(rows: number): void {
+    this.#options.counters.add("steps", 1);
+    this.#options.counters.add("stepTokens", rows);
+  }
+
   #count(): void {
     const { counters } = this.#options;
     const { cache, plan, storeBytes } = this.#steps;
     const { running, waiting, preemptions } = this.#scheduler;
-    counters.set("running", running.length);
-    counters.set("waiting", waiting);
+    const begun = this.#texts.filter((text) => text.begun).length;
+    counters.set("running", running.length + begun);
+    counters.set("waiting", waiting + this.#texts.length - begun);
     counters.set("preemptions", preemptions);
     counters.set("blocks", plan.cacheGroups[0]?.blocks ?? 0);
     counters.set("usedBlocks", cache.used);

@@ -4,7 +4,7 @@ import { askBy } from "./pool.ts";
 import type { FlintThreads, OpenCall } from "./pool.ts";
 
 export interface SleepingThreads extends FlintThreads {
-  /** Ends them and gives their memory back; false: something runs. */
+  /** Ends them and gives their memory back, where that has not been done; false: something runs. */
   sleep(): Promise<boolean>;
 }
 
@@ -64,10 +64,10 @@ export function createSleeper(first: FlintThreads, wake: () => Promise<FlintThre
     open,
     ask: askBy(open),
     async sleep() {
-      if (!current || calls > 0 || disposed) return false;
+      if (calls > 0 || waking || disposed) return false;
       const threads = current;
       current = undefined;
-      leaving = threads.dispose();
+      if (threads) leaving = threads.dispose();
       await leaving;
       // The memory is large and the objects that hold it are small: the collector would see no reason to hurry.
       (globalThis as { gc?: () => void }).gc?.();

@@ -32,10 +32,11 @@ export interface ScoreWork extends ScoreOptions {
 }
 
 /**
- * Scores a text, one part of it in a step for each turn of the generator; between them other steps may run. Only one text
- * at a time: it holds the last table until the generator has ended or was told to `return`.
+ * Scores a text, one part of it in a step for each turn of the generator, which yields the rows of that step; between them
+ * other steps may run. Only one text at a time: it holds the last table until the generator has ended or was told to
+ * `return`.
  */
-export function* scoreText(steps: Steps, work: ScoreWork): Generator<undefined, Scores, undefined> {
+export function* scoreText(steps: Steps, work: ScoreWork): Generator<number, Scores, undefined> {
   const { all, outputs } = steps.plan.capacity;
   const { adapters, rows = () => all } = work;
   const scoring = createScoring(work);
@@ -46,7 +47,7 @@ export function* scoreText(steps: Steps, work: ScoreWork): Generator<undefined, 
       const { tokens, position } = part;
       steps.run([{ tokens, position, table, adapters, outputsFrom: tokens.length - part.outputs }]);
       scoring.take(part, (output) => steps.row(output));
-      yield;
+      yield tokens.length;
     }
     return scoring.scores;
   } finally {

@@ -26,9 +26,9 @@ export interface CodedLayout {
 
 /** Elements [k][8 rows] as they are. */
 /**
- * Two levels of scales, as the k-quants have them: a record holds 256 weights of 8 rows. The codes of 8 blocks as above;
- * for each two groups 16 bytes, two small integers of each row, their scales; the same for the minima; then f16 scales
- * of these scales, and of these minima, of each row.
+ * Two levels of scales, as the k-quants have them: a record holds 256 weights of 8 rows. f16 scales of the scales of each
+ * row, and of its minima; for each two groups 16 bytes, two small integers of each row, their scales; the same for the
+ * minima; then the codes of 8 blocks as above.
  *
  * weight = d · scale · (code - offset) - dmin · minimum
  */
@@ -65,6 +65,7 @@ export const superWidth = 256;
 
 /** Where the parts of a record of the super layout begin, and its bytes. */
 export interface SuperRecord {
+  readonly codes: number;
   readonly blockBytes: number;
   readonly scales: number;
   readonly mins: number;
@@ -76,11 +77,12 @@ export interface SuperRecord {
 export function superRecord({ bits, group, hasMin }: SuperLayout): SuperRecord {
   const blockBytes = (bits * blockWidth * rowGroup) / 8;
   const small = (superWidth / group) * rowGroup;
-  const scales = (superWidth / blockWidth) * blockBytes;
+  // Scales first: a record is then read in order, as the memory delivers it.
+  const dmin = rowGroup * 2;
+  const scales = dmin + (hasMin ? rowGroup * 2 : 0);
   const mins = scales + small;
-  const d = mins + (hasMin ? small : 0);
-  const dmin = d + rowGroup * 2;
-  return { blockBytes, scales, mins, d, dmin, bytes: dmin + (hasMin ? rowGroup * 2 : 0) };
+  const codes = mins + (hasMin ? small : 0);
+  return { blockBytes, d: 0, dmin, scales, mins, codes, bytes: codes + (superWidth / blockWidth) * blockBytes };
 }
 
 /** Bytes of one row group, `k` weights long. */

@@ -88,7 +88,7 @@ function readSuper(view: PackedView, { layout, start, lane, k }: Lane<SuperLayou
     const small = base + (group >> 1) * 16 + lane * 2 + (group & 1);
     const d = halves[shorts[(base + record.d) / 2 + lane] ?? 0] ?? 0;
     const scale = ((bytes[small + record.scales] ?? 0) << 24) >> 24;
-    const block = base + (inside >> 5) * record.blockBytes;
+    const block = base + record.codes + (inside >> 5) * record.blockBytes;
     const code = codeOf(bytes, { base: block, lane, i: inside & 31 }, layout);
     let value = d * scale * (code - layout.offset);
     if (layout.hasMin) {

@@ -45,6 +45,7 @@ export async function openStateFolder(path: string, now: () => number = Date.now
     }
     return { record, bytes: state.size + file.size, usedMs: file.mtimeMs };
   };
+  const touch = (file: string): Promise<void> => utimes(file, now() / 1000, now() / 1000);
   const sweep = async (name: string): Promise<void> => {
     const found = await findFile(join(path, name));
     if (found && now() - found.mtimeMs > leftoverMs) await rm(join(path, name), { force: true });
@@ -69,6 +70,7 @@ export async function openStateFolder(path: string, now: () => number = Date.now
         const record = encodeRecord({ ...state, sizeBytes: size, checksum: await hashFile(temporary) });
         await rename(temporary, stateOf(state.key));
         await writeFile(`${temporary}.tmp`, record, { mode: 0o600, flag: "wx" });
+        await touch(`${temporary}.tmp`);
         await rename(`${temporary}.tmp`, recordOf(state.key));
         return size + Buffer.byteLength(record);
       } finally {
@@ -79,8 +81,7 @@ export async function openStateFolder(path: string, now: () => number = Date.now
     async prove({ key, sizeBytes, checksum }) {
       const file = await findFile(stateOf(key));
       if (file?.size === sizeBytes && (await hashFile(stateOf(key)).catch(() => "")) === checksum) {
-        const seconds = now() / 1000;
-        await utimes(recordOf(key), seconds, seconds).catch(() => {});
+        await touch(recordOf(key)).catch(() => {});
         return stateOf(key);
       }
       await remove(key);

@@ -119,7 +119,8 @@ class DiskStates implements States {
       const scope = { identity, tenant };
       const state = { key: promptName(scope, tokens), tokens: tokens.length, prefixes: prefixNames(scope, tokens) };
       await this.#folder.write(state, write);
-      // It may have been larger than it was thought to be.
+      await this.#dropCovered(state);
+      // It may be larger than it was thought to be.
       await this.#makeRoom(0);
     } catch (error) {
       this.#stopped = true;
@@ -131,6 +132,14 @@ class DiskStates implements States {
   #covers({ tenant, tokens }: Prompt): boolean {
     const last = prefixNames({ identity: this.#options.identity, tenant }, tokens).at(-1);
     return last !== undefined && this.#index.has(last);
+  }
+
+  /** Removes the earlier states of a conversation: of what they hold, the new one lacks less than a stride. */
+  async #dropCovered({ key, prefixes }: Pick<StateRecord, "key" | "prefixes">): Promise<void> {
+    const names = new Set(prefixes);
+    for (const { record } of await this.scan()) {
+      if (record.key !== key && names.has(record.prefixes.at(-1) ?? "")) await this.#folder.remove(record.key);
+    }
   }
 
   async #makeRoom(bytes: number): Promise<void> {

@@ -53,13 +53,15 @@ class SuperEmitter {
   readonly #left: Local;
   readonly #weights: Local;
   readonly #constants: ReadonlyMap<ConstantName, Local>;
-  /** [token][stream][half]: float32 sums of rows, and integer sums of a record. */
+  /** [token][stream][half]: float32 sums of rows. */
   readonly #sums: Local[][][];
+  /** [token][stream][half]: integer sums of a record. */
   readonly #totals: Local[][][];
-  readonly #narrow: Local[][][];
-  /** [stream][half]: the scales of two groups, each twice in 32 bits. */
-  readonly #first: Local[][];
-  readonly #second: Local[][];
+  /** [token][half]: sums of a run in 16 bits. */
+  readonly #narrow: Local[][];
+  /** [half]: the scales of two groups, each twice in 32 bits. */
+  readonly #first: Local[];
+  readonly #second: Local[];
 
   constructor(shape: SuperMatmulShape, scope: Scope) {
     this.#shape = shape;
@@ -74,11 +76,11 @@ class SuperEmitter {
     this.#left = scope.local("i32");
     this.#weights = scope.local("i32");
     this.#constants = new Map(constants.map((name) => [name, scope.local("v128")]));
-    this.#sums = this.#grid();
-    this.#totals = this.#grid();
-    this.#narrow = this.#grid();
-    this.#first = times(shape.streams, () => scope.locals("v128", 2));
-    this.#second = times(shape.streams, () => scope.locals("v128", 2));
+    this.#sums = times(shape.tokens, () => times(shape.streams, () => scope.locals("v128", 2)));
+    this.#totals = times(shape.tokens, () => times(shape.streams, () => scope.locals("v128", 2)));
+    this.#narrow = times(shape.tokens, () => scope.locals("v128", 2));
+    this.#first = scope.locals("v128", 2);
+    this.#second = scope.locals("v128", 2);
   }
 
   body(): Code {
@@ -108,63 +110,63 @@ class SuperEmitter {
     );
   }
 
-  #grid(): Local[][][] {
-    const { tokens, streams } = this.#shape;
-    return times(tokens, () => times(streams, () => this.#scope.locals("v128", 2)));
-  }
-
   #constant(name: ConstantName): Code {
     return at(this.#constants.get(name)).get;
   }
 
+  /** Block after block, each of all streams: so only the sums need registers for each. */
   #oneRecord(groupBytes: number): Code {
     const { layout, streams } = this.#shape;
-    const { group } = layout;
-    const { blockBytes } = superRecord(layout);
+    const { codes, blockBytes } = superRecord(layout);
     const parts: Code[] = [];
     const started = new Set<Local>();
     for (let block = 0; block < superWidth / blockWidth; block++) {
-      // Scales come in pairs of groups: those of one block of two groups, or those of two blocks.
-      const pair = group === 16 ? block : block / 2;
-      if (Number.isInteger(pair)) parts.push(this.#loadScales(pair, groupBytes, started));
-      const sections = group === 16 ? [0, 1] : [undefined];
-      sections.forEach((half, index) => {
-        const scales = (group === 16 ? index : block % 2) === 0 ? this.#first : this.#second;
-        for (const run of runsOf(plainSteps(layout.bits, half))) {
-          for (let stream = 0; stream < streams; stream++) {
-            const base = stream * groupBytes + block * blockBytes;
-            parts.push(this.#run(run, { base, stream, k: block * blockWidth, scales, started }));
-          }
-        }
-      });
+      for (let stream = 0; stream < streams; stream++) {
+        const base = stream * groupBytes;
+        const place = { stream, base: base + codes + block * blockBytes, k: block * blockWidth, started };
+        parts.push(...this.#oneBlock(block, base, place));
+      }
     }
-    parts.push(this.#finish(groupBytes));
+    for (let stream = 0; stream < streams; stream++) parts.push(this.#finish(stream, stream * groupBytes));
     return sequence(...parts);
   }
 
+  /** Scales come in pairs of groups: those of one block of two groups, or those of two blocks. */
+  #oneBlock(block: number, base: number, place: Omit<RunPlace, "scales">): Code[] {
+    const { layout } = this.#shape;
+    const runs = (half: 0 | 1 | undefined, scales: readonly Local[]): Code[] =>
+      runsOf(plainSteps(layout.bits, half)).map((run) => this.#run(run, { ...place, scales }));
+    if (layout.group === 16) {
+      const load = this.#loadScales(block, base, place);
+      return [load, ...runs(0, this.#first), ...runs(1, this.#second)];
+    }
+    const even = block % 2 === 0;
+    // One stream keeps the scales of its second block; of several, they would take too many registers.
+    const load = even || this.#shape.streams > 1 ? [this.#loadScales(Math.floor(block / 2), base, place)] : [];
+    return [...load, ...runs(undefined, even ? this.#first : this.#second)];
+  }
+
   /** The scales of two groups; where codes have an offset, the sums of the activations times the scales go into the totals. */
-  #loadScales(pair: number, groupBytes: number, started: Set<Local>): Code {
-    const { layout, streams, tokens } = this.#shape;
+  #loadScales(pair: number, base: number, { stream, started }: Pick<RunPlace, "stream" | "started">): Code {
+    const { layout, tokens } = this.#shape;
     const { scales } = superRecord(layout);
     const parts: Code[] = [];
-    for (let stream = 0; stream < streams; stream++) {
-      for (const h of halves) {
-        const [first, second] = [at(at(this.#first[stream])[h]), at(at(this.#second[stream])[h])];
-        const both = this.#scope.local("v128");
-        parts.push(
-          ...this.#twice(both, stream * groupBytes + scales + pair * 16 + h * 8),
-          first.set(i16x8.shrS(i16x8.shl(both.get, i32.const(8)), i32.const(8))),
-          second.set(i16x8.shrS(both.get, i32.const(8))),
-        );
-        if (layout.offset === 0) continue;
-        const pairs = v128.bitselect(first.get, second.get, this.#constant("lowHalf"));
-        for (let token = 0; token < tokens; token++) {
-          const total = at(at(at(this.#totals[token])[stream])[h]);
-          const product = i32x4.dot16(pairs, this.#activationSums(token, pair));
-          const scaled = i32x4.shl(product, i32.const(Math.log2(layout.offset)));
-          parts.push(total.set(i32x4.sub(started.has(total) ? total.get : v128.const32(0), scaled)));
-          started.add(total);
-        }
+    for (const h of halves) {
+      const [first, second] = [at(this.#first[h]), at(this.#second[h])];
+      const both = this.#scope.local("v128");
+      parts.push(
+        ...this.#twice(both, base + scales + pair * 16 + h * 8),
+        first.set(i16x8.shrS(i16x8.shl(both.get, i32.const(8)), i32.const(8))),
+        second.set(i16x8.shrS(both.get, i32.const(8))),
+      );
+      if (layout.offset === 0) continue;
+      const pairs = v128.bitselect(first.get, second.get, this.#constant("lowHalf"));
+      for (let token = 0; token < tokens; token++) {
+        const total = at(at(at(this.#totals[token])[stream])[h]);
+        const product = i32x4.dot16(pairs, this.#activationSums(token, pair));
+        const scaled = i32x4.shl(product, i32.const(Math.log2(layout.offset)));
+        parts.push(total.set(i32x4.sub(started.has(total) ? total.get : v128.const32(0), scaled)));
+        started.add(total);
       }
     }
     return sequence(...parts);
@@ -185,7 +187,7 @@ class SuperEmitter {
   }
 
   /** Some vectors of codes whose products fit into 16 bits, then their sum times the scale. */
-  #run(run: Run, { base, stream, k, scales, started }: RunPlace): Code {
+  #run(run: Run, { stream, base, k, scales, started }: RunPlace): Code {
     const { tokens } = this.#shape;
     const parts: Code[] = [];
     run.forEach(({ step, planes }, index) => {
@@ -206,7 +208,7 @@ class SuperEmitter {
         for (let token = 0; token < tokens; token++) {
           const activations = v128.load32splat(this.#codes.get, token * this.#xBytes() + k + plane.k);
           for (const h of halves) {
-            const sum = at(at(at(this.#narrow[token])[stream])[h]);
+            const sum = at(at(this.#narrow[token])[h]);
             const products = i16x8.relaxedDot(activations, at(codes[h]).get);
             parts.push(sum.set(index === 0 && planeIndex === 0 ? products : i16x8.add(sum.get, products)));
           }
@@ -216,8 +218,7 @@ class SuperEmitter {
     for (let token = 0; token < tokens; token++) {
       for (const h of halves) {
         const total = at(at(at(this.#totals[token])[stream])[h]);
-        const narrow = at(at(at(this.#narrow[token])[stream])[h]);
-        const product = i32x4.dot16(narrow.get, at(at(scales[stream])[h]).get);
+        const product = i32x4.dot16(at(at(this.#narrow[token])[h]).get, at(scales[h]).get);
         parts.push(total.set(started.has(total) ? i32x4.add(total.get, product) : product));
         started.add(total);
       }
@@ -226,29 +227,25 @@ class SuperEmitter {
   }
 
   /** From the integers of a record to float32. */
-  #finish(groupBytes: number): Code {
-    const { layout, streams, tokens } = this.#shape;
+  #finish(stream: number, base: number): Code {
+    const { layout, tokens } = this.#shape;
     const { d, dmin, mins } = superRecord(layout);
     const parts: Code[] = [];
-    for (let stream = 0; stream < streams; stream++) {
-      const scale = this.#scope.locals("v128", 2);
-      const minScale = this.#scope.locals("v128", 2);
-      for (const h of halves) {
-        parts.push(at(scale[h]).set(this.#half(stream * groupBytes + d + h * 8)));
-        if (layout.hasMin) parts.push(at(minScale[h]).set(this.#half(stream * groupBytes + dmin + h * 8)));
-      }
-      for (let token = 0; token < tokens; token++) {
-        const xScale = v128.load32splat(this.#record.get, token * this.#xBytes() + superActivation.scale);
-        for (const h of halves) {
-          const sum = at(at(at(this.#sums[token])[stream])[h]);
-          const total = at(at(at(this.#totals[token])[stream])[h]);
-          parts.push(
-            sum.set(f32x4.relaxedMadd(f32x4.convert(total.get), f32x4.mul(at(scale[h]).get, xScale), sum.get)),
-          );
-        }
-      }
-      if (layout.hasMin) parts.push(this.#subtractMins(stream, { minScale, at: stream * groupBytes + mins }));
+    const scale = this.#scope.locals("v128", 2);
+    const minScale = this.#scope.locals("v128", 2);
+    for (const h of halves) {
+      parts.push(at(scale[h]).set(this.#half(base + d + h * 8)));
+      if (layout.hasMin) parts.push(at(minScale[h]).set(this.#half(base + dmin + h * 8)));
     }
+    for (let token = 0; token < tokens; token++) {
+      const xScale = v128.load32splat(this.#record.get, token * this.#xBytes() + superActivation.scale);
+      for (const h of halves) {
+        const sum = at(at(at(this.#sums[token])[stream])[h]);
+        const total = at(at(at(this.#totals[token])[stream])[h]);
+        parts.push(sum.set(f32x4.relaxedMadd(f32x4.convert(total.get), f32x4.mul(at(scale[h]).get, xScale), sum.get)));
+      }
+    }
+    if (layout.hasMin) parts.push(this.#subtractMins(stream, { minScale, at: base + mins }));
     return sequence(...parts);
   }
 
@@ -311,10 +308,11 @@ class SuperEmitter {
 }
 
 interface RunPlace {
-  readonly base: number;
   readonly stream: number;
+  /** Where the block's codes begin. */
+  readonly base: number;
   readonly k: number;
-  readonly scales: Local[][];
+  readonly scales: readonly Local[];
   readonly started: Set<Local>;
 }
 
@@ -346,8 +344,8 @@ function runsOf(steps: readonly Step[]): Run[] {
   return runs;
 }
 
-function times<T>(count: number, make: () => T): T[] {
-  return Array.from({ length: count }, make);
+function times<T>(count: number, make: (index: number) => T): T[] {
+  return Array.from({ length: count }, (_, index) => make(index));
 }
 
 function at<T>(item: T | undefined): T {

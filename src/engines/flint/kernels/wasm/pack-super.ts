@@ -36,10 +36,10 @@ function packed(type: GgmlTypeName, source: SuperType): readonly [GgmlTypeName, 
   return [type, { weights: superWidth, targetBytes: record.bytes, write }];
 }
 
-function partsOf({ low, upper }: SuperType, { blockBytes }: SuperRecord): CodePart[] {
+function partsOf({ low, upper }: SuperType, { codes, blockBytes }: SuperRecord): CodePart[] {
   return Array.from({ length: 8 }, (_, block): CodePart[] => [
-    { offset: block * blockBytes, codes: (row) => low(row, block) },
-    ...(upper ? [{ offset: block * blockBytes + 128, upper: true, codes: (row: Code) => upper(row, block) }] : []),
+    { offset: codes + block * blockBytes, codes: (row) => low(row, block) },
+    ...(upper ? [{ offset: codes + block * blockBytes + 128, upper: true, codes: (row: Code) => upper(row, block) }] : []),
   ]).flat();
 }
 
