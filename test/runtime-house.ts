@@ -211,7 +211,8 @@ export function createTestHouse({ models, settings, chosen = "fake" }: TestHouse
 
 function defaultSettings(): RuntimeSettings {
   const { engine, device, context, parallel, threads, kvTypeK, kvTypeV } = settingsTable;
-  const { flashAttention, gpuLayers, speculation, memory, maxLoaded, queue, keepAlive } = settingsTable;
+  const { flashAttention, gpuLayers, cacheTokens, speculation, draft, memory } = settingsTable;
+  const { maxLoaded, queue, keepAlive, sleepAfter } = settingsTable;
   return {
     engine: engine.default,
     device: device.default,
@@ -222,11 +223,14 @@ function defaultSettings(): RuntimeSettings {
     kvTypeV: kvTypeV.default,
     flashAttention: flashAttention.default,
     gpuLayers: gpuLayers.default,
+    cacheTokens: cacheTokens.default,
     speculation: speculation.default,
+    draft: draft.default,
     memory: memory.default,
     maxLoaded: maxLoaded.default,
     queue: queue.default,
     keepAlive: keepAlive.default,
+    sleepAfter: sleepAfter.default,
   };
 }
 

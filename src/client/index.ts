@@ -33,6 +33,9 @@ export function createClient(options: ClientOptions): Client {
       const body = (await readJson(await send("/api/generate", { model, keep_alive: 0 }, call))) as StopBody;
       return body.hearth?.unloaded ?? false;
     },
+    async sleep(model, call) {
+      await readJson(await send("/sleep", { model }, call));
+    },
     chat: (request, call) => chat(send, request, call),
     pull: (model, call) => pull(send, model, call),
   };

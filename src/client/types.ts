@@ -96,6 +96,8 @@ export interface Client {
   stats(options?: CallOptions): Promise<ServerStats>;
   /** Unloads a model now. Returns whether it was loaded. */
   stop(model: string, options?: CallOptions): Promise<boolean>;
+  /** Puts an idle model to sleep now: it gives its memory back until the next request. Throws why it cannot. */
+  sleep(model: string, options?: CallOptions): Promise<void>;
   /** Leaving the loop early, like the signal, stops the generation. */
   chat(request: ClientChatRequest, options?: CallOptions): AsyncIterable<ClientChatEvent>;
   /** Fetches a model into the server's store. */

@@ -123,7 +123,9 @@ export const loadSettingNames: readonly (keyof Settings)[] = [
   "kvTypeV",
   "flashAttention",
   "gpuLayers",
+  "cacheTokens",
   "speculation",
+  "draft",
   "memory",
 ];
 

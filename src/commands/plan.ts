@@ -26,7 +26,7 @@ export const plan: Command = defineCommand({
 });
 
 function toJson(found: Plan): object {
-  const { model, info, choice, load, estimate, availableBytes, budgetBytes, fits, evicts } = found;
+  const { model, info, choice, load, estimate, availableBytes, budgetBytes, fits, evicts, putsToSleep } = found;
   return {
     model: model.name,
     architecture: info.architecture,
@@ -40,6 +40,7 @@ function toJson(found: Plan): object {
     budgetBytes,
     fits,
     evicts,
+    putsToSleep,
   };
 }
 
@@ -51,13 +52,16 @@ function toText(stream: Output, found: Plan, rate: number | undefined): string {
     ["engine", `${choice.engine} on ${choice.device}`],
     ...choice.reasons.map((reason) => ["because", reason] as const),
     ["weights", formatBytes(weightBytes)],
-    ["KV cache", `${formatBytes(kvBytes)} for ${load.parallel} sequences of ${load.contextTokens} tokens`],
+    ["KV cache", `${formatBytes(kvBytes)} for ${cacheText(found)}`],
     ["computing", formatBytes(computeBytes)],
     ["needs", formatBytes(totalBytes)],
     ["available", `${formatBytes(availableBytes)} of a budget of ${formatBytes(budgetBytes)}`],
     ["context", `${load.contextTokens} tokens; the model was trained for ${info.trainContextTokens}`],
     ["layers", `${info.blockCount}${load.gpuLayers === undefined ? "" : `, on the GPU: ${load.gpuLayers}`}`],
+    ["draft", load.draft?.path],
+    ["speculation", load.speculation],
     ["unloads first", evicts.join(", ")],
+    ["puts to sleep first", found.putsToSleep.join(", ")],
     [
       "speed",
       rate === undefined ? undefined : `at most ${rate.toFixed(1)} tokens/s for one sequence, by memory bandwidth`,
@@ -67,4 +71,9 @@ function toText(stream: Output, found: Plan, rate: number | undefined): string {
     ? ""
     : "Try a smaller quantization, --context or --parallel, or a smaller --kv-type-k and --kv-type-v.\n";
   return `${model.name} ${verdict}.\n${pairs}${advice}`;
+}
+
+function cacheText({ load: { parallel, contextTokens, cacheTokens } }: Plan): string {
+  const sequences = `${parallel} sequences of ${contextTokens} tokens`;
+  return cacheTokens === undefined ? sequences : `${cacheTokens} tokens of ${sequences}`;
 }

@@ -10,7 +10,7 @@ export const run: Command = defineCommand({
     { name: "PROMPT", text: "the question; `-`, or none at all, reads it from a pipe", rest: true },
   ],
   flags: chatFlags,
-  settings: ["keepAlive", "overflow", "diskCache", ...loadSettingNames, ...pullSettingNames],
+  settings: ["keepAlive", "sleepAfter", "overflow", "diskCache", ...loadSettingNames, ...pullSettingNames],
   examples: [
     "hearth run tinyllama",
     'hearth run tinyllama "Why is the sky blue?"',

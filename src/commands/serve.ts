@@ -17,6 +17,7 @@ export const serve: Command = defineCommand({
     "maxLoaded",
     "defaultModel",
     "keepAlive",
+    "sleepAfter",
     "overflow",
     "diskCache",
     ...loadSettingNames,

@@ -21,7 +21,7 @@ export interface HearthOptions {
   readonly onNotice: (text: string) => void;
 }
 
-export type ServerClient = Pick<Client, "health" | "loaded" | "stats" | "stop">;
+export type ServerClient = Pick<Client, "health" | "loaded" | "stats" | "stop" | "sleep">;
 
 export interface PackRow {
   readonly name: string;

@@ -31,6 +31,11 @@ export const commandTable: readonly CommandRow[] = [
   },
   { name: "stop", text: "unload a model of the server", load: async () => (await import("./stop.ts")).stop },
   {
+    name: "sleep",
+    text: "let an idle model of the server give its memory back until the next request",
+    load: async () => (await import("./sleep.ts")).sleep,
+  },
+  {
     name: "plan",
     text: "say how a model would run here, and whether it fits",
     load: async () => (await import("./plan.ts")).plan,

@@ -6,7 +6,9 @@ import {
   parseBoolean,
   parseBytes,
   parseBytesOrOff,
+  parseCount,
   parseDuration,
+  parseDurationOrNever,
   parseInteger,
   parseList,
   parseOneOf,
@@ -33,9 +35,12 @@ export interface Settings {
   readonly kvTypeV: KvType | undefined;
   readonly flashAttention: "auto" | "on" | "off";
   readonly gpuLayers: string | undefined;
+  readonly cacheTokens: number | undefined;
   readonly speculation: "auto" | "off";
+  readonly draft: string | undefined;
   readonly diskCache: number | undefined;
   readonly keepAlive: number;
+  readonly sleepAfter: number;
   readonly memory: number | undefined;
   readonly maxLoaded: number;
   readonly queue: number;
@@ -98,11 +103,23 @@ export const settingsTable: Table = {
     "flash attention",
   ),
   gpuLayers: row("gpu-layers", optional, parseText, "layers on the GPU: a number, auto or max"),
+  cacheTokens: row(
+    "cache-tokens",
+    optional,
+    parseCount,
+    "tokens that the cache of all sequences together holds; default: a whole context for each, less where memory is short",
+  ),
   speculation: row<"auto" | "off">(
     "speculation",
     "auto",
     parseOneOf(["auto", "off"]),
     "guessing tokens ahead where that pays; the output does not change",
+  ),
+  draft: row(
+    "draft",
+    optional,
+    parseText,
+    "a smaller model with the same vocabulary, by name or path, that guesses ahead for the models that generate text",
   ),
   diskCache: row(
     "disk-cache",
@@ -111,6 +128,12 @@ export const settingsTable: Table = {
     "most bytes of computed prompts that each engine keeps on disk, past restarts; off: none; default: a tenth of what the disk has free, 10 GiB at most",
   ),
   keepAlive: row("keep-alive", 300_000, parseDuration, "how long an idle model stays loaded"),
+  sleepAfter: row(
+    "sleep-after",
+    60_000,
+    parseDurationOrNever,
+    "when an idle model gives its memory back until the next request, where its engine can (flint); off: never, as with a time not under that of --keep-alive",
+  ),
   memory: row(
     "memory",
     optional,

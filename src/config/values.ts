@@ -19,6 +19,12 @@ export function parseInteger(text: string, name: string): number {
   return value;
 }
 
+export function parseCount(text: string, name: string): number {
+  const value = parseInteger(text, name);
+  if (value === 0) throw invalid(name, text, "a whole number, 1 or more");
+  return value;
+}
+
 export function parsePort(text: string, name: string): number {
   const port = parseInteger(text, name);
   if (port > 65_535) throw invalid(name, text, "a port from 0 to 65535");
@@ -52,6 +58,11 @@ export function parseDuration(text: string, name: string): number {
     throw invalid(name, text, "a duration such as 5m, 1h30m, 0 (now) or -1 (for ever)");
   }
   return parts.reduce((sum, part) => sum + Number(part[1]) * (durationUnits[part[2] ?? ""] ?? 0), 0);
+}
+
+/** A duration, or `off` or `never` for Infinity. */
+export function parseDurationOrNever(text: string, name: string): number {
+  return /^\s*(off|never)\s*$/i.test(text) ? Infinity : parseDuration(text, name);
 }
 
 export function parseList(text: string): readonly string[] {

@@ -86,8 +86,9 @@ function createInspections({ onNotice = () => {} }: EnginesOptions): Inspections
     },
     refuse({ name, path }, error) {
       say(path, name, error);
-      // What is wrong with an adapter says nothing of the model alone.
-      if (error.code !== "out_of_memory" && error.details["adapter"] === undefined) refused.set(path, error);
+      // What is wrong with an adapter or a draft says nothing of the model alone.
+      const { adapter, field } = error.details;
+      if (error.code !== "out_of_memory" && adapter === undefined && field !== "draft") refused.set(path, error);
     },
   };
 }

@@ -159,24 +159,41 @@ function toPlan(wanted: Wanted, scheduler: Scheduler, { availableBytes }: Memory
   const placement = scheduler.place(wanted);
   const common = { model, info, availableBytes, budgetBytes: placement.budget.limitBytes };
   const current = scheduler.current(model.name);
-  if (current && serves(current, model, info, requested)) {
+  const served = current && serves(current, model, info, requested);
+  const again = served ? scheduler.placeAgain(current) : undefined;
+  if (again && current) {
     const { load, estimate } = current;
-    return { ...common, choice: currentChoice(current), load, estimate, fits: true, evicts: [] };
+    const reasons = [...currentReasons(current), ...busyReasons(again)];
+    return { ...common, choice: currentChoice(current, reasons), load, estimate, fits: true, ...giveWay(again) };
   }
   const { load, estimate, refusal, victims } = placement;
-  const busy = victims.filter((instance) => !isIdle(instance)).map(({ key }) => key);
   const reasons = [...choice.reasons, ...placement.reasons];
-  if (current) reasons.push("it is loaded with other options and would be loaded again");
+  if (served) reasons.push("it is asleep, and would be loaded again: as it was, it does not fit any more");
+  else if (current) reasons.push("it is loaded with other options and would be loaded again");
   if (refusal) reasons.push(`${refusal.message} ${refusal.hint}`);
-  else if (busy.length > 0)
-    reasons.push(`it would wait until ${busy.join(" and ")} ${busy.length > 1 ? "are" : "is"} idle`);
-  const evicts = refusal ? [] : victims.filter(isIdle).map(({ key }) => key);
-  return { ...common, choice: { ...choice, reasons }, load, estimate, fits: !refusal, evicts };
+  else reasons.push(...busyReasons(victims));
+  const others = refusal ? { evicts: [], putsToSleep: [] } : giveWay(victims);
+  return { ...common, choice: { ...choice, reasons }, load, estimate, fits: !refusal, ...others };
+}
+
+function giveWay({ sleep, unload }: Victims<Instance>): Pick<Plan, "evicts" | "putsToSleep"> {
+  return { evicts: unload.filter(isIdle).map(({ key }) => key), putsToSleep: sleep.map(({ key }) => key) };
+}
+
+function busyReasons({ unload }: Victims<Instance>): string[] {
+  const busy = unload.filter((instance) => !isIdle(instance)).map(({ key }) => key);
+  if (busy.length === 0) return [];
+  return [`it would wait until ${busy.join(" and ")} ${busy.length > 1 ? "are" : "is"} idle`];
+}
+
+function currentReasons({ choice, loaded, state }: Instance): string[] {
+  const engine = loaded?.engine ?? choice.engine;
+  const handedOn = engine === choice.engine ? [] : [`${choice.engine} could not load it, so ${engine} did`];
+  const asleep = state === "asleep" || state === "dozing";
+  return [...choice.reasons, ...handedOn, asleep ? "it is asleep, and wakes for a request" : "it is loaded already"];
 }
 
 /** What runs, which is not what was chosen where the chosen engine handed the model on. */
-function currentChoice({ choice, loaded }: Instance): EngineChoice {
-  const engine = loaded?.engine ?? choice.engine;
-  const handedOn = engine === choice.engine ? [] : [`${choice.engine} could not load it, so ${engine} did`];
-  return { ...choice, engine, reasons: [...choice.reasons, ...handedOn, "it is loaded already"] };
+function currentChoice({ choice, loaded }: Instance, reasons: readonly string[]): EngineChoice {
+  return { ...choice, engine: loaded?.engine ?? choice.engine, reasons };
 }

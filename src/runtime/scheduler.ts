@@ -10,8 +10,9 @@ import type { Lease, LoadedStatus, ModelTotals, RuntimeStats } from "./contract.
 import { createFailures, type Failures } from "./failures.ts";
 import type { Victims } from "./evict.ts";
 import type { MemoryState } from "./fit.ts";
-import { canSleep, hasSeat, type Instance, isIdle, seats, toStatus } from "./instance.ts";
-import { arm, disarm, expiresAt } from "./keep-alive.ts";
+import { createIdle, type Idle } from "./idle.ts";
+import { hasSeat, type Instance, isIdle, seats, toStatus } from "./instance.ts";
+import { disarm, expiresAt } from "./keep-alive.ts";
 import { chooseExcess, countedWaiters, toRefusal } from "./limit.ts";
 import { serves } from "./load-options.ts";
 import { Pool } from "./pool.ts";
@@ -48,6 +49,7 @@ export class Scheduler {
   readonly #failures: Failures;
   readonly #pool: Pool;
   readonly #room: Room;
+  readonly #idle: Idle;
   readonly #onQuiet = new Set<() => void>();
   /** Requests whose model is being looked up. */
   #arriving = 0;
@@ -92,6 +94,7 @@ export class Scheduler {
       },
     });
     this.#room = createRoom(settings, memory, this.#pool);
+    this.#idle = createIdle({ pool: this.#pool, queue: this.#queue, clock, sleepAfterMs: settings.sleepAfter });
   }
 
   /** Announces a request; whatever becomes of it, `arrived` has to follow. */
@@ -119,6 +122,12 @@ export class Scheduler {
 
   place(wanted: Wanted): Placement {
     return this.#room.place(wanted);
+  }
+
+  /** Who would have to make room for a model that is here. Undefined: it sleeps, and fits no more as it was. */
+  placeAgain(instance: Instance): Victims<Instance> | undefined {
+    const asleep = instance.state === "asleep" || instance.state === "dozing";
+    return asleep ? this.#room.placeAgain(instance) : { sleep: [], unload: [] };
   }
 
   current(key: string): Instance | undefined {
@@ -166,18 +175,7 @@ export class Scheduler {
   }
 
   async sleep(key: string): Promise<void> {
-    const instance = this.#pool.current(key);
-    if (!instance) {
-      throw new HearthError("model_not_found", `"${key}" is not loaded.`, { hint: "`hearth ps` lists the loaded models." });
-    }
-    if (instance.state === "asleep" || instance.state === "dozing") return;
-    if (instance.loaded && !instance.loaded.sleep) {
-      const message = `"${key}" runs on ${instance.loaded.engine}, which cannot put a model to sleep.`;
-      throw new HearthError("unsupported_capability", message, { hint: `Unload it with \`hearth stop ${key}\`.` });
-    }
-    const wanted = this.#queue.of(key).length > 0;
-    if (!wanted && canSleep(instance) && (await this.#pool.sleep(instance))) return;
-    throw new HearthError("conflict", `"${key}" is in use.`, { hint: "Try again when its requests are done." });
+    await this.#idle.sleep(key);
   }
 
   /** Resolves when nothing runs, waits or arrives. */
@@ -211,7 +209,7 @@ export class Scheduler {
     });
     round.play(this.#queue.all());
     this.#refuseOverflow();
-    this.#settleIdle();
+    this.#idle.settle();
     const woken = this.#pool.startPromised(() => this.#room.budget().limitBytes);
     this.#counters.wakes += woken.length;
     if (woken.length > 0) this.#step();
@@ -308,33 +306,6 @@ export class Scheduler {
     // Interactive requests do not wait for batch ones.
     const waiting = this.#queue.of(key).filter((other) => priority === "batch" || other.priority === priority).length;
     return this.#times.retryAfterSeconds(key, waiting - 1, instance ? seats(instance) : 1);
-  }
-
-  /** Cancels loads that nobody waits for, and starts the clocks of models that nobody uses. */
-  #settleIdle(): void {
-    for (const instance of this.#pool.staying()) {
-      if (this.#isWanted(instance)) continue;
-      if (instance.state === "waking") this.#pool.sleepOn(instance);
-      if (!isIdle(instance) || instance.keepAliveMs === 0) void this.#pool.retire(instance);
-      else this.#arm(instance);
-    }
-  }
-
-  #isWanted({ key, running }: Instance): boolean {
-    return running > 0 || this.#queue.of(key).length > 0;
-  }
-
-  #arm(instance: Instance): void {
-    arm(instance, {
-      clock: this.#clock,
-      sleepAfterMs: this.#settings.sleepAfter,
-      onSleepy: () => {
-        if (!this.#isWanted(instance)) void this.#pool.sleep(instance);
-      },
-      onExpired: () => {
-        if (!this.#isWanted(instance)) void this.#pool.retire(instance);
-      },
-    });
   }
 
   #failed(instance: Instance, error: HearthError): void {

@@ -12,6 +12,9 @@ export function guardHearth(hearth: Hearth): Hearth {
       acquire: (request) => hearth.runtime.acquire({ ...request, model: checkName(request.model) }),
       plan: async (model, load) => await hearth.runtime.plan(checkName(model), load),
       stop: async (model) => await hearth.runtime.stop(checkName(model)),
+      sleep: async (model) => {
+        await hearth.runtime.sleep(checkName(model));
+      },
       loaded: () => hearth.runtime.loaded(),
       stats: () => hearth.runtime.stats(),
       totals: () => hearth.runtime.totals(),

@@ -1,7 +1,8 @@
-/** The server's own routes: is it well, what has it done. */
+/** The server's own routes: is it well, what has it done; and what no dialect has a word for. */
 import type { Route } from "../dialects/route.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import type { Metrics } from "./metrics.ts";
+import { sleepRoute } from "./sleep.ts";
 import type { ServerState } from "./state.ts";
 import { toStats } from "./stats.ts";
 
@@ -40,5 +41,6 @@ export function createOwnRoutes({ state, metrics, runtime, version }: OwnRouteOp
       access: "models:read",
       handle: async () => ({ kind: "json", body: toStats(runtime) }),
     },
+    sleepRoute,
   ];
 }

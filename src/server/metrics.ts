@@ -83,6 +83,8 @@ function addRuntime(registry: Registry, runtime: Runtime): void {
   registry.total("hearth_model_loads_total", "Models loaded.", () => runtime.stats().loads);
   registry.total("hearth_model_load_failures_total", "Loads that failed.", () => runtime.stats().loadFailures);
   registry.total("hearth_model_evictions_total", "Models unloaded to make room.", () => runtime.stats().evictions);
+  registry.total("hearth_model_sleeps_total", "Models put to sleep.", () => runtime.stats().sleeps);
+  registry.total("hearth_model_wakes_total", "Sleeping models that a request woke.", () => runtime.stats().wakes);
   registry.total("hearth_engine_deaths_total", "Engines that died by themselves.", () => runtime.stats().engineDeaths);
   registry.gauge("hearth_memory_used_bytes", "Memory of all loaded models.", () => runtime.stats().usedBytes);
   registry.gauge(

@@ -3,7 +3,7 @@ import type { LoadedStatus, Runtime } from "../runtime/contract.ts";
 import type { EngineStats } from "../spec/engine.ts";
 import type { EngineCounters, Latency } from "../spec/stats.ts";
 import type { Registry, Sample } from "./registry.ts";
-import { requestsOf } from "./stats.ts";
+import { isInMemory, requestsOf } from "./stats.ts";
 
 /** Counter → its metric and what it says. */
 const counters: Readonly<Record<keyof EngineCounters, readonly [name: string, help: string]>> = {
@@ -48,29 +48,35 @@ export function addModels(registry: Registry, runtime: Runtime): void {
 }
 
 function addLoaded(registry: Registry, runtime: Runtime): void {
-  // One that is on its way out may have a successor of the same name.
-  const ready = (): readonly LoadedStatus[] => runtime.loaded().filter(({ state }) => state === "ready");
-  const fromStats = (read: (stats: EngineStats, model: string) => readonly Sample[]) => (): readonly Sample[] =>
-    ready().flatMap(({ name, stats }) => (stats ? read(stats, name) : []));
+  const inMemory = (): readonly LoadedStatus[] => runtime.loaded().filter(isInMemory);
+  const fromStats = (read: (stats: EngineStats, status: LoadedStatus) => readonly Sample[]) => (): readonly Sample[] =>
+    inMemory().flatMap((row) => (row.stats ? read(row.stats, row) : []));
+  registry.gauge("hearth_model_asleep", "1: the model has given its memory back until the next request.", () =>
+    inMemory().map(({ name, state }) => ({ labels: { model: name }, value: Number(state === "asleep") })),
+  );
   registry.gauge("hearth_model_requests_running", "Requests that take part in the steps of a model.", () =>
-    ready().map((row) => ({ labels: { model: row.name }, value: requestsOf(row).running })),
+    inMemory().map((row) => ({ labels: { model: row.name }, value: requestsOf(row).running })),
   );
   registry.gauge("hearth_model_requests_waiting", "Requests that wait for that, here or in the engine.", () =>
-    ready().map((row) => ({ labels: { model: row.name }, value: requestsOf(row).waiting })),
+    inMemory().map((row) => ({ labels: { model: row.name }, value: requestsOf(row).waiting })),
   );
   registry.gauge(
     "hearth_cache_blocks",
     "Blocks of the KV cache: used by running requests, cached for prompts to come, and free.",
-    fromStats(({ blocks: { total, used, cached } }, model) => [
-      { labels: { model, state: "used" }, value: used },
-      { labels: { model, state: "cached" }, value: cached },
-      { labels: { model, state: "free" }, value: total - used - cached },
-    ]),
+    fromStats(({ blocks: { total, used, cached } }, { name: model, state }) =>
+      state === "asleep"
+        ? []
+        : [
+            { labels: { model, state: "used" }, value: used },
+            { labels: { model, state: "cached" }, value: cached },
+            { labels: { model, state: "free" }, value: total - used - cached },
+          ],
+    ),
   );
   registry.gauge(
     "hearth_disk_cache_bytes",
     "The KV cache on disk.",
-    fromStats(({ diskBytes }, model) => [{ labels: { model }, value: diskBytes }]),
+    fromStats(({ diskBytes }, { name: model }) => [{ labels: { model }, value: diskBytes }]),
   );
 }
 

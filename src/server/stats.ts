@@ -15,17 +15,22 @@ export function requestsOf({ running, waiting, stats }: LoadedStatus): { running
   return { running: stats?.running ?? running, waiting: waiting + (stats?.waiting ?? 0) };
 }
 
+/** One that is on its way out may have a successor of the same name, whose figures these are. */
+export function isInMemory({ state }: Pick<LoadedStatus, "state">): boolean {
+  return state === "ready" || state === "asleep";
+}
+
 function toModel(status: LoadedStatus, totals: ModelTotals | undefined, nowMs: number): ModelStats {
   const { name, state, engine, device, memory, stats } = status;
   const { ramBytes, vramBytes } = memory;
   const common = { name, state, engine, device, ...requestsOf(status), ramBytes, vramBytes };
-  // One that is on its way out may have a successor of the same name, whose figures these are.
-  if (state !== "ready" || !totals) return common;
+  if (!isInMemory(status) || !totals) return common;
   const { atMs = nowMs, blocks, diskBytes } = stats ?? {};
   return {
     ...common,
     ...(totals.counters && { counters: { ...totals.counters, atMs: nowMs - atMs < freshMs ? atMs : nowMs } }),
-    ...(blocks && { blocks }),
+    // One that sleeps has given its cache back.
+    ...(blocks && state === "ready" && { blocks }),
     ...(diskBytes !== undefined && { diskBytes }),
     latency: totals.latency,
   };

@@ -141,6 +141,7 @@ export function fakePlan(fits: boolean): Plan {
     budgetBytes: 4 * 1024 ** 3,
     fits,
     evicts: ["other:7b"],
+    putsToSleep: [],
   };
 }
 
@@ -155,10 +156,13 @@ function fakeRuntime(acquired: AcquireRequest[], own: Partial<Runtime> = {}): Ru
     loaded: () => [],
     totals: () => [],
     stop: async () => true,
+    sleep: async () => {},
     stats: () => ({
       loads: 0,
       loadFailures: 0,
       evictions: 0,
+      sleeps: 0,
+      wakes: 0,
       engineDeaths: 0,
       refused: 0,
       running: 0,

@@ -231,6 +231,7 @@ describe("hearth doctor", () => {
       loaded: async () => [],
       stats: async () => ({ atMs: 0, models: [] }),
       stop: async () => false,
+      sleep: async () => {},
     }),
     fetch: async () => new Response(null, { status: 200 }),
     ...own,

@@ -22,7 +22,7 @@ const loaded: LoadedSummary = {
   expiresAt: undefined,
 };
 
-function connect(options: { stops?: boolean; seen?: ClientOptions[] } = {}): Pick<Services, "connect"> {
+function connect(options: { stops?: boolean; seen?: ClientOptions[]; slept?: string[] } = {}): Pick<Services, "connect"> {
   return {
     async connect(client) {
       options.seen?.push(client);
@@ -31,6 +31,9 @@ function connect(options: { stops?: boolean; seen?: ClientOptions[] } = {}): Pic
         loaded: async () => [loaded],
         stats: async () => ({ atMs: 0, models: [] }),
         stop: async () => options.stops ?? true,
+        async sleep(name) {
+          options.slept?.push(name);
+        },
       };
     },
   };
@@ -39,7 +42,7 @@ function connect(options: { stops?: boolean; seen?: ClientOptions[] } = {}): Pic
 const nobody: Pick<Services, "connect"> = {
   async connect({ baseUrl }) {
     const fail = (): Promise<never> => Promise.reject(new HearthError("offline", `No server answers at ${baseUrl}.`));
-    return { health: fail, loaded: fail, stats: fail, stop: fail };
+    return { health: fail, loaded: fail, stats: fail, stop: fail, sleep: fail };
   },
 };
 
@@ -114,7 +117,7 @@ describe("hearth ps and stop", () => {
     expect(seen).toEqual([{ baseUrl: "http://127.0.0.1:99", apiKey: "secret" }]);
   });
 
-  test.each([["ps"], ["top"], ["top", "--json"], ["stop", "tiny"]])(
+  test.each([["ps"], ["top"], ["top", "--json"], ["stop", "tiny"], ["sleep", "tiny"]])(
     "without a server `hearth %s` says so and exits with 1",
     async (...words) => {
       const { code, stdout, stderr } = await hearth(words, { services: nobody });
@@ -123,6 +126,12 @@ describe("hearth ps and stop", () => {
       expect(stderr).toContain("No server answers at http://127.0.0.1:11535.");
     },
   );
+
+  test("sleep asks the server to put a model to sleep", async () => {
+    const slept: string[] = [];
+    const { stdout } = await hearth(["sleep", "tiny:1b"], { services: connect({ slept }) });
+    expect([stdout, slept]).toEqual(["tiny:1b is asleep.\n", ["tiny:1b"]]);
+  });
 
   test("stop unloads a model", async () => {
     expect((await hearth(["stop", "tiny:1b"], { services: connect() })).stdout).toBe("tiny:1b is unloaded.\n");

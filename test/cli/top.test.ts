@@ -56,6 +56,7 @@ function fakeServer(
       health: async () => ({ status: "ok" }),
       loaded: async () => [],
       stop: async () => false,
+      sleep: async () => {},
       stats: async () => ({ atMs: 1000 * second, models: idle ? [] : [modelAt(second, name)] }),
     }),
     async sleep(_ms, signal) {

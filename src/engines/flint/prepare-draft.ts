@@ -16,6 +16,7 @@ export function prepareDraft(header: GgufFile, vocabulary: Vocabulary, options: 
     const reason = differs === undefined ? "it generates no text" : `token ${differs} is another one`;
     throw new HearthError("model_unsupported", `${header.name} cannot be the draft of this model: ${reason}.`, {
       hint: "A draft model needs the vocabulary of the model whose answers it guesses: a smaller one of the same family.",
+      details: { field: "draft" },
     });
   }
   return prepare(header, checked, options);

@@ -32,9 +32,16 @@ export async function openDraft(job: LoadJob, path: string, target: LlamaContext
   const { backend, options, call } = job;
   await checkFile(path);
   const batchTokens = options.batchTokens ?? defaultBatchTokens;
-  const signals = call.signal ? { load: { loadSignal: call.signal }, create: { createSignal: call.signal } } : undefined;
+  const signals = call.signal
+    ? { load: { loadSignal: call.signal }, create: { createSignal: call.signal } }
+    : undefined;
   const gpuLayers = backend.device === "cpu" ? 0 : "auto";
-  const model = await backend.llama.loadModel({ modelPath: path, gpuLayers, useMmap: options.mmap ?? "auto", ...signals?.load });
+  const model = await backend.llama.loadModel({
+    modelPath: path,
+    gpuLayers,
+    useMmap: options.mmap ?? "auto",
+    ...signals?.load,
+  });
   if (!canGoBack(model)) throw refuseDraft(path, "it cannot take back a wrong guess");
   const { contextSize, totalSequences: sequences } = target;
   const context = await model.createContext({
@@ -59,7 +66,10 @@ export async function openDraft(job: LoadJob, path: string, target: LlamaContext
 /** Native code sees no file that was not read here first. */
 async function checkFile(path: string): Promise<void> {
   const [first, ...others] = await readModelFiles(path);
-  validateForEngine(first.header, [first, ...others].flatMap(({ header }) => header.tensors));
+  validateForEngine(
+    first.header,
+    [first, ...others].flatMap(({ header }) => header.tensors),
+  );
   for (const { header } of others) validateForEngine(header);
 }
 

@@ -1,6 +1,6 @@
 import type { Token } from "node-llama-cpp";
-import { Lookup } from "../flint/speculation/lookup.ts";
-import { draftKind, kindOf, Pace, Trust } from "../flint/speculation/pace.ts";
+import { Lookup } from "../../util/speculation/lookup.ts";
+import { draftKind, kindOf, Pace, Trust } from "../../util/speculation/pace.ts";
 import type { Drafter } from "./draft.ts";
 import type { Batch } from "./internals.ts";
 

@@ -21,10 +21,7 @@ export interface Opened {
   readonly contextTokens: number;
 }
 
-export interface Methods extends Pick<
-  LoadedModel,
-  "parallel" | "generate" | "score" | "embed" | "rerank" | "stats"
-> {
+export interface Methods extends Pick<LoadedModel, "parallel" | "generate" | "score" | "embed" | "rerank" | "stats"> {
   /** Puts what it has computed where it can be found after the model was unloaded. */
   readonly keep?: () => Promise<void>;
 }

@@ -40,7 +40,12 @@ const prompt = (number: number): string =>
 async function answers(model: LoadedModel, request: (index: number) => GenerateRequest, count: number) {
   const all = [];
   for (let index = 0; index < count; index++) all.push(await collect(model, request(index)));
-  return all.map(({ text, tokens, finish }) => ({ text, tokens, reason: finish.reason, stopString: finish.stopString }));
+  return all.map(({ text, tokens, finish }) => ({
+    text,
+    tokens,
+    reason: finish.reason,
+    stopString: finish.stopString,
+  }));
 }
 
 /** How many tokens were guessed, and how many of them were right, while `work` ran. */

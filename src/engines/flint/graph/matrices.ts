@@ -51,6 +51,7 @@ export function matmulRunner(
   const widest = Math.max(...jobs.map(({ step }) => step * rowGroup * 4));
   const fits = jobs.every(({ experts }) => experts === 1) && widest * asideRows <= plan.scratchBytes;
   return {
+    long: jobs.some(({ experts }) => experts > 1),
     pieces: () => dense,
     run(piece, counts) {
       const [job, rest] = find(piece);

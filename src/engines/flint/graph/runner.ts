@@ -15,6 +15,8 @@ export interface StageRunner {
   publish?(piece: number, counts: Counts): void;
   /** Too little to share. */
   readonly alone?: boolean;
+  /** Enough to share with few rows too, although its pieces cannot be computed aside. */
+  readonly long?: boolean;
 }
 
 /** Rows of a step up to which pieces are computed aside: stages then take less time than a time slice of the system. */

@@ -1,8 +1,8 @@
 /** A sequence with what it needs to choose its tokens. */
 import type { GrammarMask } from "../sampling/grammar/mask.ts";
 import type { Sampler } from "../sampling/sampler.ts";
-import type { Lookup } from "../speculation/lookup.ts";
-import { Trust } from "../speculation/pace.ts";
+import type { Lookup } from "../../../util/speculation/lookup.ts";
+import { Trust } from "../../../util/speculation/pace.ts";
 import type { Sequence, SequenceOptions } from "./sequence.ts";
 import { createSequence } from "./sequence.ts";
 

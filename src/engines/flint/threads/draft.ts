@@ -1,7 +1,7 @@
 /** A smaller model that guesses what the first one will choose: its likeliest tokens, for all sequences at once. */
 import { findHighest } from "../sampling/candidates.ts";
 import type { Generation } from "../scheduler/generation.ts";
-import { Pace } from "../speculation/pace.ts";
+import { Pace } from "../../../util/speculation/pace.ts";
 import type { Steps } from "./steps.ts";
 
 export interface Wish {

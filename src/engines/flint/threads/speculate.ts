@@ -2,9 +2,9 @@
 import type { Generation } from "../scheduler/generation.ts";
 import { chosenOf } from "../scheduler/generation.ts";
 import { decodes } from "../scheduler/sequence.ts";
-import type { Guess } from "../speculation/lookup.ts";
-import { draftKind, kindOf } from "../speculation/pace.ts";
-import type { Pace } from "../speculation/pace.ts";
+import type { Guess } from "../../../util/speculation/lookup.ts";
+import { draftKind, kindOf } from "../../../util/speculation/pace.ts";
+import type { Pace } from "../../../util/speculation/pace.ts";
 import type { Draft, Wish } from "./draft.ts";
 
 export interface Guessing {

@@ -50,7 +50,7 @@ export class Compute {
       const aside = small && runner.aside !== undefined && Control.allowsAside(pieces);
       const place = { stage, step, pieces, aside };
       // What cannot be computed aside, and is too short to be shared, is the leader's.
-      const mine = this.#setup.index === 0 || aside || !(small || runner.alone);
+      const mine = this.#setup.index === 0 || aside || runner.long || !(small || runner.alone);
       if ((mine && !this.#takePieces(runner, place)) || !this.#finishStage(runner, place)) return;
       if (this.profile) this.stageMs[stage] = (this.stageMs[stage] ?? 0) + performance.now() - start;
     }

@@ -14,7 +14,8 @@ export async function openPromptStates(
   sequences: readonly LlamaContextSequence[],
 ): Promise<States | undefined> {
   const { diskCache } = options;
-  if (!diskCache || diskCache.mostBytes <= 0 || sequences.some(({ needsCheckpoints }) => needsCheckpoints)) return undefined;
+  if (!diskCache || diskCache.mostBytes <= 0 || sequences.some(({ needsCheckpoints }) => needsCheckpoints))
+    return undefined;
   const identity = await identifyLoad({
     path: model.path,
     options,

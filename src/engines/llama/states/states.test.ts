@@ -36,7 +36,10 @@ async function open(more: Partial<StatesOptions> = {}): Promise<States> {
 
 /** Tokens that differ between conversations, and the first ones of which are alike. */
 function prompt(conversation: number, length: number, tenant?: string): Prompt {
-  return { tenant, tokens: Array.from({ length }, (_, index) => (index < 100 ? index : index + conversation * 10_000)) };
+  return {
+    tenant,
+    tokens: Array.from({ length }, (_, index) => (index < 100 ? index : index + conversation * 10_000)),
+  };
 }
 
 async function save(states: States, saved: Prompt): Promise<void> {
@@ -174,7 +177,10 @@ describe("files that are not what was written", () => {
     ["no JSON", "{"],
     ["another version", '{"version":2}'],
     ["nothing", "null"],
-    ["a key of somebody else", '{"version":1,"key":"../../x","tokens":300,"prefixes":[],"sizeBytes":3000,"checksum":""}'],
+    [
+      "a key of somebody else",
+      '{"version":1,"key":"../../x","tokens":300,"prefixes":[],"sizeBytes":3000,"checksum":""}',
+    ],
   ])("are a miss: a record that says %s", async (_, text) => {
     await damaged((path) => writeFile(path.replace(".state", ".json"), text));
     expect(await found(await open(), prompt(1, 300))).toBeUndefined();
