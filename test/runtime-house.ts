@@ -75,6 +75,9 @@ export interface TestLoad {
   die(): void;
   /** Ends a dispose in progress; only with `holdDispose`. */
   letGo(): void;
+  rest: "awake" | "dozing" | "asleep";
+  /** Ends a sleep in progress, well or not; only with `holdSleep`. */
+  doze(asleep?: boolean): void;
 }
 
 export interface TestEngine extends Engine {
@@ -86,6 +89,9 @@ export interface TestEngine extends Engine {
   /** Loads wait for `finish`; otherwise they finish at once. */
   holdLoads: boolean;
   holdDispose: boolean;
+  /** Models that are loaded from now on can sleep; any call wakes them. */
+  sleeps: boolean;
+  holdSleep: boolean;
   refusal: string | undefined;
 }
 
@@ -96,6 +102,8 @@ export function createTestEngine(): TestEngine {
     loads,
     holdLoads: false,
     holdDispose: false,
+    sleeps: false,
+    holdSleep: false,
     refusal: undefined,
     present: (name) =>
       loads.filter(
@@ -111,6 +119,7 @@ export function createTestEngine(): TestEngine {
       const { promise, resolve, reject } = Promise.withResolvers<LoadedModel>();
       const died = Promise.withResolvers<void>();
       const gone = Promise.withResolvers<void>();
+      let sleep = Promise.withResolvers<boolean>();
       const load: TestLoad = {
         name,
         info,
@@ -138,6 +147,12 @@ export function createTestEngine(): TestEngine {
           load.state = "gone";
           gone.resolve();
         },
+        rest: "awake",
+        doze(asleep = true) {
+          if (load.rest !== "dozing") return;
+          load.rest = asleep ? "asleep" : "awake";
+          sleep.resolve(asleep);
+        },
       };
       const toLoaded = ({ contextTokens = 0, parallel = 0 }: LoadOptions): LoadedModel => ({
         engine: "fake",
@@ -147,9 +162,20 @@ export function createTestEngine(): TestEngine {
         parallel,
         samplingOptions: new Set(),
         died: died.promise,
-        tokenize: async () => [],
+        async tokenize() {
+          load.rest = "awake";
+          return [];
+        },
         detokenize: async () => "",
-        memory: () => ({ ramBytes: info.weightBytes, vramBytes: 0 }),
+        memory: () => ({ ramBytes: load.rest === "asleep" ? 0 : info.weightBytes, vramBytes: 0 }),
+        ...(engine.sleeps && {
+          async sleep() {
+            sleep = Promise.withResolvers();
+            load.rest = "dozing";
+            if (!engine.holdSleep) load.doze();
+            return await sleep.promise;
+          },
+        }),
         async dispose() {
           if (load.state !== "loaded") return;
           load.state = "disposing";

@@ -1,6 +1,6 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { HearthError } from "../error.ts";
-import { chooseVictims, type Occupant } from "./evict.ts";
+import { chooseVictims, type Occupant, type Victims } from "./evict.ts";
 import { createTestHouse, gibibyte, modelOf, outcome, settle } from "../../test/runtime-house.ts";
 
 const occupant = (key: string, bytes: number, lastUsedAt: number, busy = false): Occupant => ({
@@ -9,7 +9,11 @@ const occupant = (key: string, bytes: number, lastUsedAt: number, busy = false):
   lastUsedAt,
   busy,
 });
-const names = (victims: readonly Occupant[]): string[] => victims.map(({ key }) => key);
+const keys = (victims: readonly Occupant[]): string[] => victims.map(({ key }) => key);
+const names = ({ sleep, unload }: Victims<Occupant>): string[] => {
+  expect(keys(sleep)).toEqual([]);
+  return keys(unload);
+};
 
 test("the least recently used idle models go, and only as many as needed", () => {
   const loaded = [occupant("new", 10, 30), occupant("old", 10, 10), occupant("middle", 10, 20)];
@@ -33,6 +37,39 @@ test("busy models are the last to be thought of", () => {
 test("the number of models is a limit too", () => {
   const loaded = [occupant("a", 1, 10), occupant("b", 1, 20)];
   expect(names(chooseVictims(loaded, { bytes: 1, limitBytes: 100, maxLoaded: 2 }))).toEqual(["a"]);
+});
+
+describe("idle models that can sleep", () => {
+  const sleeper = (key: string, bytes: number, lastUsedAt: number): Occupant => ({
+    ...occupant(key, bytes, lastUsedAt),
+    asleepBytes: 1,
+  });
+  const choose = (loaded: readonly Occupant[], need: { bytes: number; limitBytes: number; maxLoaded?: number }) => {
+    const { sleep, unload } = chooseVictims(loaded, { maxLoaded: 8, ...need });
+    return { sleep: keys(sleep), unload: keys(unload) };
+  };
+
+  test("sleep before any is unloaded, the least recently used first, and only as many as needed", () => {
+    const loaded = [occupant("other", 10, 5), sleeper("old", 10, 10), sleeper("new", 10, 20)];
+    expect(choose(loaded, { bytes: 10, limitBytes: 40 })).toEqual({ sleep: [], unload: [] });
+    expect(choose(loaded, { bytes: 19, limitBytes: 40 })).toEqual({ sleep: ["old"], unload: [] });
+    expect(choose(loaded, { bytes: 28, limitBytes: 40 })).toEqual({ sleep: ["old", "new"], unload: [] });
+  });
+
+  test("are unloaded where their sleep is not enough, those that may sleep all the same left", () => {
+    const loaded = [sleeper("old", 10, 10), sleeper("new", 10, 20)];
+    expect(choose(loaded, { bytes: 29, limitBytes: 30 })).toEqual({ sleep: ["new"], unload: ["old"] });
+    expect(choose(loaded, { bytes: 30, limitBytes: 30 })).toEqual({ sleep: [], unload: ["old", "new"] });
+  });
+
+  test("are unloaded where there are too many models", () => {
+    const loaded = [sleeper("old", 10, 10), sleeper("new", 10, 20)];
+    expect(choose(loaded, { bytes: 1, limitBytes: 100, maxLoaded: 2 })).toEqual({ sleep: [], unload: ["old"] });
+  });
+
+  test("gain nothing by it where they are smaller than their process", () => {
+    expect(choose([sleeper("small", 1, 10)], { bytes: 10, limitBytes: 10 })).toEqual({ sleep: [], unload: ["small"] });
+  });
 });
 
 test("the model that was used least recently makes room for another, and its memory is free before the load begins", async () => {

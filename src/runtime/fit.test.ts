@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { fakeInfo } from "../../test/fake-library.ts";
-import { estimateMemory, fittingContext, memoryBudget, outOfMemory, usableBytes } from "./fit.ts";
+import { estimateMemory, fittingContext, memoryBudget, usableBytes } from "./fit.ts";
+import { outOfMemory } from "./shortage.ts";
 import { gibibyte, mebibyte } from "../../test/runtime-house.ts";
 
 const load = { contextTokens: 4096, parallel: 8 };

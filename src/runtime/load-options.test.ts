@@ -16,7 +16,9 @@ const plain: LoadSettings = {
   kvTypeV: undefined,
   flashAttention: "auto",
   gpuLayers: undefined,
+  cacheTokens: undefined,
   speculation: "auto",
+  draft: undefined,
 };
 const [model] = (await createFakeLibrary([{ name: "tiny" }]).list()) as [InstalledModel];
 const info = fakeInfo({ trainContextTokens: 32_768 });

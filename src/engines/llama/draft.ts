@@ -96,10 +96,11 @@ function createDrafter({ model, sequence, batchTokens }: DrafterOptions): Drafte
     },
     async guess(last, most) {
       sampler ??= openSampler({ sequence, model, options: { temperature: 0 }, watch: undefined });
+      if (!sampler) return [];
       const room = sequence.contextSize - sequence.nextTokenIndex - last.length;
       const guess: Token[] = [];
       let tokens = last;
-      while (sampler && guess.length < Math.min(most, room - 1)) {
+      while (guess.length < Math.min(most, room - 1)) {
         const [chosen] = await sampler.next({ tokens, top: 1 });
         // Of the most likely token exp(logit - highest) is 1.
         if (!chosen?.logits || 1 / chosen.logits.total < leastSure || model.isEogToken(chosen.token)) break;

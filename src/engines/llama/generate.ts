@@ -5,7 +5,7 @@ import type { GenerateEvent } from "../../spec/event.ts";
 import type { Sampling } from "../../spec/sampling.ts";
 import { abortError } from "../../util/abort.ts";
 import type { Backend } from "./backend.ts";
-import type { Cache, Reused, Turn } from "./cache.ts";
+import type { Cache, Turn } from "./cache.ts";
 import type { Drafter } from "./draft.ts";
 import type { Formats, PreparedFormat } from "./format.ts";
 import type { GrammarGuard, GrammarWatch } from "./guard.ts";
@@ -14,6 +14,7 @@ import { createGuesser } from "./guess.ts";
 import { nextTurn } from "./internals.ts";
 import { createOutput } from "./output.ts";
 import type { LlamaModel } from "node-llama-cpp";
+import type { Reused } from "./reuse.ts";
 import { toSamplerOptions } from "./sampling.ts";
 import type { LlamaStats } from "./stats.ts";
 import { generateSteps } from "./steps.ts";
@@ -116,7 +117,7 @@ async function* run(job: Run, context: GenerateContext): AsyncGenerator<Generate
       watch: job.watch,
       guesser: openGuesser(job, context),
       most,
-      onGuess: context.stats.guess,
+      onGuess: (guessed, right) => context.stats.guess(guessed, right),
     });
     for await (const step of steps) {
       if (signal?.aborted) throw abortError(signal);
@@ -147,8 +148,8 @@ async function* run(job: Run, context: GenerateContext): AsyncGenerator<Generate
  * A request with a seed starts from nothing: what was computed in other batches differs in the last bits, and the same
  * seed shall give the same bytes.
  */
-async function reuseCache({ request, turn, signal }: Run): Promise<Reused> {
-  if (request.sampling.seed === undefined) return await turn.reuse(signal);
+async function reuseCache({ request, turn }: Run): Promise<Reused> {
+  if (request.sampling.seed === undefined) return await turn.reuse();
   await turn.clear();
   return { cachedTokens: 0, restoredTokens: 0 };
 }

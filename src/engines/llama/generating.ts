@@ -55,7 +55,7 @@ export async function openGenerating(job: LoadJob, { native, text, contextTokens
     generate: (request, { signal } = {}) => namedEvents(generate(request, shared, signal), model.name),
     score: (request, { signal } = {}) => named(score(request, shared, signal), model.name),
     stats: stats.read,
-    keep: cache.keep,
+    keep: () => cache.keep(),
   };
 }
 

@@ -116,9 +116,9 @@ interface OpenSampler {
   readonly hidden: HiddenSequence;
   readonly priority: number;
   /** Samples from the logits of a row of the batch just computed. */
-  take(index: number, top: number | undefined): Promise<Chosen>;
+  readonly take: (index: number, top: number | undefined) => Promise<Chosen>;
   /** All sequences of the batch have sampled. */
-  onBatchEnd(): void;
+  readonly onBatchEnd: () => void;
 }
 
 /** undefined: this version of node-llama-cpp is another one. */

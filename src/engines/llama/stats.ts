@@ -2,8 +2,9 @@
 import type { LlamaContextSequence } from "node-llama-cpp";
 import type { EngineStats } from "../../spec/engine.ts";
 import { noStats } from "../../spec/stats.ts";
-import type { Cache, Reused } from "./cache.ts";
+import type { Cache } from "./cache.ts";
 import type { Batch } from "./internals.ts";
+import type { Reused } from "./reuse.ts";
 
 export interface LlamaStats {
   prompt(tokens: { readonly promptTokens: number } & Reused): void;

@@ -4,6 +4,8 @@
 const mostTold = 64;
 /** Weight of the newest measurement. */
 const weight = 0.1;
+/** Times what was expected: more counts as that. */
+const mostSurprise = 2;
 /** A step with rows of prompts takes at most so much longer than without. */
 const mostSlower = 1.5;
 const mostGuesses = 16;
@@ -71,8 +73,9 @@ export class Pace {
   }
 }
 
+/** A step that another program held up says little of the next one. */
 function average(old: number | undefined, value: number): number {
-  return old === undefined ? value : old + weight * (value - old);
+  return old === undefined ? value : old + weight * (Math.min(value, mostSurprise * old) - old);
 }
 
 /** How far a guess of the last kind can be trusted: right and wrong ones, the older the less. */
@@ -81,13 +84,13 @@ interface Tally {
   wrong: number;
 }
 
-const forgets = 0.95;
+const forgets = 0.85;
 /** A kind that is not tried any more is slowly trusted again. */
 const recovers = 0.98;
 const priorWeight = 2;
 /** Kinds: by the number of tokens that matched. A draft model's guesses are one more. */
 const kinds = [3, 4, 6, 10, 20] as const;
-const priors = [0.4, 0.55, 0.7, 0.8, 0.9, 0.6] as const;
+const priors = [0.2, 0.3, 0.55, 0.75, 0.9, 0.6] as const;
 export const draftKind: number = kinds.length;
 
 export function kindOf(matched: number): number {
