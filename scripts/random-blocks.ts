@@ -2,7 +2,7 @@
  * Seeded random weights, written straight as blocks of ggml: codes are random, scales make the weights' deviation what is
  * asked for. No quantizer and no float ever exists, so a gigabyte takes seconds.
  */
-import { floatToHalf } from "../src/engines/flint/weights/codecs/half.ts";
+import { floatToHalf } from "../src/util/half.ts";
 import { ggmlType, tensorBytes } from "../src/formats/gguf/ggml.ts";
 
 export type BlockType = "Q4_0" | "Q8_0" | "Q4_K" | "Q6_K";

@@ -4,8 +4,9 @@ import { mkdir, readdir, rm, stat, truncate, writeFile } from "node:fs/promises"
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { versionName } from "../src/engines/flint/cache/disk/names.ts";
+import { HearthError } from "../src/error.ts";
 import type { HostedModel } from "../src/engines/host/load.ts";
-import type { ServingHouse } from "./serving-house.ts";
+import type { ServingHouse, ServingOptions } from "./serving-house.ts";
 import { openServing, servingFolder } from "./serving-house.ts";
 import type { Received } from "./visitor.ts";
 import { framesOf } from "./visitor.ts";
@@ -22,8 +23,8 @@ beforeEach(async () => {
 afterEach(async () => await rm(folder, { recursive: true, force: true }));
 
 /** A house on the folder, for as long as the work takes. */
-async function inHouse<T>(work: (house: ServingHouse) => Promise<T>): Promise<T> {
-  const house = await openServing({ folder, parallel: 24, diskCache: 64 * mebibyte });
+async function inHouse<T>(work: (house: ServingHouse) => Promise<T>, more?: ServingOptions): Promise<T> {
+  const house = await openServing({ folder, parallel: 24, diskCache: 64 * mebibyte, ...more });
   try {
     return await work(house);
   } finally {
@@ -65,23 +66,21 @@ async function kept(): Promise<string[]> {
 
 describe("a cache with room for 200 tokens", () => {
   test("refuses a longer prompt with both figures, and ends an answer where it is full", async () => {
-    await inHouse(async (house) => {
-      const { hearth, ask } = house;
-      (await hearth.runtime.acquire({ model: "tiny", load: { cacheTokens: 200 } })).release();
+    const work = async ({ hearth, ask, settled }: ServingHouse): Promise<void> => {
       const refused = await ask({ prompt: beginning });
       expect(refused.status).toBe(400);
-      expect(refused.text).toMatch(/601 tokens.*200/);
+      expect(refused.text).toMatch(/has 600 tokens.*holds 200/);
       expect(refused.text).toContain("context_length_exceeded");
-      const library = hearth.complete({ model: "tiny", prompt: beginning });
-      const details = { promptTokens: 601, contextTokens: 200 };
-      await expect(library[Symbol.asyncIterator]().next()).rejects.toMatchObject({ details });
+      const error = await failureOf(hearth.complete({ model: "tiny", prompt: beginning }));
+      expect(error).toMatchObject({ details: { promptTokens: 600, contextTokens: 200 } });
       const body = { prompt: beginning.slice(0, 150), max_tokens: 400 };
       const alone = await answerOf(ask(body));
-      expect(alone).toMatchObject({ choices: [{ finish_reason: "length" }], usage: { completion_tokens: 49 } });
+      expect(alone).toMatchObject({ choices: [{ finish_reason: "length" }], usage: { completion_tokens: 50 } });
       const together = await Promise.all(Array.from({ length: 24 }, () => answerOf(ask(body))));
       for (const { choices } of together) expect(choices).toEqual(alone.choices);
-      await house.settled();
-    });
+      await settled();
+    };
+    await inHouse(work, { cacheTokens: 200, context: undefined });
   });
 });
 
@@ -91,7 +90,12 @@ describe("a folder of the cache on disk", () => {
     const block = join(name.slice(0, 2), `${name}.kv`);
     const older = join(blocks, "v0.9", block);
     const others = ["v99.1", versionName, "notes"].map((one) => join(blocks, one, "of-others", "readme.txt"));
-    const strange = [join(blocks, "v99.1", block), join(blocks, versionName, block), join(blocks, "v1", block), ...others];
+    const strange = [
+      join(blocks, "v99.1", block),
+      join(blocks, versionName, block),
+      join(blocks, "v1", block),
+      ...others,
+    ];
     for (const path of [older, ...strange]) {
       await mkdir(dirname(path), { recursive: true });
       await writeFile(path, "not what you think");
@@ -136,60 +140,81 @@ describe("a folder of the cache on disk", () => {
       const all = Array.from({ length: 40 }, (_, index) => house.ask({ prompt: beginning.slice(index) }));
       for (const { status } of await Promise.all(all)) expect(status).toBe(200);
       await house.settled();
+      await napOf(house);
+      await house.hearth.runtime.stop("tiny");
+      expect((await house.ask()).status).toBe(200);
       expect(house.said).toEqual([expect.stringMatching(/^There is no cache of prompts on disk: /)]);
       expect(house.loaded().stats).toMatchObject({ restoredTokens: 0, diskBytes: 0 });
     });
   });
 });
 
-const messages = [{ role: "user", content: "the people of the land" }];
-const endless = { model: "tiny", max_tokens: 1200, ignore_eos: true, stream: true };
-const options = { num_predict: 1200 };
+/** Its memory is given back, and taken again for a request. */
+async function napOf({ hearth, ask }: ServingHouse): Promise<void> {
+  const lease = await hearth.runtime.acquire({ model: "tiny" });
+  await lease.loaded.sleep?.();
+  lease.release();
+  expect((await ask()).status).toBe(200);
+}
 
-/** One stream of each kind; `error` is the frame that ends it when the engine dies. */
+const messages = [{ role: "user", content: "the people of the land" }];
+const endless = { model: "tiny", max_tokens: 7000, ignore_eos: true };
+const ollama = { model: "tiny", options: { num_predict: 7000 } };
+const message: unknown = expect.stringContaining("was killed by SIGKILL");
+const openaiError: unknown = {
+  error: expect.objectContaining({ message, code: "engine_failed", type: "server_error" }),
+};
+
+/** One stream of each kind, and its last frame when the engine dies. They go on for longer than the test. */
 const streams = [
-  { path: "/v1/completions", body: { ...endless, prompt: beginning } },
-  { path: "/v1/chat/completions", body: { ...endless, messages } },
-  { path: "/api/generate", body: { model: "tiny", prompt: "the people", options } },
-  { path: "/api/chat", body: { model: "tiny", messages, options } },
+  { path: "/v1/completions", body: { ...endless, prompt: beginning, stream: true }, last: openaiError },
+  { path: "/v1/chat/completions", body: { ...endless, messages, stream: true }, last: openaiError },
+  { path: "/api/generate", body: { ...ollama, prompt: "the people" }, last: { error: message } },
+  { path: "/api/chat", body: { ...ollama, messages }, last: { error: message } },
 ];
 
 describe("an engine that is killed in the middle of 20 streams", () => {
   test("ends each with an error as its clients read it, and what it kept on disk is found by the next", async () => {
-    await inHouse(async (house) => {
+    const work = async (house: ServingHouse): Promise<void> => {
       const first = await answerOf(house.ask({ prompt: beginning }));
       await kept();
-      let speaking = 0;
-      const watch = (path: string, body: object): Promise<Received> => {
-        let heard = false;
-        const leaves = (text: string): boolean => {
-          if (!heard && framesOf(text).length > 3) speaking++;
-          heard ||= framesOf(text).length > 3;
-          return false;
+      const begun: object[] = [];
+      const watch = async ({ path, body, last }: (typeof streams)[number]): Promise<void> => {
+        const mark = {};
+        const onText = (text: string): void => {
+          if (!begun.includes(mark) && text.split("\n", 9).length > 8) begun.push(mark);
         };
-        return house.post(path, body, { leaves });
+        const { status, text, end } = await house.post(path, body, { onText });
+        expect([status, end, framesOf(text).at(-1)]).toEqual([200, "whole", last]);
       };
-      const running = Array.from({ length: 5 }, () => streams.map(({ path, body }) => watch(path, body))).flat();
-      const whole = house.ask({ max_tokens: 1800 });
-      await expect.poll(() => speaking, { timeout: 20_000, interval: 5 }).toBe(20);
+      const watched = Array.from({ length: 5 }, () => streams.map(watch)).flat();
+      const [whole, inside] = [house.ask(endless), failureOf(house.hearth.complete({ model: "tiny", prompt: "the" }))];
+      await expect.poll(() => begun.length, { timeout: 20_000, interval: 5 }).toBe(20);
       await kill(house);
-      for (const [index, { status, text, end }] of (await Promise.all(running)).entries()) {
-        expect([status, end]).toEqual([200, "whole"]);
-        const last = framesOf(text).at(-1);
-        const message = expect.stringContaining("was killed by SIGKILL") as string;
-        if (index % 4 < 2) expect(last).toMatchObject({ error: { message, code: "engine_failed", type: "server_error" } });
-        else expect(last).toEqual({ error: message });
-      }
+      await Promise.all(watched);
       expect((await whole).status).toBe(500);
+      const { code, cause } = await inside;
+      // A cause would be what the engine has written last.
+      expect([code, cause]).toEqual(["engine_failed", undefined]);
       const again = await answerOf(house.ask({ prompt: beginning }));
       expect(again.choices).toEqual(first.choices);
       expect(cachedOf(again)).toBeGreaterThanOrEqual(576);
       await house.settled();
       expect(house.hearth.runtime.stats()).toMatchObject({ engineDeaths: 1, loads: 2 });
       expect(house.said).toEqual([]);
-    });
+    };
+    await inHouse(work, { context: 8192 });
   });
 });
+
+async function failureOf(events: AsyncIterable<unknown>): Promise<HearthError> {
+  try {
+    for await (const _ of events);
+  } catch (error) {
+    if (error instanceof HearthError) return error;
+  }
+  throw new Error("it did not fail, or not with an error of ours");
+}
 
 async function kill({ hearth }: ServingHouse): Promise<void> {
   const lease = await hearth.runtime.acquire({ model: "tiny" });

@@ -26,13 +26,13 @@ export interface ServingHouse {
   readonly hearth: Hearth;
   /** Lines for the person at the terminal, errors that the server logs, and warnings of this process. */
   readonly said: readonly string[];
-  post(path: string, body: object, visitor?: Visitor): Promise<Received>;
+  readonly post: (path: string, body: object, visitor?: Visitor) => Promise<Received>;
   /** A completion of up to 16 tokens by the model `tiny`, unless the body says otherwise. */
-  ask(body?: object, visitor?: Visitor): Promise<Received>;
+  readonly ask: (body?: object, visitor?: Visitor) => Promise<Received>;
   /** Throws where the model is not loaded. */
   loaded(name?: string): LoadedStatus;
   /** Resolves when nothing runs or waits anywhere and no block is held; throws where that does not come to be. */
-  settled(): Promise<void>;
+  readonly settled: (timeoutMs?: number) => Promise<void>;
   /** The folder stays where an earlier house has left it. */
   dispose(): Promise<void>;
 }
@@ -50,7 +50,7 @@ export async function servingFolder(): Promise<string> {
   return await mkdtemp(join(tmpdir(), "hearth-serving-"));
 }
 
-/** The models are `tiny` and the encoder `bert`; tiny's context is 2,048 tokens. */
+/** The models are `tiny` and the encoder `bert`; tiny's context is 2,048 tokens where the options do not say. */
 export async function openServing({ keys, folder: given, ...more }: ServingOptions = {}): Promise<ServingHouse> {
   const folder = given ?? (await servingFolder());
   const apiKeyFile = keys && join(folder, "keys.txt");
@@ -73,8 +73,8 @@ export async function openServing({ keys, folder: given, ...more }: ServingOptio
     post,
     ask: (body, visitor) => post("/v1/completions", { ...shortAnswer, ...body }, visitor),
     loaded: (name) => findLoaded(hearth, name),
-    async settled() {
-      await expect.poll(() => busyness(hearth, app), { timeout: 20_000 }).toEqual(idle);
+    async settled(timeout = 20_000) {
+      await expect.poll(() => busyness(hearth, app), { timeout }).toEqual(idle);
     },
     async dispose() {
       listener.destroy();
@@ -91,7 +91,7 @@ const shortAnswer = { model: "tiny", prompt: "the people", temperature: 0, ignor
 async function writeModels(dataFolder: string, settings: Settings): Promise<ModelLibrary> {
   const library = createLibrary({ dataFolder, foreign: undefined, settings });
   const paths = {
-    tiny: await makeTinyLlama(join(dataFolder, "tiny.gguf"), { context: 2048, seed: 5 }),
+    tiny: await makeTinyLlama(join(dataFolder, "tiny.gguf"), { context: 8192, seed: 5 }),
     bert: await makeTinyBert(join(dataFolder, "bert.gguf"), { seed: 5 }),
   };
   const models = new Map<string, InstalledModel>();

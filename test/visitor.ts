@@ -10,9 +10,10 @@ export interface Visit {
   readonly half?: boolean | undefined;
   /** Closes the connection after so long. */
   readonly afterMs?: number | undefined;
-  /** Told of all that has come, from the first byte of the answer on; true: it closes the connection. */
-  readonly leaves?: ((text: string) => boolean) | undefined;
-  readonly signal?: AbortSignal | undefined;
+  /** Closes the connection when what has come so far is enough. */
+  readonly leavesAt?: ((text: string) => boolean) | undefined;
+  /** Told of what has come so far, whenever there is more. */
+  readonly onText?: ((text: string) => void) | undefined;
 }
 
 export interface Received {
@@ -25,7 +26,7 @@ export interface Received {
 
 /** Never rejects: whatever happens to a connection is a result. */
 export async function visit(options: Visit): Promise<Received> {
-  const { port, path, body, key, half = false, afterMs, leaves, signal } = options;
+  const { port, path, body, key, half = false, afterMs, leavesAt, onText } = options;
   const bytes = Buffer.from(JSON.stringify(body));
   const authorization = key === undefined ? {} : { authorization: `Bearer ${key}` };
   const headers = { "content-type": "application/json", "content-length": bytes.length, ...authorization };
@@ -42,14 +43,14 @@ export async function visit(options: Visit): Promise<Received> {
       finish("left");
     };
     const timer = afterMs === undefined ? undefined : setTimeout(leave, afterMs);
-    signal?.addEventListener("abort", leave, { once: true });
     outgoing.on("error", () => finish("broken"));
     outgoing.on("response", (incoming) => {
       status = incoming.statusCode ?? 0;
       incoming.setEncoding("utf8");
       incoming.on("data", (chunk: string) => {
         text += chunk;
-        if (!left && leaves?.(text)) leave();
+        onText?.(text);
+        if (!left && leavesAt?.(text)) leave();
       });
       incoming.on("error", () => finish("broken"));
       incoming.on("end", () => finish("whole"));

@@ -13,7 +13,10 @@ export const bench: Command = defineCommand({
     { name: "MODEL", text: "after serve: the model" },
   ],
   flags: benchFlags,
-  settings: [...loadSettingNames, ...pullSettingNames],
+  // What is measured is the model alone, whose guesses are of its own text.
+  settings: [...loadSettingNames.filter((name) => name !== "draft"), ...pullSettingNames],
+  // The contestants wait for each other.
+  fixed: { draft: undefined, sleepAfter: Infinity },
   examples: [
     "hearth bench tinyllama",
     "hearth bench tinyllama --vs llama.cpp --clients 1,8 --json",

@@ -8,7 +8,15 @@ export const chat: Command = defineCommand({
   text: "Opens a chat with the default model, which is fetched first when it is missing.",
   arguments: [],
   flags: chatFlags,
-  settings: ["defaultModel", "keepAlive", "sleepAfter", "overflow", "diskCache", ...loadSettingNames, ...pullSettingNames],
+  settings: [
+    "defaultModel",
+    "keepAlive",
+    "sleepAfter",
+    "overflow",
+    "diskCache",
+    ...loadSettingNames,
+    ...pullSettingNames,
+  ],
   async run(context) {
     await converse(context, context.settings.defaultModel, []);
   },

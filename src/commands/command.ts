@@ -86,14 +86,20 @@ export interface Command {
   readonly flags: FlagTable;
   /** Settings that matter to this command: these are its further flags. */
   readonly settings: readonly (keyof Settings)[];
+  /** Settings that this command decides itself, whatever the user has set. */
+  readonly fixed: Partial<Settings>;
   readonly examples: readonly string[];
   /** Exit code; nothing means 0. */
   run(context: Context): Promise<number | void>;
 }
 
-export interface CommandRows<Flags extends FlagTable> extends Omit<Command, "flags" | "run" | "settings" | "examples"> {
+export interface CommandRows<Flags extends FlagTable> extends Omit<
+  Command,
+  "flags" | "run" | "settings" | "fixed" | "examples"
+> {
   readonly flags?: Flags;
   readonly settings?: readonly (keyof Settings)[];
+  readonly fixed?: Partial<Settings>;
   readonly examples?: readonly string[];
   run(context: Context<Flags>): Promise<number | void>;
 }
@@ -104,6 +110,7 @@ export function defineCommand<const Flags extends FlagTable>(rows: CommandRows<F
     ...rows,
     flags: rows.flags ?? {},
     settings: [...everywhere, ...(rows.settings ?? [])],
+    fixed: rows.fixed ?? {},
     examples: rows.examples ?? [],
     // `parse.ts` builds the values from this very table, so they have its type.
     run: (context) => rows.run(context as unknown as Context<Flags>),

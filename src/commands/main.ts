@@ -66,12 +66,14 @@ interface Run {
 
 async function runCommand(command: Command, { parsed, loaded, io, status, signal, ...run }: Run): Promise<number> {
   const services: Services = { ...defaultServices, ...run.services };
+  const settings = { ...loaded.settings, ...command.fixed };
   let hearth: Promise<Hearth> | undefined;
   const onNotice = (text: string): void => {
     status.note(text);
   };
   const context: Context = {
     ...loaded,
+    settings,
     io,
     args: parsed.args,
     flags: parsed.flags as Context["flags"],
@@ -80,7 +82,7 @@ async function runCommand(command: Command, { parsed, loaded, io, status, signal
     status,
     services,
     commands: commandTable,
-    hearth: () => (hearth ??= services.createHearth({ settings: loaded.settings, onNotice })),
+    hearth: () => (hearth ??= services.createHearth({ settings, onNotice })),
     writeJson(value) {
       io.stdout.write(`${JSON.stringify(value, jsonValue, 2)}\n`);
     },

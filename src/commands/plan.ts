@@ -74,6 +74,6 @@ function toText(stream: Output, found: Plan, rate: number | undefined): string {
 }
 
 function cacheText({ load: { parallel, contextTokens, cacheTokens } }: Plan): string {
-  const sequences = `${parallel} sequences of ${contextTokens} tokens`;
-  return cacheTokens === undefined ? sequences : `${cacheTokens} tokens of ${sequences}`;
+  if (cacheTokens === undefined) return `${parallel} sequences of ${contextTokens} tokens`;
+  return `${cacheTokens} tokens in all, of ${parallel} sequences of at most ${contextTokens}`;
 }

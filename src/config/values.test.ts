@@ -4,7 +4,9 @@ import {
   parseBoolean,
   parseBytes,
   parseBytesOrOff,
+  parseCount,
   parseDuration,
+  parseDurationOrNever,
   parseInteger,
   parseList,
   parseOneOf,
@@ -34,7 +36,13 @@ test("durations are Go style, or seconds; a negative one means for ever", () => 
   expect(parseDuration("-1m", "x")).toBe(Infinity);
 });
 
+test("a duration can be never", () => {
+  expect(parseDurationOrNever("90s", "x")).toBe(90_000);
+  for (const text of ["off", "never", "-1"]) expect(parseDurationOrNever(text, "x")).toBe(Infinity);
+});
+
 test.each([
+  [parseCount, "0"],
   [parseBytes, "12 parsecs"],
   [parseBytes, ""],
   [parseDuration, "5 minutes"],

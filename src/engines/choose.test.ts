@@ -5,7 +5,7 @@ import type { EngineFootprint, LoadOptions } from "../spec/engine.ts";
 import type { InstalledModel, ModelInfo } from "../spec/model.ts";
 import type { ChooseOptions } from "./choose.ts";
 import { chooseEngine } from "./choose.ts";
-import type { EngineChoice } from "./contract.ts";
+import type { EngineChoice, EngineQuestion } from "./contract.ts";
 
 const model: InstalledModel = {
   name: "tiny:latest",
@@ -22,10 +22,11 @@ interface Setting {
   readonly info?: Partial<ModelInfo>;
   readonly load?: LoadOptions;
   readonly options?: Partial<ChooseOptions>;
+  readonly draft?: EngineQuestion["draft"];
 }
 
-async function choose({ info = {}, load = {}, options = {} }: Setting = {}): Promise<EngineChoice> {
-  const question = { model, info: fakeInfo({ architecture: "qwen3", ...info }), load };
+async function choose({ info = {}, load = {}, options = {}, draft }: Setting = {}): Promise<EngineChoice> {
+  const question = { model, info: fakeInfo({ architecture: "qwen3", ...info }), load, draft };
   return await chooseEngine(question, { hasGpuEngine: () => false, inspectFlint: async () => footprint, ...options });
 }
 
@@ -51,6 +52,32 @@ describe("the choice of an engine", () => {
     expect(choice).toMatchObject({ engine: "llama", device: "cpu" });
     expect(choice).not.toHaveProperty("footprint");
     expect(choice.reasons[1]).toMatch(/^not flint: flint does not know the architecture "mamba"/);
+  });
+
+  it("is flint where it runs the draft model too, and llama, with the reason, where it does not", async () => {
+    const small = { ...model, name: "small:latest", id: "1".repeat(64) };
+    const inspectFlint: ChooseOptions["inspectFlint"] = async (question) => ({
+      ...footprint,
+      weightBytes: question.model.name === "small:latest" ? 3 : 7,
+    });
+    const options = { inspectFlint };
+    const known = { model: small, info: fakeInfo({ architecture: "qwen3" }) };
+    expect(await choose({ draft: known, options })).toMatchObject({
+      engine: "flint",
+      footprint: { weightBytes: 7 },
+      draftFootprint: { weightBytes: 3 },
+    });
+    const foreign = await choose({ draft: { model: small, info: fakeInfo({ architecture: "mamba" }) }, options });
+    expect(foreign.engine).toBe("llama");
+    expect(foreign.reasons[1]).toMatch(
+      /^not flint: its draft small:latest: flint does not know the architecture "mamba"/,
+    );
+    const broken: ChooseOptions["inspectFlint"] = async (question) => {
+      if (question.model.name !== "small:latest") return footprint;
+      throw new HearthError("model_unsupported", "it is in 2 files.");
+    };
+    const forced = await refusal({ draft: known, options: { inspectFlint: broken }, load: { engine: "flint" } });
+    expect(forced.message).toBe("its draft small:latest: it is in 2 files.");
   });
 
   it("is llama where a GPU is asked for, or has an engine", async () => {

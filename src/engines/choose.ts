@@ -107,7 +107,8 @@ async function inspectDraft(question: EngineQuestion, options: ChooseOptions): P
   if (!draft) return undefined;
   const { refuseFlint } = await import("./flint/refuse.ts");
   const refusal = refuseFlint(draft.info, "cpu");
-  if (refusal !== undefined) throw unsupported("flint", { ...draft, load }, `its draft ${draft.model.name}: ${refusal}`);
+  if (refusal !== undefined)
+    throw unsupported("flint", { ...draft, load }, `its draft ${draft.model.name}: ${refusal}`);
   try {
     // Asked for by name: what becomes of the draft alone is nothing to tell people.
     return await options.inspectFlint({ ...draft, load: { ...load, engine: "flint" } });

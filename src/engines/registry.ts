@@ -30,10 +30,11 @@ export function createEngines(options: EnginesOptions): Engines {
   const { onNotice, cacheFolder, settings } = options;
   const keeping = (engine: Engine): Engine =>
     cacheFolder === undefined ? engine : withDiskCache(engine, () => planDiskCache(cacheFolder, settings?.diskCache));
+  const onFlintNotice = once(onNotice);
   const openLlamaOnce = async (): Promise<Engine> => await (llama ??= openLlama(options).then(keeping));
   const openFlint = async (): Promise<Engine> => {
     const { createFlintEngine } = await import("./flint/engine.ts");
-    const first = keeping(createFlintEngine({ env: options.env ?? engineEnvironment(), onNotice }));
+    const first = keeping(createFlintEngine({ env: options.env ?? engineEnvironment(), onNotice: onFlintNotice }));
     return withFallback({ first, next: openLlamaOnce, onRefused: inspections.refuse });
   };
   return {
@@ -49,6 +50,15 @@ export function createEngines(options: EnginesOptions): Engines {
         hint: "",
       });
     },
+  };
+}
+
+/** Whenever a model is loaded or wakes, the same is found to be wrong with this machine. */
+function once(say: ((text: string) => void) | undefined): (text: string) => void {
+  const said = new Set<string>();
+  return (text) => {
+    if (!said.has(text)) say?.(text);
+    said.add(text);
   };
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { fakeInfo } from "../../test/fake-library.ts";
-import { estimateMemory, fittingContext, memoryBudget, usableBytes } from "./fit.ts";
+import { estimateMemory, fittingContext, memoryBudget, type ResolvedLoad, usableBytes } from "./fit.ts";
 import { outOfMemory } from "./shortage.ts";
 import { gibibyte, mebibyte } from "../../test/runtime-house.ts";
 
@@ -48,6 +48,36 @@ test("an engine's own figures come before those of the file, and its cache grows
   expect(estimate.computeBytes).toBe(100 * mebibyte + 256_000);
   const smaller = estimateMemory({ ...fakeInfo(), footprint }, { contextTokens: 33, parallel: 2, batchTokens: 8 });
   expect(smaller.computeBytes).toBe(100 * mebibyte + 8000);
+});
+
+const footprint = { weightBytes: 700, processBytes: 100, rowBytes: 1, batchTokens: 10, blockTokens: 32 } as const;
+
+test("a shared cache has the tokens that it was given, in blocks, and those of one spare context", () => {
+  const info = { ...fakeInfo({ kvBytesPerToken: 10 }), footprint: { ...footprint, sharesCache: true } };
+  const estimate = estimateMemory(info, { contextTokens: 100, parallel: 4, cacheTokens: 150 });
+  expect(estimate.kvBytes).toBe(10 * (160 + 128));
+  expect(estimateMemory(info, { contextTokens: 100, parallel: 4 }).kvBytes).toBe(10 * (416 + 128));
+});
+
+test("a draft model adds its weights, its cache and its buffers, but no process", () => {
+  const plain = { ...fakeInfo({ kvBytesPerToken: 10 }), footprint: { ...footprint, sharesCache: true } };
+  const draft = { ...fakeInfo({ kvBytesPerToken: 3 }), footprint: { ...footprint, weightBytes: 50 } };
+  const sizes = { contextTokens: 64, parallel: 2 } as const;
+  const [alone, both] = [estimateMemory(plain, sizes), estimateMemory({ ...plain, draft }, sizes)];
+  expect(both).toEqual({
+    weightBytes: alone.weightBytes + 50,
+    kvBytes: 1.3 * alone.kvBytes,
+    computeBytes: alone.computeBytes + 10,
+    totalBytes: alone.totalBytes + 60 + 0.3 * alone.kvBytes,
+  });
+});
+
+test("llama.cpp keeps the cache of a draft model in f16, flint like that of the model", () => {
+  const [info, draft] = [fakeInfo({ kvBytesPerToken: 1000 }), fakeInfo({ kvBytesPerToken: 100 })];
+  const quantized = { contextTokens: 32, parallel: 1, kvTypeK: "q8_0", kvTypeV: "q8_0" } as const;
+  expect(estimateMemory({ ...info, draft }, quantized).kvBytes).toBeCloseTo(32 * (1000 * (34 / 64) + 100), -1);
+  const flint = { ...info, footprint, draft: { ...draft, footprint } };
+  expect(estimateMemory(flint, quantized).kvBytes).toBeCloseTo(32 * 1100 * (34 / 64), -1);
 });
 
 test("a larger batch needs larger buffers, adapters are weights", () => {
@@ -108,6 +138,32 @@ test("the refusal names the context and the number of sequences that would fit",
   expect(estimateMemory(fakeInfo(), { contextTokens: 2048, parallel: parallel + 1 }).totalBytes).toBeGreaterThan(
     1.1 * gibibyte,
   );
+});
+
+test("where sequences share the cache, the refusal names a size of it that fits", () => {
+  const info = { ...fakeInfo(), footprint: { ...footprint, weightBytes: gibibyte, sharesCache: true } };
+  const refuse = (load: ResolvedLoad): string =>
+    outOfMemory({
+      model: "tiny:latest",
+      info,
+      load,
+      adapterBytes: 0,
+      budgetBytes: 1.1 * gibibyte,
+      memory: { totalBytes: 8 * gibibyte, availableBytes: 8 * gibibyte },
+      configured: true,
+    }).hint;
+  const context = /^Load it with --context (\d+) --cache-tokens \1, take a smaller/.exec(
+    refuse({ contextTokens: 4096, parallel: 8, cacheTokens: 4096 }),
+  );
+  const fitting = Number(context?.[1]);
+  const small = { contextTokens: fitting, cacheTokens: fitting, parallel: 8 };
+  expect(estimateMemory(info, small).totalBytes).toBeLessThanOrEqual(1.1 * gibibyte);
+  const cache = /^Load it with --cache-tokens (\d+), take/.exec(
+    refuse({ contextTokens: 512, parallel: 8, cacheTokens: 9000 }),
+  );
+  const asked = { contextTokens: 512, cacheTokens: Number(cache?.[1]), parallel: 8 };
+  expect(asked.cacheTokens).toBeGreaterThan(512);
+  expect(estimateMemory(info, asked).totalBytes).toBeLessThanOrEqual(1.1 * gibibyte);
 });
 
 test("where not even the weights fit, no context is suggested", () => {

@@ -10,15 +10,7 @@ import type { Deadline } from "./keep-alive.ts";
  * `planned` and `waking`: its memory is promised, but what makes room for it has not gone yet. `dozing`: on its way to
  * sleep, and holds all of its memory until then. Only one that is `ready` gives turns.
  */
-export type InstanceState =
-  | "planned"
-  | "loading"
-  | "ready"
-  | "dozing"
-  | "asleep"
-  | "waking"
-  | "unloading"
-  | "gone";
+export type InstanceState = "planned" | "loading" | "ready" | "dozing" | "asleep" | "waking" | "unloading" | "gone";
 
 export interface Instance {
   readonly key: string;

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { createFakeLibrary, fakeInfo } from "../../test/fake-library.ts";
-import type { LoadOptions } from "../spec/engine.ts";
+import type { EngineFootprint, LoadOptions } from "../spec/engine.ts";
 import type { InstalledModel, ModelInfo } from "../spec/model.ts";
 import { estimateMemory } from "./fit.ts";
 import { adapterBytes, type LoadAnswer, type LoadSettings, resolveLoad, serves } from "./load-options.ts";
@@ -29,6 +29,7 @@ interface Question {
   readonly budgetBytes?: number;
   readonly info?: ModelInfo;
   readonly model?: InstalledModel;
+  readonly footprint?: EngineFootprint;
 }
 
 function resolve(question: Question = {}): LoadAnswer {
@@ -39,7 +40,24 @@ function resolve(question: Question = {}): LoadAnswer {
     settings: { ...plain, ...question.settings },
     device: "cpu",
     budgetBytes: question.budgetBytes ?? 100 * gibibyte,
+    ...(question.footprint && { footprint: question.footprint }),
   });
+}
+
+/** An engine whose sequences share the cache. */
+const shared: EngineFootprint = {
+  weightBytes: 700_000_000,
+  processBytes: 180 * mebibyte,
+  rowBytes: 1000,
+  batchTokens: 256,
+  blockTokens: 32,
+  sharesCache: true,
+};
+
+/** What such an engine takes for so many tokens of cache, the spare ones of one context among them. */
+function sharedBudget(tokens: number): number {
+  const sizes = { ...info, footprint: shared };
+  return estimateMemory(sizes, { contextTokens: 32, parallel: 1, cacheTokens: tokens - 32 }).totalBytes;
 }
 
 /** A budget in which exactly this many tokens of all sequences together fit. */
@@ -91,6 +109,81 @@ test("flash attention and GPU layers of the settings become load options", () =>
 test("guessing ahead is switched off by its setting, and left to the engine otherwise", () => {
   expect(resolve({ settings: { speculation: "off" } }).load.speculation).toBe("off");
   expect(resolve().load).not.toHaveProperty("speculation");
+});
+
+test("the size of the cache comes from the request, else from the settings", () => {
+  expect(resolve()).not.toHaveProperty("load.cacheTokens");
+  expect(resolve({ settings: { cacheTokens: 9000 } }).load.cacheTokens).toBe(9000);
+  expect(resolve({ settings: { cacheTokens: 9000 }, requested: { cacheTokens: 5000 } }).load.cacheTokens).toBe(5000);
+});
+
+test("a cache smaller than the usual context makes the context smaller, with a reason", () => {
+  expect(resolve({ settings: { cacheTokens: 3000 } })).toMatchObject({
+    load: { contextTokens: 3000, cacheTokens: 3000 },
+    reasons: ["context is 3000 tokens, not 4096: the cache holds no more", expect.stringContaining("1 sequences")],
+  });
+});
+
+test("a cache smaller than the context that was asked for is refused with both figures", () => {
+  const question = { settings: { cacheTokens: 3000 }, requested: { contextTokens: 4000 } };
+  expect(() => resolve(question)).toThrow("A cache of 3000 tokens does not hold a context of 4000.");
+});
+
+test("a model that generates no text has no such cache: a setting is left out, a request is refused", () => {
+  const encoder = fakeInfo({ kvBytesPerToken: 0, capabilities: ["embed"] });
+  expect(resolve({ info: encoder, settings: { cacheTokens: 9000 } }).load).not.toHaveProperty("cacheTokens");
+  expect(() => resolve({ info: encoder, requested: { cacheTokens: 9000 } })).toThrow(/generates no text keeps none/);
+});
+
+test("where every sequence has a context of its own, a cache of a certain size holds so many of them", () => {
+  const answer = resolve({ settings: { cacheTokens: 3 * 4096 + 100 } });
+  expect(answer.load).toMatchObject({ contextTokens: 4096, parallel: 8 });
+  expect(answer.reasons).toEqual(["3 sequences run at once, not 8: the cache holds 12388 tokens"]);
+  const three = estimateMemory(info, { contextTokens: 4096, parallel: 3 });
+  expect(estimateMemory(info, answer.load)).toEqual(three);
+});
+
+test("where sequences share the cache and memory is short, it shrinks first, down to one context", () => {
+  expect(resolve({ footprint: shared, budgetBytes: sharedBudget(9 * 4096) })).toMatchObject({
+    load: { contextTokens: 4096, parallel: 8 },
+    reasons: [],
+  });
+  expect(resolve({ footprint: shared, budgetBytes: sharedBudget(9 * 4096) - 1 })).toEqual({
+    load: { device: "cpu", contextTokens: 4096, parallel: 8, cacheTokens: 8 * 4096 - 256 },
+    reasons: ["the cache holds 32512 tokens, not 32768, and sequences wait where it is full: memory is short"],
+  });
+  expect(resolve({ footprint: shared, budgetBytes: sharedBudget(2 * 4096) }).load).toMatchObject({
+    contextTokens: 4096,
+    parallel: 8,
+    cacheTokens: 4096,
+  });
+});
+
+test("then the context with it, and all of that fits", () => {
+  expect(resolve({ footprint: shared, budgetBytes: sharedBudget(2 * 4096) - 1 })).toMatchObject({
+    load: { contextTokens: 3840, parallel: 8, cacheTokens: 3840 },
+    reasons: [
+      expect.stringContaining("the cache holds 3840 tokens"),
+      "context is 3840 tokens, not 4096: memory is short",
+    ],
+  });
+  for (let tokens = 2 * 512; tokens < 40_000; tokens += 333) {
+    const budgetBytes = sharedBudget(tokens);
+    const { load } = resolve({ footprint: shared, budgetBytes });
+    expect(load.cacheTokens ?? Infinity).toBeGreaterThanOrEqual(load.contextTokens);
+    expect(estimateMemory({ ...info, footprint: shared }, load).totalBytes).toBeLessThanOrEqual(budgetBytes);
+  }
+});
+
+test("a cache and a context that were asked for stay as they are", () => {
+  const budgetBytes = sharedBudget(1024);
+  const asked = { contextTokens: 2048, cacheTokens: 8192 };
+  expect(resolve({ footprint: shared, budgetBytes, requested: asked }).load).toMatchObject(asked);
+  const context = { contextTokens: 2048 };
+  expect(resolve({ footprint: shared, budgetBytes, requested: context }).load).toMatchObject({
+    ...context,
+    cacheTokens: 2048,
+  });
 });
 
 test("more context than the model was trained for is cut, with a reason", () => {
@@ -170,6 +263,9 @@ test.for<[LoadOptions, boolean]>([
   [{ mlock: true }, false],
   [{ speculation: "auto" }, true],
   [{ speculation: "off" }, false],
+  [{ cacheTokens: 4 * 4096 }, true],
+  [{ cacheTokens: 4096 }, false],
+  [{ draft: { path: "/draft" } }, false],
   [{ adapters: [] }, true],
   [{ adapters: [{ path: "/x" }] }, false],
 ])("a model loaded with 4096 tokens, 4 sequences and 2 threads serves %o: %s", ([requested, expected]) => {

@@ -151,10 +151,14 @@ function resolveContext(
 }
 
 function smallCache(cacheTokens: number, contextTokens: number): HearthError {
-  return new HearthError("bad_request", `A cache of ${cacheTokens} tokens does not hold a context of ${contextTokens}.`, {
-    hint: "Choose a smaller --context, or larger --cache-tokens.",
-    details: { field: "cacheTokens", cacheTokens, contextTokens },
-  });
+  return new HearthError(
+    "bad_request",
+    `A cache of ${cacheTokens} tokens does not hold a context of ${contextTokens}.`,
+    {
+      hint: "Choose a smaller --context, or larger --cache-tokens.",
+      details: { field: "cacheTokens", cacheTokens, contextTokens },
+    },
+  );
 }
 
 /** Where each sequence has a place of its own, a cache of a certain size has so many of them. */

@@ -157,6 +157,25 @@ test("options that change the answer or the device load the model again", async 
   expect(engine.last("a").options.adapters).toBeUndefined();
 });
 
+test("a cache of another size and another draft model load the model again, the same ones do not", async () => {
+  const { runtime, engine } = createTestHouse({ settings: { cacheTokens: 9000 } });
+  const loads = [
+    {},
+    { cacheTokens: 9000 },
+    { cacheTokens: 8000 },
+    { draft: { path: "b" } },
+    { draft: { path: "c" } },
+    {},
+  ];
+  for (const load of loads) (await runtime.acquire({ model: "a", load })).release();
+  expect(engine.loads.map(({ options: { cacheTokens, draft } }) => [cacheTokens, draft?.path])).toEqual([
+    [9000, undefined],
+    [8000, undefined],
+    [9000, "/nowhere/b:latest/model.gguf"],
+    [9000, "/nowhere/c:latest/model.gguf"],
+  ]);
+});
+
 test("everybody who waits hears how far the load is", async () => {
   const { runtime, engine } = createTestHouse();
   engine.holdLoads = true;
@@ -206,6 +225,8 @@ test.for([
   [{ parallel: -1 }, "parallel"],
   [{ threads: Number.NaN }, "threads"],
   [{ batchTokens: Infinity }, "batchTokens"],
+  [{ cacheTokens: 0 }, "cacheTokens"],
+  [{ cacheTokens: 1000, contextTokens: 1001 }, "cacheTokens"],
 ] as const)("the load option %o is refused with the name of the field", async ([load, field]) => {
   const { runtime } = createTestHouse();
   await expect(runtime.acquire({ model: "a", load })).rejects.toMatchObject({

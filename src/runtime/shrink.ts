@@ -61,7 +61,9 @@ export function shrinkReasons(wanted: ResolvedLoad, got: ResolvedLoad): string[]
   const reasons: string[] = [];
   if (got.cacheTokens !== undefined && got.cacheTokens !== wanted.cacheTokens) {
     const all = wanted.contextTokens * wanted.parallel;
-    reasons.push(`the cache holds ${got.cacheTokens} tokens, not ${all}, and sequences wait where it is full: memory is short`);
+    reasons.push(
+      `the cache holds ${got.cacheTokens} tokens, not ${all}, and sequences wait where it is full: memory is short`,
+    );
   }
   if (got.contextTokens < wanted.contextTokens) {
     reasons.push(`context is ${got.contextTokens} tokens, not ${wanted.contextTokens}: memory is short`);

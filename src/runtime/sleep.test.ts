@@ -127,25 +127,17 @@ test("idle models sleep to make room for another one, and are not unloaded", asy
 });
 
 test("a sleeping model gets its turn only when its memory is free again", async () => {
-  const house = createHouse();
+  const house = createHouse({ settings: { memory: 2.5 * gibibyte } });
   await use(house, { model: "a" });
   await house.clock.advance(1000);
-  const [b, c] = [await house.runtime.acquire({ model: "b" }), house.runtime.acquire({ model: "c" })];
-  // The process of the sleeping one was too much beside the two.
-  const last = await c;
-  expect(states(house)).toEqual(["b:latest ready", "c:latest ready"]);
-  b.release();
-  await house.clock.advance(1000);
-  expect(states(house)).toEqual(["b:latest asleep", "c:latest ready"]);
-  house.engine.sleeps = false;
-  const other = house.runtime.acquire({ model: "a" });
-  expect(await outcome(other)).toBe("pending");
-  const again = house.runtime.acquire({ model: "b" });
-  expect(await outcome(again)).toBe("pending");
-  last.release();
-  (await other).release();
-  (await again).release();
-  expect(house.runtime.stats().usedBytes).toBeLessThanOrEqual(2 * gibibyte);
+  const leases = [await house.runtime.acquire({ model: "b" }), await house.runtime.acquire({ model: "c" })];
+  expect(states(house)).toEqual(["a:latest asleep", "b:latest ready", "c:latest ready"]);
+  const waiting = house.runtime.acquire({ model: "a" });
+  expect(await outcome(waiting)).toBe("pending");
+  leases[0]?.release();
+  (await waiting).release();
+  expect(states(house)).toEqual(["a:latest ready", "b:latest asleep", "c:latest ready"]);
+  expect(house.runtime.stats()).toMatchObject({ loads: 3, evictions: 0 });
 });
 
 test("two models that fit one at a time wake in turn, each while the other sleeps", async () => {
@@ -179,6 +171,7 @@ test("one that would not sleep is asked again later", async () => {
   await use(house, { model: "a" });
   await house.clock.advance(0);
   house.engine.last("a").doze(false);
+  await settle();
   await house.clock.advance(999);
   expect(states(house)).toEqual(["a:latest ready"]);
   house.engine.holdSleep = false;
@@ -212,13 +205,17 @@ test("a sleeping model with other options is loaded anew", async () => {
 });
 
 test("a sleeping model that fits no more as it was is loaded anew with what fits", async () => {
-  const info = { kvBytesPerToken: mebibyte / 8 };
-  const house = createHouse({ models: [modelOf("a", gibibyte, info)] });
-  house.memory.availableBytes = 16 * gibibyte;
-  const { runtime } = createTestHouse();
-  await runtime.dispose();
-  await use(house, { model: "a", load: { contextTokens: 4096, parallel: 2 } });
-  expect(house.engine.loads).toHaveLength(1);
+  const models = [modelOf("a", gibibyte, { kvBytesPerToken: mebibyte / 8 })];
+  const house = createHouse({ models, settings: { memory: undefined, parallel: 8 } });
+  await use(house, { model: "a" });
+  await house.clock.advance(1000);
+  // Other programs have taken what it had.
+  house.memory.availableBytes = 3 * gibibyte;
+  const { choice, fits } = await house.runtime.plan("a");
+  expect([fits, choice.reasons.at(-1)]).toEqual([true, expect.stringContaining("it does not fit any more")]);
+  await use(house, { model: "a" });
+  expect(house.engine.loads.map(({ options }) => options.contextTokens)).toEqual([4096, 1280]);
+  expect(house.engine.present("a")).toHaveLength(1);
 });
 
 test.each(["asleep", "dozing"])("a model that is %s can be stopped", async (rest) => {

@@ -133,6 +133,14 @@ describeHttp(
       expect(metrics).toMatch(/^hearth_memory_used_bytes 1024$/m);
     });
 
+    test("a model is put to sleep by its name, and never by a path", async () => {
+      const response = await http.request("/sleep", { method: "POST", body: { model: "tiny" } });
+      expect([response.status, await response.json()]).toEqual([200, { model: "tiny", asleep: true }]);
+      const bad = await http.request("/sleep", { method: "POST", body: {} });
+      expect([bad.status, await bad.text()]).toEqual([400, expect.stringContaining("model is missing")]);
+      expect((await http.request("/sleep", { method: "POST", body: { model: "/tiny.gguf" } })).status).toBe(404);
+    });
+
     test("stats are what `hearth top` shows", async () => {
       const response = await http.request("/stats");
       expect(response.status).toBe(200);

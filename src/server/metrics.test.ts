@@ -80,6 +80,16 @@ describe("/metrics", () => {
     expect(running).toEqual([0, undefined, 0]);
   });
 
+  test("a model that sleeps is there, with no cache in memory", async () => {
+    const { runtime } = await afterOneChat();
+    const asleep = { ...runtime, loaded: () => runtime.loaded().map((row) => ({ ...row, state: "asleep" as const })) };
+    const families = parsePrometheus(createMetrics(asleep).text());
+    expect(valueOf(families, "hearth_model_asleep", model)).toBe(1);
+    expect(valueOf(families, "hearth_model_requests_running", model)).toBe(0);
+    expect(valueOf(families, "hearth_cache_blocks", { ...model, state: "used" })).toBeUndefined();
+    expect(valueOf(parsePrometheus(createMetrics(runtime).text()), "hearth_model_asleep", model)).toBe(0);
+  });
+
   test("labels are names of models and of routes and states of the table, never text of a caller", async () => {
     const { read } = await afterOneChat();
     const labels = [...read().values()].flatMap(({ samples }) =>

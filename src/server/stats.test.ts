@@ -53,6 +53,14 @@ test("counters are of when the engine spoke; a long silence means that nothing h
   expect(toStats(spoke, 60_000).models[0]?.counters?.atMs).toBe(60_000);
 });
 
+test("a model that sleeps keeps its sums and its times, and has no cache in memory", async () => {
+  const asleep = saying(await ready(), { state: "asleep" });
+  const [model] = toStats(asleep).models;
+  expect(model).toMatchObject({ state: "asleep", counters: { steps: 0 }, diskBytes: 0 });
+  expect(model).toHaveProperty("latency");
+  expect(model).not.toHaveProperty("blocks");
+});
+
 test("a model that is loading has no figures yet", async () => {
   const { runtime, engine } = createTestHouse();
   engine.holdLoads = true;

@@ -78,6 +78,23 @@ describe("hearth plan", () => {
     expect(stdout).toContain("Try a smaller quantization");
   });
 
+  test("says how large the cache is, which draft is used and who sleeps, where that is set", async () => {
+    const found = fakePlan(true);
+    const load = {
+      ...found.load,
+      cacheTokens: 4096,
+      draft: { path: "/models/small.gguf" },
+      speculation: "auto",
+    } as const;
+    const fake = createFakeHearth({ runtime: { plan: async () => ({ ...found, load, putsToSleep: ["idle:1b"] }) } });
+    const { stdout } = await hearth(["plan", "tiny"], { hearth: fake, services: { readBandwidth } });
+    expect(stdout).toMatch(/KV cache +1\.0 MiB for 4096 tokens in all, of 8 sequences of at most 2048$/m);
+    expect(stdout).toMatch(/draft +\/models\/small\.gguf/);
+    expect(stdout).toMatch(/puts to sleep first +idle:1b/);
+    const plain = (await hearth(["plan", "tiny"], { hearth: plan(true), services: { readBandwidth } })).stdout;
+    expect(plain).not.toMatch(/draft|speculation|sleep/);
+  });
+
   test("--json has the numbers; without a measured bandwidth no speed is claimed", async () => {
     const services = { readBandwidth: async () => undefined };
     const { stdout } = await hearth(["plan", "tiny", "--json"], { hearth: plan(true), services });
@@ -121,6 +138,15 @@ describe("hearth bench", () => {
       promptTokens: 64,
       decodeTokens: 32,
     });
+  });
+
+  test("no model sleeps while it waits for its turn, and none has a draft", async () => {
+    const env = { HEARTH_SLEEP_AFTER: "5s", HEARTH_DRAFT: "small" };
+    const made = createFakeHearth();
+    await hearth(["bench", "tiny"], { hearth: made, services: fakeBench().services, env });
+    expect(made.settings).toMatchObject({ sleepAfter: Infinity, draft: undefined });
+    const { code, stderr } = await hearth(["bench", "tiny", "--draft", "small"]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining("--draft")]);
   });
 
   test("--profile says where the time goes instead", async () => {

@@ -22,7 +22,9 @@ const loaded: LoadedSummary = {
   expiresAt: undefined,
 };
 
-function connect(options: { stops?: boolean; seen?: ClientOptions[]; slept?: string[] } = {}): Pick<Services, "connect"> {
+function connect(
+  options: { stops?: boolean; seen?: ClientOptions[]; slept?: string[] } = {},
+): Pick<Services, "connect"> {
   return {
     async connect(client) {
       options.seen?.push(client);

@@ -56,7 +56,7 @@ function createPeers(bench: Bench, slots: number): Contestant[] {
 }
 
 /** Settings of the caller that change how the model runs. */
-const passedOn = ["engine", "kvTypeK", "kvTypeV", "flashAttention", "gpuLayers", "memory"] as const;
+const passedOn = ["engine", "kvTypeK", "kvTypeV", "flashAttention", "gpuLayers", "cacheTokens", "memory"] as const;
 
 function serverFlags(bench: Bench): string[] {
   const { settings } = bench.options.hearth;
@@ -67,6 +67,7 @@ function serverFlags(bench: Bench): string[] {
     `--device=${deviceOf(bench)}`,
     // The contestants wait for each other.
     "--keep-alive=-1",
+    "--sleep-after=off",
     "--drain=5",
     "--offline",
     ...chosen.map((name) => `--${settingsTable[name].flag}=${String(settings[name])}`),

@@ -175,15 +175,21 @@ async function startModel(opened: OpenedModel, started: StartedThreads, signal?:
   const [module, draftModule] = opened.modules;
   if (!module) throw new Error("no module");
   const threads = await started.ready({ module, draft: draftModule, vocabulary: tokenizer.vocabulary });
+  // Of the draft model no more than this is held on to: its memory could not be collected otherwise.
+  const draftBytes = draft?.usedBytes ?? (() => 0);
   return {
     threads,
     adapters,
-    usedBytes: () => usedBytes() + (draft?.usedBytes() ?? 0),
+    usedBytes: () => usedBytes() + draftBytes(),
     rows: setup.plan.capacity.all,
   };
 }
 
-function createLoaded({ job, tokenizer, sizes }: OpenedModel, first: Started, wake: () => Promise<Started>): LoadedModel {
+function createLoaded(
+  { job, tokenizer, sizes }: OpenedModel,
+  first: Started,
+  wake: () => Promise<Started>,
+): LoadedModel {
   const { info } = job.model;
   const { contextTokens, parallel, counters } = sizes;
   let current: Started | undefined = first;

@@ -29,7 +29,8 @@ describe("a sleeping model", () => {
     const model = await load();
     const before = await collect(model, ask(prompt));
     const used = model.memory().ramBytes;
-    await model.sleep?.();
+    expect(await model.sleep?.()).toBe(true);
+    expect(await model.sleep?.()).toBe(true);
     expect(used).toBeGreaterThan(0);
     expect(model.memory().ramBytes).toBe(0);
     const [one, other] = await Promise.all([collect(model, ask(prompt)), collect(model, ask(prompt))]);
@@ -55,7 +56,7 @@ describe("a sleeping model", () => {
   it("does not fall asleep while a request runs, and can be woken and unloaded at any time", async () => {
     const model = await load();
     const running = collect(model, ask(prompt, { maxTokens: 40, ignoreEos: true }));
-    await model.sleep?.();
+    expect(await model.sleep?.()).toBe(false);
     expect((await running).tokens).toHaveLength(40);
     await model.sleep?.();
     const late = collect(model, ask(prompt)).then(

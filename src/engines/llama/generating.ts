@@ -22,6 +22,7 @@ import { createLlamaStats } from "./stats.ts";
 import { asEngineError, named } from "./text.ts";
 
 const defaultParallel = 8;
+const coldBatches = 2;
 
 export async function openGenerating(job: LoadJob, { native, text, contextTokens }: Opened): Promise<Methods> {
   const { backend, model, options } = job;
@@ -33,9 +34,11 @@ export async function openGenerating(job: LoadJob, { native, text, contextTokens
   const diskBytes = (): number => states?.sizeBytes ?? 0;
   const stats = createLlamaStats({ cache, sequences, contextTokens, diskBytes });
   const costs = createBatchCosts();
+  let batches = 0;
   observeBatches(context, (batch) => {
     stats.step(batch);
-    costs.record(batch);
+    // The first ones read the weights from the disk.
+    if (++batches > coldBatches) costs.record(batch);
   });
   const shared: GenerateContext = {
     backend,

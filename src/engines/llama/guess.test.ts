@@ -50,6 +50,16 @@ describe("guesses of an answer", () => {
     expect(await guesser.next(8)).toEqual([]);
   });
 
+  it("are tried again now and then where they seemed too dear", async () => {
+    const guesser = guesserOf(tokens(1, 2, 3, 4, 5), { costs: costsOf(1000) });
+    let tried = 0;
+    for (let round = 0; round < 300; round++) {
+      guesser.tell(tokens(1, 2, 3));
+      if ((await guesser.next(8)).length > 0) tried++;
+    }
+    expect(tried).toBe(2);
+  });
+
   it("cease when they are wrong, and begin again some time later", async () => {
     // Always the same three words, and always another one after them.
     const guesser = guesserOf(tokens(1, 2, 3, 9), { costs: costsOf(2) });

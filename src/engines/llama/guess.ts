@@ -7,6 +7,9 @@ import type { Batch } from "./internals.ts";
 const mostGuesses = 16;
 /** A draft model that was slow is tried again in the end. */
 const forgets = 0.98;
+/** After so many guesses that seemed too dear a short one is tried: what they cost may have been measured in a bad moment. */
+const mostSkipped = 128;
+const shortGuess = 4;
 
 /**
  * What batches cost, by the number of sequences in them: llama.cpp computes rows of one sequence that the others have no
@@ -61,6 +64,7 @@ export function createGuesser(options: GuesserOptions): Guesser {
   const trust = new Trust();
   let tokenMs = 0;
   let last = nothing;
+  let skipped = 0;
 
   const look = (room: number): Guess => {
     const found = lookup.guess(room);
@@ -69,7 +73,9 @@ export function createGuesser(options: GuesserOptions): Guesser {
     const rows = running();
     const count = costs.of(rows).guesses({ rows, chance: trust.chance(kind), most: found.tokens.length });
     if (count === 0) trust.rest(kind);
-    return { tokens: found.tokens.slice(0, count) as Token[], kind };
+    skipped = count === 0 ? skipped + 1 : 0;
+    const tried = skipped % mostSkipped === mostSkipped - 1 ? shortGuess : count;
+    return { tokens: found.tokens.slice(0, tried) as Token[], kind };
   };
   const draft = async (room: number): Promise<Guess> => {
     if (!drafter) return nothing;

@@ -32,6 +32,16 @@ export interface MatrixRows {
    * exactly their size. Rows are asked for in order as a rule, a few hundred KiB at a time, and may be asked for again.
    */
   readRows(first: number, count: number, target: Uint8Array): void;
+  /**
+   * Rows whose columns are in another order, so that blocks share a scale (GPTQ's act-order): place i holds the weights of
+   * input `columns[i]`. Only where `reorder` was asked for.
+   */
+  readonly columns?: Uint32Array;
+}
+
+export interface OpenLayerOptions {
+  /** Whether columns may be in another order. Without it such layers lose their codes: they become F16. */
+  readonly reorder?: boolean;
 }
 
 /** The tensors of one linear layer, by what follows the layer's name and a dot: "qweight", "weight.absmax". */
@@ -55,7 +65,7 @@ export interface Scheme {
    * Checks the parts against each other (which are there, dtypes, shapes) and reads none of the data but what is small.
    * Throws `model_malformed` with the layer, the part and its real shape.
    */
-  openLayer(layer: QuantizedLayer): MatrixRows;
+  openLayer(layer: QuantizedLayer, options?: OpenLayerOptions): MatrixRows;
 }
 
 /**

@@ -5,7 +5,7 @@ import { ggmlType, tensorBytes } from "../../../formats/gguf/ggml.ts";
 import { modelBytes, tinyLlama } from "../../../../test/make-model.ts";
 import { randomNormal, randomUniform } from "../../../../test/make-weights.ts";
 import { toFloat32 } from "../weights/codecs/float.ts";
-import { floatToHalf } from "../weights/codecs/half.ts";
+import { floatToHalf } from "../../../util/half.ts";
 import { quantize } from "../weights/quantize.ts";
 
 /** Where a block has its f16 factors, and how large each of them is beside the first, so that weights are around 0. */

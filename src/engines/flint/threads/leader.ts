@@ -375,7 +375,10 @@ export class Leader {
     counters.set("cachedBlocks", cache.cached);
     counters.set("diskBytes", storeBytes);
     const bytes = plan.cacheGroups.map(({ blockBytes }, group) => blockBytes * cache.touched(group));
-    counters.set("cacheBytes", bytes.reduce((sum, one) => sum + one, 0));
+    counters.set(
+      "cacheBytes",
+      bytes.reduce((sum, one) => sum + one, 0),
+    );
   }
 
   #profile(id: number): void {

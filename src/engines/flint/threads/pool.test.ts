@@ -36,7 +36,7 @@ function createThread(): FakeThread {
 
 const compute = {} as Required<ComputeMessage>;
 
-function start(): { threads: FakeThread[]; started: StartedThreads } {
+function start(onNotice?: (text: string) => void): { threads: FakeThread[]; started: StartedThreads } {
   const threads: FakeThread[] = [];
   const started = startThreads({
     workers: 2,
@@ -46,6 +46,7 @@ function start(): { threads: FakeThread[]; started: StartedThreads } {
       threads.push(thread);
       return thread;
     },
+    onNotice,
   });
   return { threads, started };
 }
@@ -76,6 +77,16 @@ describe("starting threads", () => {
     threads[1]?.fail(new Error("out of memory"));
     await expect(started.ready(compute)).rejects.toThrow("out of memory");
   });
+
+  it("passes on once what they say to the user, while they load and later", async () => {
+    const said: string[] = [];
+    const { threads, started } = start((text) => said.push(text));
+    threads[0]?.say({ type: "notice", text: "There is no cache on disk." });
+    for (const thread of threads) thread.say({ type: "loaded" });
+    await started.ready(compute);
+    threads[0]?.say({ type: "notice", text: "The disk is full." });
+    expect(said).toEqual(["There is no cache on disk.", "The disk is full."]);
+  });
 });
 
 describe("asking the leader", () => {
@@ -96,14 +107,19 @@ describe("asking the leader", () => {
     expect((await Promise.all(answers)).map(({ scores }) => scores.logprobs[0])).toEqual([1, 2]);
   });
 
-  it("passes on its errors, and gives up with its caller", async () => {
+  it("passes on its errors, and gives up with its caller when it is let go of", async () => {
     const { leader, pool } = await ready();
     const refused = failure(pool.ask({ type: "profile" }, "profile"));
     leader.say({ type: "error", id: 1, error: serializeError(new HearthError("bad_request", "No.")) });
     expect(await refused).toMatchObject({ code: "bad_request" });
     const controller = new AbortController();
     const aborted = failure(pool.ask({ type: "profile" }, "profile", controller.signal));
+    let settled = false;
+    void aborted.then(() => (settled = true));
     controller.abort();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([settled, leader.posted.at(-1)]).toEqual([false, { type: "cancel", id: 2 }]);
+    leader.say({ type: "end", id: 2, ended: false });
     expect((await aborted).code).toBe("aborted");
   });
 

@@ -33,7 +33,7 @@ export interface FlintThreads {
   /** Resolves with the reason when a thread has ended by itself: nothing can be computed any more. */
   readonly died: Promise<Error>;
   open(onReply: (reply: CallReply) => void): OpenCall;
-  /** Sends one command and waits for its answer. */
+  /** Sends one command and waits for its answer, or until the leader has let go of what was cancelled. */
   ask<T extends CallReply["type"]>(
     command: CallCommand,
     type: T,
@@ -75,6 +75,10 @@ export interface StartedThreads {
 /** Starts workers, so that they are up when it is known what to load. */
 export function startThreads({ workers, file, start, signal, onProgress, onNotice }: ThreadsOptions): StartedThreads {
   const threads = Array.from({ length: workers }, (_, index) => start(index));
+  for (const thread of threads) {
+    // From now on: what the cache on disk is like is said while the model is loaded.
+    thread.onMessage((reply) => reply.type === "notice" && onNotice?.(reply.text));
+  }
   const all = Promise.all(threads.map(loaded));
   // A failure is seen when `ready` waits.
   all.catch(() => undefined);
@@ -114,7 +118,7 @@ export function startThreads({ workers, file, start, signal, onProgress, onNotic
         throw error;
       }
       rest();
-      return createCalls(threads, onNotice);
+      return createCalls(threads);
     },
     end,
   };
@@ -130,7 +134,7 @@ function loaded(thread: Thread): Promise<void> {
   return promise;
 }
 
-function createCalls(threads: readonly Thread[], onNotice: ThreadsOptions["onNotice"]): FlintThreads {
+function createCalls(threads: readonly Thread[]): FlintThreads {
   const leader = threads[0];
   if (!leader) throw new RangeError("at least one thread is needed");
   const calls = new Map<number, (reply: CallReply) => void>();
@@ -144,7 +148,6 @@ function createCalls(threads: readonly Thread[], onNotice: ThreadsOptions["onNot
   const stopped = createDeferred<void>();
   leader.onMessage((reply) => {
     if (reply.type === "stopped") stopped.resolve();
-    if (reply.type === "notice") onNotice?.(reply.text);
     if (!("id" in reply)) return;
     calls.get(reply.id)?.(reply.type === "error" ? { ...reply, error: deserializeError(reply.error) } : reply);
   });
@@ -219,6 +222,7 @@ async function ask<T extends CallReply["type"]>(
   } catch (error) {
     throw signal?.aborted ? abortError(signal) : error;
   } finally {
-    void call.close();
+    // What the leader says of itself is true again when the caller knows the outcome.
+    await call.close();
   }
 }

@@ -47,7 +47,8 @@ export function createSleeper(first: FlintThreads, wake: () => Promise<FlintThre
             inner = threads.open(onReply);
             inner.send(command);
           },
-          (error: unknown) => onReply({ type: "error", error: error instanceof Error ? error : new Error(String(error)) }),
+          (error: unknown) =>
+            onReply({ type: "error", error: error instanceof Error ? error : new Error(String(error)) }),
         );
       },
       async close() {

@@ -2,7 +2,7 @@
 import type { GgmlTypeName } from "../../../formats/gguf/ggml.ts";
 import { ggmlType } from "../../../formats/gguf/ggml.ts";
 import { toFloat32 } from "./codecs/float.ts";
-import { floatToHalf } from "./codecs/half.ts";
+import { floatToHalf } from "../../../util/half.ts";
 import type { CodeFormat, Codec } from "./codecs/contract.ts";
 import { codecOf } from "./codecs/table.ts";
 import type { Recoding } from "./recode.ts";

@@ -1,5 +1,5 @@
 import { ggmlType } from "../../../formats/gguf/ggml.ts";
-import { floatToBrain, floatToHalf } from "./codecs/half.ts";
+import { floatToBrain, floatToHalf } from "../../../util/half.ts";
 import type { ClassicType, EncodeBlock, KType } from "./quantize/code.ts";
 import { classicEncoders } from "./quantize/classic.ts";
 import { kEncoders } from "./quantize/k.ts";

@@ -1,5 +1,5 @@
 /** Reads rows of a packed matrix back as float32, e.g. of the token embedding. */
-import { halves } from "./codecs/half.ts";
+import { halves } from "../../../util/half.ts";
 import { grid2Value } from "./recode.ts";
 import type { CodedLayout, FloatLayout, Layout, SuperLayout } from "./layout.ts";
 import { blockWidth, recordBytes, rowGroup, rowGroupBytes, superRecord, superWidth } from "./layout.ts";

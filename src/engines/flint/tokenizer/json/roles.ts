@@ -1,6 +1,7 @@
+import { readAround } from "../../../../formats/tokenizer/around.ts";
 import type { Roles } from "../kinds.ts";
 import type { Pieces } from "../pieces.ts";
-import { isObject, listOf } from "./read.ts";
+import { isObject } from "./read.ts";
 import type { Json } from "./read.ts";
 
 export interface JsonRoles {
@@ -25,7 +26,7 @@ export function readJsonRoles({ file, config, pieces, unk }: RoleSource): JsonRo
     return id < 0 ? undefined : id;
   };
   const named = (key: string): number | undefined => find(nameOf(config[key]));
-  const around = readTemplate(file["post_processor"]);
+  const around = readAround(file["post_processor"]);
   const [first, last] = [find(around.first), find(around.last)];
   const cls = named("cls_token");
   const sep = named("sep_token");
@@ -55,43 +56,5 @@ function flag(value: unknown): boolean | undefined {
 /** `"<s>"`, or an object with its `content`. */
 function nameOf(value: unknown): string | undefined {
   const name = isObject(value) ? value["content"] : value;
-  return typeof name === "string" ? name : undefined;
-}
-
-interface Around {
-  readonly first: string | undefined;
-  readonly last: string | undefined;
-}
-
-const nothing: Around = { first: undefined, last: undefined };
-
-/** The tokens that are put before and behind a single text. */
-function readTemplate(value: unknown): Around {
-  if (!isObject(value)) return nothing;
-  switch (value["type"]) {
-    case "Sequence":
-      return listOf(value["processors"], "post_processor")
-        .map(readTemplate)
-        .reduce((all, each) => ({ first: all.first ?? each.first, last: all.last ?? each.last }), nothing);
-    case "BertProcessing":
-    case "RobertaProcessing":
-      return { first: pairName(value["cls"]), last: pairName(value["sep"]) };
-    case "TemplateProcessing": {
-      const items = listOf(value["single"], "post_processor");
-      const text = items.findIndex((item) => isObject(item) && item["Sequence"] !== undefined);
-      return { first: templateName(items[text - 1]), last: templateName(items[text + 1]) };
-    }
-    default:
-      return nothing;
-  }
-}
-
-function templateName(item: unknown): string | undefined {
-  const special = isObject(item) ? item["SpecialToken"] : undefined;
-  return isObject(special) && typeof special["id"] === "string" ? special["id"] : undefined;
-}
-
-function pairName(value: unknown): string | undefined {
-  const [name] = Array.isArray(value) ? (value as readonly unknown[]) : [];
   return typeof name === "string" ? name : undefined;
 }

@@ -1,5 +1,5 @@
 import type { CodeFormat, Codec, Codes } from "./contract.ts";
-import { halves } from "./half.ts";
+import { halves } from "../../../../util/half.ts";
 import { codeShorts, codeWords, countBlocks, shortsOf, spreadBits, wordsOf } from "./run.ts";
 
 // Blocks of 32 weights with one f16 scale d, and in the _1 types an f16 m: weight = d · q + m. Byte j of the nibbles

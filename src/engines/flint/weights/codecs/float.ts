@@ -2,7 +2,7 @@ import { HearthError } from "../../../../error.ts";
 import { ggmlType } from "../../../../formats/gguf/ggml.ts";
 import type { GgmlTypeName } from "../../../../formats/gguf/ggml.ts";
 import type { Codec, Codes } from "./contract.ts";
-import { halves } from "./half.ts";
+import { halves } from "../../../../util/half.ts";
 import { shortsOf } from "./run.ts";
 import { codecOf } from "./table.ts";
 

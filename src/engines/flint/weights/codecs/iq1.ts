@@ -2,7 +2,7 @@ import type { Codec } from "./contract.ts";
 import { gridCodec, signedLevels } from "./grid-codec.ts";
 import type { ReadGridBlock } from "./grid-codec.ts";
 import { iq1Grid } from "./grids.ts";
-import { halves } from "./half.ts";
+import { halves } from "../../../../util/half.ts";
 import { readShort } from "./run.ts";
 
 // Points of 8 weights q in -1, 0, 1, of which all eight are shifted by +⅛ or −⅛. In eighths that is 8 q ± 1, an integer.

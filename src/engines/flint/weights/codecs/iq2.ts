@@ -2,7 +2,7 @@ import type { Codec } from "./contract.ts";
 import { evenSigns, gridCodec, signedLevels } from "./grid-codec.ts";
 import type { ReadGridBlock } from "./grid-codec.ts";
 import { iq2SGrid, iq2XsGrid, iq2XxsGrid } from "./grids.ts";
-import { halves } from "./half.ts";
+import { halves } from "../../../../util/half.ts";
 import { readShort } from "./run.ts";
 
 // Points of 8 weights with the levels 8, 25 and 43. A stored scale s of four bits means d · (s + ½) / 4; as an integer

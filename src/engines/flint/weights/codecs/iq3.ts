@@ -2,7 +2,7 @@ import type { Codec } from "./contract.ts";
 import { evenSigns, gridCodec, signedLevels } from "./grid-codec.ts";
 import type { ReadGridBlock } from "./grid-codec.ts";
 import { iq3SGrid, iq3XxsGrid } from "./grids.ts";
-import { halves } from "./half.ts";
+import { halves } from "../../../../util/half.ts";
 import { readShort } from "./run.ts";
 
 // Points of 4 weights with eight levels; a stored scale s of four bits means 2 s + 1.

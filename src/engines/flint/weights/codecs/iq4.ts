@@ -1,6 +1,6 @@
 import { nonLinear } from "./classic.ts";
 import type { Codec } from "./contract.ts";
-import { halves } from "./half.ts";
+import { halves } from "../../../../util/half.ts";
 import { codeWords, wordsOf } from "./run.ts";
 import { superCodec } from "./super.ts";
 import type { SuperLoop } from "./super.ts";

@@ -1,5 +1,5 @@
 import type { Codec, SuperCodes } from "./contract.ts";
-import { halves } from "./half.ts";
+import { halves } from "../../../../util/half.ts";
 import { codeShorts, codeWords, shortsOf, wordsOf } from "./run.ts";
 import { superCodec } from "./super.ts";
 import type { SuperLoop } from "./super.ts";

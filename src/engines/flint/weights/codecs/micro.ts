@@ -1,7 +1,7 @@
 import type { Codec } from "./contract.ts";
 import { classic } from "./classic.ts";
 import type { Loop } from "./classic.ts";
-import { halves } from "./half.ts";
+import { halves } from "../../../../util/half.ts";
 import { codeWords, readShort, spreadBits } from "./run.ts";
 
 // The floats of four bits (E2M1) with a scale of eight bits, and the types of one and two bits with an f16.

@@ -1,5 +1,5 @@
 import type { Codec } from "./contract.ts";
-import { halves } from "./half.ts";
+import { halves } from "../../../../util/half.ts";
 import { codeShorts, readShort, shortsOf } from "./run.ts";
 import { superCodec } from "./super.ts";
 import type { SuperLoop } from "./super.ts";

@@ -1,57 +1,140 @@
-import type { ClassicType, EncodeBlock } from "./code.ts";
-import { furthest, inverseOf, nearestCode, writeHalf } from "./code.ts";
+/** Blocks of 32 weights; `codecs/classic.ts` says how they lie. */
+import { nonLinear } from "../codecs/classic.ts";
+import { inverseOf, writeHalf } from "./code.ts";
+import type { Fit, Recipe } from "./recipe.ts";
 
-// Blocks of 32 weights; `codecs/classic.ts` says how they lie.
+type Pack = Recipe["pack"];
 
-/** The weight of the greatest magnitude gets the code 0, whose value is -8 or -16: there is no such positive value. */
-function symmetric(half: 8 | 16, write: WriteCodes): EncodeBlock {
-  return (weights, from, out, at) => {
-    const inverse = inverseOf(writeHalf(out, at, furthest(weights, from, 32) / -half));
-    for (let i = 0; i < 32; i++) codes[i] = nearestCode(weights[from + i]! * inverse + half, 2 * half - 1);
-    write(out, at + 2);
+/** Nibbles: byte l holds the weights l and l + 16. */
+const packNibbles =
+  (offset: number): Pack =>
+  (codes, from, out, at) => {
+    const to = at + offset;
+    for (let i = 0; i < 16; i++) out[to + i] = (codes[from + i]! & 15) | ((codes[from + i + 16]! & 15) << 4);
   };
-}
-
-/** Codes from 0 for the lowest weight to `last` for the highest. */
-function ranged(last: 15 | 31, write: WriteCodes): EncodeBlock {
-  return (weights, from, out, at) => {
-    let lowest = Infinity;
-    let highest = -Infinity;
-    for (let i = from; i < from + 32; i++) {
-      lowest = Math.min(lowest, weights[i]!);
-      highest = Math.max(highest, weights[i]!);
-    }
-    const inverse = inverseOf(writeHalf(out, at, (highest - lowest) / last));
-    const min = writeHalf(out, at + 2, lowest);
-    for (let i = 0; i < 32; i++) codes[i] = nearestCode((weights[from + i]! - min) * inverse, last);
-    write(out, at + 4);
-  };
-}
-
-const encodeQ8: EncodeBlock = (weights, from, out, at) => {
-  const inverse = inverseOf(writeHalf(out, at, Math.abs(furthest(weights, from, 32)) / 127));
-  for (let i = 0; i < 32; i++) out[at + 2 + i] = nearestCode(weights[from + i]! * inverse + 127, 254) - 127;
-};
-
-/** The codes of the block at work. */
-const codes = new Uint8Array(32);
-
-type WriteCodes = (out: Uint8Array, at: number) => void;
-
-const writeNibbles: WriteCodes = (out, at) => {
-  for (let i = 0; i < 16; i++) out[at + i] = (codes[i]! & 15) | ((codes[i + 16]! & 15) << 4);
-};
 
 /** The fifth bits as a word of 32 bits, then the nibbles. */
-const writeFifths: WriteCodes = (out, at) => {
-  for (let i = 0; i < 32; i++) out[at + (i >> 3)]! |= (codes[i]! >> 4) << (i & 7);
-  writeNibbles(out, at + 4);
+const packFifths = (offset: number): Pack => {
+  const nibbles = packNibbles(offset + 4);
+  return (codes, from, out, at) => {
+    for (let byte = 0; byte < 4; byte++) {
+      let bits = 0;
+      for (let i = 0; i < 8; i++) bits |= (codes[from + byte * 8 + i]! >> 4) << i;
+      out[at + offset + byte] = bits;
+    }
+    nibbles(codes, from, out, at);
+  };
 };
 
-export const classicEncoders: Readonly<Record<ClassicType, EncodeBlock>> = {
-  Q4_0: symmetric(8, writeNibbles),
-  Q4_1: ranged(15, writeNibbles),
-  Q5_0: symmetric(16, writeFifths),
-  Q5_1: ranged(31, writeFifths),
-  Q8_0: encodeQ8,
+/** A scale, and codes whose value is the code less `half`. */
+function symmetric(half: 8 | 16, fit: Recipe["fit"], pack: Pack): Recipe {
+  return {
+    fit,
+    codes: { group: 32, last: 2 * half - 1 },
+    settle({ scales, inverses, offsets }, first, out, at) {
+      inverses[first] = inverseOf(writeHalf(out, at, scales[first]!));
+      offsets[first] = half;
+    },
+    pack,
+  };
+}
+
+/** A scale and a min of either sign. */
+function ranged(last: 15 | 31, pack: Pack): Recipe {
+  return {
+    fit: (weighing = "even") => ({
+      kind: "range",
+      group: 32,
+      last,
+      signed: true,
+      weighing,
+      pairs: 8,
+      first: -0.8,
+      step: 0.1,
+      rounds: 2,
+    }),
+    codes: { group: 32, last },
+    settle({ scales, seconds, inverses, offsets }, first, out, at) {
+      const inverse = inverseOf(writeHalf(out, at, scales[first]!));
+      inverses[first] = inverse;
+      offsets[first] = -writeHalf(out, at + 2, seconds[first]!) * inverse;
+    },
+    pack,
+  };
+}
+
+const fitEight: Recipe["fit"] = () => ({
+  kind: "scale",
+  group: 32,
+  weighing: "even",
+  rounding: { half: 127, even: true },
+  tries: [{ first: 127, step: 0.4, pairs: 1 }],
+  rounds: 0,
+});
+
+const eight: Recipe = {
+  fit: fitEight,
+  codes: { group: 32, last: 255 },
+  settle({ scales, inverses, offsets }, first, out, at) {
+    inverses[first] = inverseOf(writeHalf(out, at, Math.abs(scales[first]!)));
+    offsets[first] = 128;
+  },
+  pack(codes, from, out, at) {
+    for (let i = 0; i < 32; i++) out[at + 2 + i] = codes[from + i]! ^ 128;
+  },
 };
+
+/** Scales for codes of 16 values that do not stand at equal distances. */
+export const fitTable: Recipe["fit"] = (weighing = "square"): Fit => ({
+  kind: "scale",
+  group: 32,
+  weighing,
+  rounding: { table: nonLinear },
+  tries: [
+    { first: -134, step: 1, pairs: 8 },
+    { first: 108, step: 1, pairs: 8 },
+  ],
+  rounds: 2,
+});
+
+const table: Recipe = {
+  fit: fitTable,
+  codes: { group: 32, table: nonLinear },
+  settle({ scales, inverses }, first, out, at) {
+    inverses[first] = inverseOf(writeHalf(out, at, scales[first]!));
+  },
+  pack: packNibbles(2),
+};
+
+const fitFour: Recipe["fit"] = (weighing = "square") => ({
+  kind: "scale",
+  group: 32,
+  weighing,
+  rounding: { half: 8 },
+  tries: [
+    { first: -8.9, step: 0.1, pairs: 9 },
+    { first: 6.6, step: 0.1, pairs: 8 },
+  ],
+  rounds: 2,
+});
+
+const fitFive: Recipe["fit"] = (weighing = "square") => ({
+  kind: "scale",
+  group: 32,
+  weighing,
+  rounding: { half: 16 },
+  tries: [
+    { first: -16.9, step: 0.1, pairs: 9 },
+    { first: 14.6, step: 0.1, pairs: 8 },
+  ],
+  rounds: 2,
+});
+
+export const classicRecipes = {
+  Q4_0: symmetric(8, fitFour, packNibbles(2)),
+  Q4_1: ranged(15, packNibbles(4)),
+  Q5_0: symmetric(16, fitFive, packFifths(2)),
+  Q5_1: ranged(31, packFifths(4)),
+  Q8_0: eight,
+  IQ4_NL: table,
+} satisfies Record<string, Recipe>;

@@ -1,0 +1,86 @@
+/** Codes of 1 to 8 bits in words, as compressed-tensors packs them. */
+import type { QuantizedLayer } from "../scheme.ts";
+import { shapeText } from "../../safetensors/parse.ts";
+import { unpackCodes, wordsFor } from "./bits.ts";
+import type { CodedMatrix } from "./coded.ts";
+import { zeroPoints } from "./gptq.ts";
+import { readBytes, readScales, readWords, scaleTypes, transpose } from "./numbers.ts";
+import { evenGroups } from "./order.ts";
+import { expectShape, findPart, partFault, requirePart, sizeAt } from "./parts.ts";
+import { expandScales, mapScales } from "./scales.ts";
+import type { ScaleMap } from "./scales.ts";
+
+const most = 8;
+
+/** `weight_packed` [n][k · bits / 32], with scales and zero points for each group of a row. */
+export function openPacked(layer: QuantizedLayer): CodedMatrix {
+  const packed = requirePart(layer, "weight_packed", { dtypes: ["I32"], rank: 2 });
+  const scales = requirePart(layer, "weight_scale", { dtypes: scaleTypes });
+  const [n, k] = readShape(layer);
+  const rowWords = sizeAt(packed, 1);
+  const bits = Array.from({ length: most }, (_, index) => index + 1).find((width) => wordsFor(k, width) === rowWords);
+  if (bits === undefined || sizeAt(packed, 0) !== n) {
+    throw partFault(packed.name, `has the shape ${shapeText(packed.shape)}, which fits no matrix of ${n} × ${k}`);
+  }
+  const map = mapScales(scales, { n, k, block: undefined });
+  const zeros = findPart(layer, "weight_zero_point", { dtypes: ["I32", "I8"], rank: 2 });
+  const half = 2 ** (bits - 1);
+  const readZeros = (): Int16Array => {
+    if (zeros?.dtype === "I8") return expandZeros(Int16Array.from(new Int8Array(readBytes(zeros).buffer), (zero) => zero + half), map, n);
+    return zeros ? unpackZeros(readWords(zeros), { bits, n, groups: map.groups }) : new Int16Array([half]);
+  };
+  if (zeros?.dtype === "I32") expectShape(zeros, [wordsFor(n, bits), map.groups], `a matrix of ${n} rows, ${map.groups} groups`);
+  if (zeros?.dtype === "I8") expectShape(zeros, scales.shape, `scales of ${shapeText(scales.shape)}`);
+  return {
+    ...{ name: packed.name, n, k, bits, groups: map.groups, groupOf: readGroups(layer, { ...map, k }) },
+    ...zeroPoints(readZeros),
+    readScales: () => expandScales(readScales(scales), map, n),
+    readCodes(first, count, codes) {
+      const words = new Uint32Array(count * rowWords);
+      packed.read(first * rowWords * 4, new Uint8Array(words.buffer));
+      for (let row = 0; row < count; row++) {
+        unpackCodes({ words, start: row * rowWords, step: 1, bits }, codes.subarray(row * k, (row + 1) * k));
+      }
+    },
+  };
+}
+
+/** The two numbers of `weight_shape`. */
+function readShape(layer: QuantizedLayer): readonly [number, number] {
+  const part = requirePart(layer, "weight_shape", { dtypes: ["I64", "I32"], rank: 1 });
+  const words = readWords(part);
+  const [n, k] = part.dtype === "I64" ? [words[0], words[2]] : [words[0], words[1]];
+  if (sizeAt(part, 0) === 2 && n && k && n < 2 ** 31 && k < 2 ** 31) return [n, k];
+  throw partFault(part.name, "must hold two sizes");
+}
+
+interface ZeroWords {
+  readonly bits: number;
+  readonly n: number;
+  readonly groups: number;
+}
+
+/** Words along n: [words][groups] → [n][groups]. */
+function unpackZeros(words: Uint32Array, { bits, n, groups }: ZeroWords): Int16Array {
+  const codes = new Uint8Array(n * groups);
+  for (let group = 0; group < groups; group++) {
+    unpackCodes({ words, start: group, step: groups, bits }, codes.subarray(group * n, (group + 1) * n));
+  }
+  return transpose(Int16Array.from(codes), groups);
+}
+
+export function expandZeros(zeros: Int16Array, map: ScaleMap, n: number): Int16Array {
+  return Int16Array.from(expandScales(Float32Array.from(zeros), map, n));
+}
+
+/** `weight_g_idx` where the order of columns is the activations'; -1 in it: not used. */
+export function readGroups(layer: QuantizedLayer, { k, groups, columnsPerGroup }: ScaleMap & { readonly k: number }): Uint32Array {
+  const part = findPart(layer, "weight_g_idx", { dtypes: ["I32"], rank: 1 });
+  if (!part) return evenGroups(k, columnsPerGroup);
+  expectShape(part, [k], `a matrix of ${k} columns`);
+  const groupOf = readWords(part);
+  if (groupOf[0] === 0xffff_ffff) return evenGroups(k, columnsPerGroup);
+  const wrong = groupOf.findIndex((group) => group >= groups);
+  if (wrong < 0) return groupOf;
+  throw partFault(part.name, `names group ${groupOf[wrong]! | 0} for column ${wrong}; there are ${groups}`);
+}

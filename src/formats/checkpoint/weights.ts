@@ -1,0 +1,106 @@
+/** The weights of a checkpoint as tensors of GGUF. */
+import { HearthError } from "../../error.ts";
+import { printable } from "../gguf/malformed.ts";
+import { castRows, encodeRows, isFloat } from "./cast.ts";
+import type { EncodeRows, FloatType } from "./cast.ts";
+import type { Figures } from "./figures.ts";
+import type { CheckpointFiles } from "./files.ts";
+import { isObject, unsupported } from "./json.ts";
+import { openRaw } from "./raw.ts";
+import { rawRows } from "./rows.ts";
+import type { QuantizedLayer, RawTensor, Scheme } from "./scheme.ts";
+import { schemes } from "./schemes/table.ts";
+import { isFloatTable, mapTensors } from "./tensors.ts";
+import type { Mapping, NamedTensor, SourceTensor } from "./tensors.ts";
+import type { GgmlTypeName } from "../gguf/ggml.ts";
+
+/** Another type for a matrix of floats. */
+export interface Recoding {
+  readonly type: GgmlTypeName;
+  readonly encode: EncodeRows;
+}
+
+export interface WeightOptions {
+  /** Matrices of another floating type become this one. Default: they stay as they are. */
+  readonly type?: FloatType | undefined;
+  /** Asked for each matrix of floats; undefined: it stays. `tied`: the output matrix is that of the embeddings. */
+  readonly recode?: ((tensor: NamedTensor, tied: boolean) => Recoding | undefined) | undefined;
+}
+
+export interface Weights extends Mapping {
+  /** How they are quantized, for people. */
+  readonly scheme: string | undefined;
+  close(): void;
+}
+
+/** Opens the shards; reads headers only. Throws what its parts throw. */
+export function openWeights(files: CheckpointFiles, figures: Figures, options: WeightOptions = {}): Weights {
+  const raw = openRaw(files);
+  try {
+    const scheme = findScheme(figures);
+    const { tensors, ignored } = mapTensors(toSources(raw.tensors, scheme), figures);
+    const tied = !tensors.some(({ name }) => name === "output.weight");
+    return {
+      tensors: tensors.map((tensor) => retype(tensor, options, tied)),
+      ignored,
+      scheme: scheme?.description,
+      close: raw.close,
+    };
+  } catch (error) {
+    raw.close();
+    throw error;
+  }
+}
+
+function retype(tensor: NamedTensor, { type, recode }: WeightOptions, tied: boolean): NamedTensor {
+  const { name, shape, rows } = tensor;
+  if (!isFloat(rows.type) || isFloatTable(tensor)) return tensor;
+  const recoding = recode?.(tensor, tied);
+  if (recoding) return { name, shape, rows: encodeRows(rows, recoding.type, recoding.encode) };
+  return type === undefined ? tensor : { name, shape, rows: castRows(rows, type, name) };
+}
+
+function findScheme({ config }: Figures): Scheme | undefined {
+  const settings = config.get("quantization_config", "compression_config");
+  if (settings === undefined) return undefined;
+  if (!isObject(settings)) throw unsupported(config.name, "quantization_config", "is no object");
+  for (const open of schemes) {
+    const scheme = open(settings);
+    if (scheme) return scheme;
+  }
+  const method = printable(String(settings["quant_method"] ?? "unknown"), 40);
+  throw unsupported(config.name, "quantization_config", `names the method "${method}", which hearth does not know`);
+}
+
+function toSources(tensors: ReadonlyMap<string, RawTensor>, scheme: Scheme | undefined): readonly SourceTensor[] {
+  const sources: SourceTensor[] = [];
+  const layers = new Map<string, Map<string, RawTensor>>();
+  for (const raw of tensors.values()) {
+    const layer = scheme?.layerOf(raw);
+    if (layer === undefined) {
+      const [stack = 1] = raw.shape.length === 3 ? raw.shape : [];
+      if (isWeight(raw)) sources.push({ name: raw.name, rows: rawRows(raw), isVector: raw.shape.length === 1, stack });
+      continue;
+    }
+    const parts = layers.get(layer) ?? new Map<string, RawTensor>();
+    layers.set(layer, parts.set(partName(raw.name, layer), raw));
+  }
+  for (const [name, parts] of layers) sources.push(openLayer(scheme, { name, parts }));
+  return sources;
+}
+
+/** Buffers that models save beside their weights: positions, frequencies. */
+function isWeight({ name }: RawTensor): boolean {
+  return !/(^|\.)(position_ids|inv_freq|masked_bias)$/.test(name);
+}
+
+function partName(tensor: string, layer: string): string {
+  if (tensor.startsWith(`${layer}.`)) return tensor.slice(layer.length + 1);
+  throw new HearthError("internal", `${printable(tensor)} is no part of ${printable(layer)}.`);
+}
+
+function openLayer(scheme: Scheme | undefined, layer: QuantizedLayer): SourceTensor {
+  if (!scheme) throw new RangeError("no scheme");
+  const name = `${layer.name}.weight`;
+  return { name, rows: scheme.openLayer(layer), isVector: false, stack: 1 };
+}
