@@ -130,6 +130,7 @@ export const loadSettingNames: readonly (keyof Settings)[] = [
   "kvTypeV",
   "flashAttention",
   "gpuLayers",
+  "quantize",
   "cacheTokens",
   "speculation",
   "draft",

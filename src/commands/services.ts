@@ -8,6 +8,12 @@ import type {
   ServeReport,
 } from "../bench/index.ts";
 import type { ClientOptions } from "../client/http.ts";
+import type { Card } from "../compress/card/card.ts";
+import type { Evaluation } from "../compress/evaluate/contract.ts";
+import type { EvaluateOptions } from "../compress/evaluate/evaluate.ts";
+import type { Collected, CollectOptions } from "../compress/imatrix/collect.ts";
+import type { ImportanceFile } from "../compress/imatrix/contract.ts";
+import type { QuantizeOptions, QuantizeReport } from "../compress/quantize/quantize.ts";
 import type { Client } from "../client/types.ts";
 import type { Settings } from "../config/settings.ts";
 import type { PeakRates } from "../engines/flint/roofline/protocol.ts";
@@ -15,6 +21,11 @@ import type { ModelWork } from "../engines/flint/roofline/work.ts";
 import type { Hardware } from "../hardware/contract.ts";
 import type { RunningServer, ServeOptions } from "../server/index.ts";
 import type { Hearth } from "../tasks/contract.ts";
+
+/** Threads and folders come from the settings. */
+export type Studying<Options> = Omit<Options, "threads" | "folder"> & {
+  readonly settings: Pick<Settings, "threads" | "data">;
+};
 
 export interface HearthOptions {
   readonly settings: Settings;
@@ -77,6 +88,12 @@ export interface Services {
   formatProfile(report: ProfileReport): Promise<string>;
   runServeBench(options: ServeBenchOptions): Promise<ServeReport>;
   formatServeReport(report: ServeReport): Promise<string>;
+  quantize(options: QuantizeOptions): Promise<QuantizeReport>;
+  collectImportance(path: string, options: Studying<CollectOptions>): Promise<Collected>;
+  writeImportance(path: string, file: ImportanceFile, signal: AbortSignal): Promise<void>;
+  evaluate(options: Studying<EvaluateOptions>): Promise<Evaluation>;
+  /** Writes a card and its page beside the model; gives their paths. */
+  writeCard(model: string, card: Card): Promise<readonly string[]>;
   /** Waits; rejects when the signal aborts. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
   readonly fetch: typeof fetch;
@@ -128,6 +145,25 @@ export const defaultServices: Services = {
   },
   async formatServeReport(report) {
     return (await import("../bench/index.ts")).formatServeReport(report);
+  },
+  async quantize(options) {
+    return await (await import("../compress/quantize/quantize.ts")).quantizeModel(options);
+  },
+  async collectImportance(path, { settings, ...options }) {
+    const { collectImportance } = await import("../compress/imatrix/collect.ts");
+    return await collectImportance(path, { ...options, threads: settings.threads ?? (await coreCount()) });
+  },
+  async writeImportance(path, file, signal) {
+    await (await import("../compress/imatrix/write.ts")).writeImportance({ path }, file, signal);
+  },
+  async evaluate({ settings, ...options }) {
+    const { evaluateModel } = await import("../compress/evaluate/evaluate.ts");
+    const { cacheFolder } = await import("../config/paths.ts");
+    const threads = settings.threads ?? (await coreCount());
+    return await evaluateModel({ ...options, threads, folder: cacheFolder(settings.data) });
+  },
+  async writeCard(model, card) {
+    return await (await import("../compress/card/write.ts")).writeCard(model, card);
   },
   async sleep(ms, signal) {
     await (await import("../util/abort.ts")).sleep(ms, signal);

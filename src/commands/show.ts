@@ -1,4 +1,6 @@
-import { plain } from "../terminal/style.ts";
+import { readCard } from "../compress/card/card.ts";
+import { cardLines } from "../compress/card/lines.ts";
+import { plain, style } from "../terminal/style.ts";
 import { formatPairs } from "../terminal/table.ts";
 import { defineCommand, type Command } from "./command.ts";
 import { describeModel, formatFacts, readLicense } from "./describe.ts";
@@ -20,8 +22,10 @@ export const show: Command = defineCommand({
     const write = (text: string | undefined, nothing: string): void => {
       io.stdout.write(`${plain(text ?? nothing).trimEnd()}\n`);
     };
+    const weights = facts.files.find(({ role }) => role === "weights");
+    const card = weights && (await readCard(weights.path));
     if (json) {
-      writeJson(facts);
+      writeJson({ ...facts, card });
     } else if (flags.template) {
       write(facts.template, "The model has no chat template.");
     } else if (flags.license) {
@@ -38,6 +42,7 @@ export const show: Command = defineCommand({
       io.stdout.write(formatPairs(io.stdout, lines));
     } else {
       io.stdout.write(formatFacts(io.stdout, facts));
+      if (card) io.stdout.write(`\n${style(io.stdout, "dim", "quality card")}\n${formatPairs(io.stdout, cardLines(card))}`);
     }
   },
 });

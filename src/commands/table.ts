@@ -40,6 +40,26 @@ export const commandTable: readonly CommandRow[] = [
     text: "say how a model would run here, and whether it fits",
     load: async () => (await import("./plan.ts")).plan,
   },
+  {
+    name: "convert",
+    text: "make a GGUF file of a SafeTensors folder, or the other way round",
+    load: async () => (await import("./convert.ts")).convert,
+  },
+  {
+    name: "quantize",
+    text: "make a model smaller: fewer bits for each weight",
+    load: async () => (await import("./quantize.ts")).quantize,
+  },
+  {
+    name: "imatrix",
+    text: "find out which columns of a model's matrices count, for quantize",
+    load: async () => (await import("./imatrix.ts")).imatrix,
+  },
+  {
+    name: "eval",
+    text: "measure how good a model is: perplexity, divergence from another one, questions",
+    load: async () => (await import("./eval.ts")).evaluate,
+  },
   { name: "bench", text: "measure how fast a model runs", load: async () => (await import("./bench.ts")).bench },
   {
     name: "doctor",

@@ -35,6 +35,7 @@ export interface Settings {
   readonly kvTypeV: KvType | undefined;
   readonly flashAttention: "auto" | "on" | "off";
   readonly gpuLayers: string | undefined;
+  readonly quantize: "off" | "q4" | "q8";
   readonly cacheTokens: number | undefined;
   readonly speculation: "auto" | "off";
   readonly draft: string | undefined;
@@ -103,6 +104,12 @@ export const settingsTable: Table = {
     "flash attention",
   ),
   gpuLayers: row("gpu-layers", optional, parseText, "layers on the GPU: a number, auto or max"),
+  quantize: row<"off" | "q4" | "q8">(
+    "quantize",
+    "off",
+    parseOneOf(["off", "q4", "q8"]),
+    "bits that the weights of SafeTensors models get while they are loaded, where they are not quantized yet",
+  ),
   cacheTokens: row(
     "cache-tokens",
     optional,

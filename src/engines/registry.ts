@@ -1,7 +1,7 @@
 import { engineEnvironment } from "../config/environment.ts";
 import type { Settings } from "../config/settings.ts";
 import { HearthError } from "../error.ts";
-import type { Engine, EngineFootprint } from "../spec/engine.ts";
+import type { Engine, EngineFootprint, LoadOptions } from "../spec/engine.ts";
 import { chooseEngine } from "./choose.ts";
 import type { EngineQuestion, Engines } from "./contract.ts";
 import { planDiskCache, withDiskCache } from "./disk-cache.ts";
@@ -74,7 +74,8 @@ function createInspections({ onNotice = () => {} }: EnginesOptions): Inspections
   const refused = new Map<string, HearthError>();
   const said = new Set<string>();
   const say = (path: string, name: string, { message }: HearthError): void => {
-    if (said.has(path)) return;
+    // No other engine takes those over.
+    if (said.has(path) || path.endsWith(".safetensors")) return;
     said.add(path);
     onNotice(`${name} runs on llama.cpp, not on flint: ${message}`);
   };
@@ -84,12 +85,14 @@ function createInspections({ onNotice = () => {} }: EnginesOptions): Inspections
       const path = model.files.find(({ role }) => role === "weights")?.path ?? "";
       const refusal = refused.get(path);
       if (refusal && !forced) throw refusal;
-      const found = known.get(model.id) ?? inspect(path, model.name);
-      known.set(model.id, found);
+      // Rounded while they are loaded, the weights take less.
+      const key = `${model.id} ${load.quantize ?? ""}`;
+      const found = known.get(key) ?? inspect(path, model.name, load);
+      known.set(key, found);
       try {
         return await found;
       } catch (error) {
-        if (!isRefusal(error)) known.delete(model.id);
+        if (!isRefusal(error)) known.delete(key);
         else if (!forced) say(path, model.name, error);
         throw error;
       }
@@ -103,8 +106,8 @@ function createInspections({ onNotice = () => {} }: EnginesOptions): Inspections
   };
 }
 
-async function inspect(path: string, name: string): Promise<EngineFootprint> {
-  return await (await import("./flint/inspect.ts")).inspectFlint(path, name);
+async function inspect(path: string, name: string, load: LoadOptions): Promise<EngineFootprint> {
+  return await (await import("./flint/inspect.ts")).inspectFlint(path, name, load);
 }
 
 async function openLlama({

@@ -2,18 +2,20 @@ import { dirname, join } from "node:path";
 import { HearthError } from "../error.ts";
 import { detectFormat } from "../formats/detect.ts";
 import { readGguf } from "../formats/gguf/read.ts";
+import { checkpointFolder } from "../formats/model.ts";
 import type { GgufFile } from "../formats/gguf/types.ts";
 import type { InstalledModel, ModelInfo } from "../spec/model.ts";
 import { describeGguf, refuseOther } from "./describe.ts";
 import { splitParts } from "./gguf-file.ts";
 
 /**
- * What the header of a GGUF file says, after all checks that native code relies on. Reads the headers of all parts
- * of a split model. Throws `model_malformed` with {field, offset}, and `model_unsupported` for files that are no
- * model that runs.
+ * What the header of a GGUF file or a SafeTensors checkpoint says, after all checks that native code relies on. Reads the
+ * headers of all parts of a split model. Throws `model_malformed` with {field, offset}, and `model_unsupported` for files
+ * that are no model that runs.
  */
 export async function inspectGguf(path: string, model?: InstalledModel, signal?: AbortSignal): Promise<ModelInfo> {
-  const format = await detectFormat(path);
+  const format = checkpointFolder(path) === undefined ? await detectFormat(path) : "safetensors";
+  if (format === "safetensors") return await inspectCheckpoint(path, model);
   if (format !== undefined && format !== "gguf") {
     throw new HearthError("model_unsupported", `There is no engine for ${format} models yet.`, {
       hint: "Look for the model as GGUF.",
@@ -25,6 +27,23 @@ export async function inspectGguf(path: string, model?: InstalledModel, signal?:
   const others: GgufFile[] = [];
   for (const part of partPaths(path, first, model)) others.push(await readGguf(part, options));
   return describeGguf(first, others);
+}
+
+/**
+ * The same for a checkpoint: its header as a GGUF file would have it. Files of a model that is about to be installed have no
+ * folder of their own yet.
+ */
+async function inspectCheckpoint(path: string, model: InstalledModel | undefined): Promise<ModelInfo> {
+  const { openCheckpoint } = await import("../formats/checkpoint/open.ts");
+  const { listCheckpoint } = await import("../formats/checkpoint/files.ts");
+  const folder = checkpointFolder(path);
+  const files =
+    folder === undefined && model
+      ? { name: model.name, paths: new Map(model.files.map((file) => [file.name, file.path])) }
+      : listCheckpoint(folder ?? dirname(path), model?.name);
+  const checkpoint = openCheckpoint(files);
+  checkpoint.close();
+  return { ...describeGguf(checkpoint.file), format: "safetensors" };
 }
 
 /** Paths of the further parts of a split model: its other weights, or the files named alike in the same folder. */

@@ -54,7 +54,7 @@ async function checkFormat(context: LibraryContext, name: StoreName, fetched: Fe
   try {
     const format = await context.detect(path);
     if (format === undefined) throw new HearthError("model_malformed", `${first.name} is no model file.`);
-    if (format === "gguf") await checkHeader(context, name, fetched);
+    if (format === "gguf" || format === "safetensors") await checkHeader(context, { ...name, format }, fetched);
     return format;
   } catch (error) {
     if (!(error instanceof HearthError)) throw error;
@@ -71,13 +71,17 @@ async function checkFormat(context: LibraryContext, name: StoreName, fetched: Fe
 }
 
 /** What no engine runs yet, or not on its own, may be kept all the same; only what is malformed may not. */
-async function checkHeader(context: LibraryContext, { name, tag }: StoreName, fetched: Fetched): Promise<void> {
+async function checkHeader(
+  context: LibraryContext,
+  { name, tag, format }: StoreName & { readonly format: Format },
+  fetched: Fetched,
+): Promise<void> {
   const files = fetched.files.map((file): ModelFile => ({ ...file, path: pathOf(context, file) }));
   const weights = files.filter((file) => file.role === "weights");
   const model: InstalledModel = {
     name: `${name}:${tag}`,
     id: "",
-    format: "gguf",
+    format,
     files,
     sizeBytes: 0,
     origin: "store",

@@ -3,17 +3,20 @@ import { dirname, join } from "node:path";
 import type { InstalledModel, ModelFile } from "../spec/model.ts";
 import type { Manifest } from "./manifest.ts";
 import { manifestId } from "./manifest.ts";
+import { checkFile } from "./names.ts";
 import { blobPath, fileSize, type StoreFolders } from "./store.ts";
 
 /** A manifest as the rest of hearth sees it. Pure: touches no file. */
 export function toInstalled(folders: StoreFolders, manifest: Manifest): InstalledModel {
   const id = manifestId(manifest);
-  // Only split GGUF models are found by the names of their parts.
+  // Split GGUF models and checkpoints are found by the names of their parts.
   const parts = manifest.format === "gguf" ? manifest.files.filter((file) => file.role === "weights").length : 0;
   let part = 0;
   const files = manifest.files.map((file): ModelFile => {
-    const view = file.role === "weights" && parts > 1 ? join(folders.views, id, partName(++part, parts)) : undefined;
-    return { ...file, path: view ?? blobPath(folders, file.sha256) };
+    const split = file.role === "weights" && parts > 1 ? partName(++part, parts) : undefined;
+    const view = manifest.format === "safetensors" ? checkFile(file.name, file.name) : split;
+    const path = view === undefined ? blobPath(folders, file.sha256) : join(folders.views, id, view);
+    return { ...file, path };
   });
   return {
     name: `${manifest.name}:${manifest.tag}`,
@@ -39,7 +42,7 @@ export async function missingFile(folders: StoreFolders, manifest: Manifest): Pr
   return undefined;
 }
 
-/** Makes the names that llama.cpp needs to find the further parts of a split model. */
+/** Makes the names by which the parts of a split model and the files of a checkpoint are found. */
 export async function makeView(folders: StoreFolders, model: InstalledModel): Promise<void> {
   for (const file of model.files) {
     if (!file.path.startsWith(folders.views) || file.sha256 === undefined) continue;

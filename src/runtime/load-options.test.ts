@@ -16,6 +16,7 @@ const plain: LoadSettings = {
   kvTypeV: undefined,
   flashAttention: "auto",
   gpuLayers: undefined,
+  quantize: "off",
   cacheTokens: undefined,
   speculation: "auto",
   draft: undefined,

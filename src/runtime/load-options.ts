@@ -18,6 +18,7 @@ export type LoadSettings = Pick<
   | "kvTypeV"
   | "flashAttention"
   | "gpuLayers"
+  | "quantize"
   | "cacheTokens"
   | "speculation"
   | "draft"
@@ -88,7 +89,8 @@ export function resolveLoad(question: LoadQuestion): LoadAnswer {
       cache: load.cacheTokens === undefined,
     },
   });
-  return { load: shrunk, reasons: [...reasons, ...shrinkReasons(load, shrunk), ...cacheReasons(question, load)] };
+  const further = [...shrinkReasons(load, shrunk), ...cacheReasons(question, load), ...quantizeReasons(question)];
+  return { load: shrunk, reasons: [...reasons, ...further] };
 }
 
 /** What the estimate of memory asks of a model. */
@@ -104,8 +106,10 @@ export function sizesOf({
 /** All but the sizes, which depend on more. */
 function askedOptions({ requested, settings, info, draft }: Request): LoadOptions {
   const cacheTokens = askedCache(requested, settings, info);
+  checkQuantize(requested, info);
   return {
     ...settingOptions(settings),
+    ...(settings.quantize !== "off" && isUnpacked(info) && { quantize: settings.quantize }),
     ...requested,
     ...(cacheTokens === undefined ? {} : { cacheTokens }),
     ...(draft ? { draft: { path: draft.path } } : {}),
@@ -130,6 +134,26 @@ function askedCache(requested: LoadOptions, settings: LoadSettings, info: ModelI
     hint: "Leave cacheTokens out.",
     details: { field: "cacheTokens" },
   });
+}
+
+/** Whether the weights stand in a format that quantization is not a part of. */
+function isUnpacked({ format }: ModelInfo): boolean {
+  return format === "safetensors";
+}
+
+/** Throws `unsupported_option` where a request wants weights rounded that are in a file of their own type. */
+function checkQuantize({ quantize }: LoadOptions, info: ModelInfo): void {
+  if (quantize === undefined || isUnpacked(info)) return;
+  const message = `quantize is ${quantize}, but a ${info.format} model is loaded with the types that it has.`;
+  throw new HearthError("unsupported_option", message, {
+    hint: "Leave quantize out, or load the model's SafeTensors checkpoint.",
+    details: { field: "quantize" },
+  });
+}
+
+function quantizeReasons({ settings, info }: Request): string[] {
+  if (settings.quantize === "off" || isUnpacked(info)) return [];
+  return [`its weights stay ${info.quantization}: ${settings.quantize} is for SafeTensors models`];
 }
 
 /** Throws `bad_request` where the cache that was asked for is smaller than the context that was. */
@@ -254,6 +278,7 @@ const exactOptions = [
   "mmap",
   "mlock",
   "speculation",
+  "quantize",
 ] as const;
 
 /** Adapters change the answers, so leaving them out means none but the model's own. */

@@ -14,6 +14,8 @@ export type Device = "auto" | "cpu" | "cuda" | "vulkan" | "metal";
 export const kvTypes = ["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"] as const;
 export type KvType = (typeof kvTypes)[number];
 
+export const loadQuantizations = ["q4", "q8"] as const;
+
 /** How a model is loaded. Requests with equal options share one loaded model. */
 export interface LoadOptions {
   /** `auto`, the default, takes what `hearth plan` says; a named engine runs the model or says why it cannot. */
@@ -38,6 +40,8 @@ export interface LoadOptions {
   readonly speculation?: "auto" | "off";
   /** A smaller model with the same vocabulary, whose guesses are used besides those from the text itself. */
   readonly draft?: { readonly path: string };
+  /** Matrices of a model whose weights are not quantized (SafeTensors) become 4 or 8 bits while it is loaded. */
+  readonly quantize?: (typeof loadQuantizations)[number];
   /** A folder for the KV cache of prompts that left memory; `mostBytes` 0: none, whatever the settings say. */
   readonly diskCache?: { readonly folder: string; readonly mostBytes: number };
 }

@@ -101,9 +101,9 @@ export interface ModelInfo {
   readonly metadata: Readonly<Record<string, string | number | boolean | bigint>>;
 }
 
-/** Progress of a pull, a load, a verification: bytes where known. */
+/** Progress of a pull, a load, a verification, a conversion, a measurement: bytes where known. */
 export interface Progress {
-  readonly phase: "resolve" | "download" | "verify" | "install" | "load" | "done";
+  readonly phase: "resolve" | "download" | "verify" | "install" | "load" | "convert" | "quantize" | "measure" | "done";
   /** What is being worked on, e.g. a file name. */
   readonly label: string;
   readonly completedBytes: number;

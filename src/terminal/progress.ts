@@ -24,6 +24,9 @@ const words: Readonly<Record<Progress["phase"], string>> = {
   verify: "checking",
   install: "installing",
   load: "loading",
+  convert: "converting",
+  quantize: "quantizing",
+  measure: "measuring",
   done: "ready:",
 };
 

@@ -1,12 +1,13 @@
 /** What the header of a model tells before anything is started. */
 import { HearthError } from "../../error.ts";
-import { readGguf } from "../../formats/gguf/read.ts";
 import type { GgufFile } from "../../formats/gguf/types.ts";
-import type { EngineFootprint } from "../../spec/engine.ts";
+import { readModelHeader } from "../../formats/model.ts";
+import type { EngineFootprint, LoadOptions } from "../../spec/engine.ts";
 import { checkModel } from "./check.ts";
 import { blockTokens } from "./graph/plan.ts";
 import { checkVocabularyKind } from "./tokenizer/gguf.ts";
 import { matrixBytes } from "./weights/layout.ts";
+import { loadTypes } from "./weights/load-types.ts";
 import { layoutOf } from "./weights/pack.ts";
 
 const mebibyte = 1024 ** 2;
@@ -21,8 +22,12 @@ const liveWidths = 16;
  * `model_unsupported` for a kind of vocabulary that is not known and for a model in several files. `name` is what messages
  * call the model.
  */
-export async function inspectFlint(path: string, name: string): Promise<EngineFootprint> {
-  const file = await readGguf(path, { name });
+export async function inspectFlint(
+  path: string,
+  name: string,
+  { quantize }: Pick<LoadOptions, "quantize"> = {},
+): Promise<EngineFootprint> {
+  const file = await readModelHeader(path, { name, weights: loadTypes(quantize) });
   if ((file.splitCount ?? 1) > 1) {
     throw new HearthError("model_unsupported", `${name} is in ${file.splitCount} files; flint reads models of one.`, {
       hint: "Use the llama engine (--engine llama).",

@@ -3,6 +3,8 @@ import { open } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { HearthError } from "../../error.ts";
 import { readGguf } from "../../formats/gguf/read.ts";
+import { checkpointFolder, readModelHeader } from "../../formats/model.ts";
+import type { GgufFile } from "../../formats/gguf/types.ts";
 import type { Engine, LoadOptions } from "../../spec/engine.ts";
 import type { AdapterFile } from "./adapters/open.ts";
 import type { IdentifiedLoad } from "./cache/disk/identity.ts";
@@ -10,6 +12,7 @@ import { identifyLoad } from "./cache/disk/identity.ts";
 import type { StoreSetup } from "./cache/store.ts";
 import type { Platform } from "./model.ts";
 import { loadModel } from "./model.ts";
+import { loadTypes } from "./weights/load-types.ts";
 import { startNodeThread } from "./threads/node-thread.ts";
 
 export function createLocalFlint(onNotice?: (text: string) => void): Engine {
@@ -20,8 +23,7 @@ export function createLocalFlint(onNotice?: (text: string) => void): Engine {
       loadModel(
         { model: { name, info }, options, call },
         {
-          readHeader: () => readGguf(path),
-          file: { path },
+          ...modelAt(path, { name, quantize: options.quantize }),
           start: startNodeThread,
           cores: availableParallelism(),
           openAdapter,
@@ -33,7 +35,9 @@ export function createLocalFlint(onNotice?: (text: string) => void): Engine {
   };
 }
 
-async function openAdapter(path: string): Promise<AdapterFile> {
+async function openAdapter(path: string, model: GgufFile): Promise<AdapterFile> {
+  const folder = checkpointFolder(path);
+  if (folder !== undefined) return await openPeftAdapter(folder, model);
   const header = await readGguf(path);
   const file = await open(path, "r");
   return {
@@ -51,6 +55,16 @@ async function openAdapter(path: string): Promise<AdapterFile> {
   };
 }
 
+async function openPeftAdapter(folder: string, model: GgufFile): Promise<AdapterFile> {
+  const { openPeft } = await import("../../formats/checkpoint/peft.ts");
+  const { file, read, close } = openPeft(folder, model);
+  return {
+    header: file,
+    read: async (offset, target) => read(offset, target),
+    close: async () => close(),
+  };
+}
+
 async function openStore({
   options,
   ...load
@@ -60,5 +74,20 @@ async function openStore({
 }
 
 function draftOf({ path }: NonNullable<LoadOptions["draft"]>): NonNullable<Platform["draft"]> {
-  return { readHeader: () => readGguf(path), file: { path } };
+  return modelAt(path);
+}
+
+interface ModelOptions {
+  readonly name?: string;
+  readonly quantize?: LoadOptions["quantize"];
+}
+
+/** A file, or the folder of a checkpoint. */
+export function modelAt(path: string, { name, quantize }: ModelOptions = {}): Pick<Platform, "readHeader" | "file"> {
+  const checkpoint = checkpointFolder(path);
+  if (checkpoint === undefined) return { readHeader: () => readGguf(path), file: { path } };
+  return {
+    readHeader: () => readModelHeader(path, { weights: loadTypes(quantize), ...(name !== undefined && { name }) }),
+    file: { checkpoint, quantize },
+  };
 }

@@ -39,6 +39,8 @@ export interface PrepareOptions {
   readonly bankBytes?: number;
   /** With the scale that they have where a request does not say. `prepare` makes room for their tensors, and loads none. */
   readonly adapters?: readonly (Adapter & { readonly scale: number })[];
+  /** Whether to sum up what enters each matrix; see `graph/observe.ts`. */
+  readonly observe?: boolean;
 }
 
 export interface Prepared {
@@ -61,7 +63,7 @@ export function prepare(file: GgufFile, checked: CheckedModel, options: PrepareO
   for (const { tensors } of adapters) for (const [name, tensor] of tensors) types.set(name, adapterType(tensor));
   const level = requireLevel(file.name);
   const typeOf = (name: string): GgmlTypeName => types.get(name) ?? "F32";
-  const recording = recordModel(checked, { typeOf, adapters });
+  const recording = recordModel(checked, { typeOf, adapters, observe: options.observe });
   // Each of their texts is one step.
   const encoder = recording.result.kind === "hidden" || checked.hyperparameters.encoder !== undefined;
   const rows = encoder ? contextTokens : Math.min(batchTokens ?? defaultRows, contextTokens);
@@ -109,13 +111,15 @@ export function prepare(file: GgufFile, checked: CheckedModel, options: PrepareO
 
 interface RecordContext {
   readonly typeOf: (name: string) => GgmlTypeName;
+  readonly observe: boolean | undefined;
   readonly adapters: readonly Adapter[];
 }
 
-function recordModel({ architecture, hyperparameters }: CheckedModel, { typeOf, adapters }: RecordContext): Recording {
+function recordModel({ architecture, hyperparameters }: CheckedModel, { typeOf, adapters, observe }: RecordContext): Recording {
   const used = new Set<string>();
   const recording = record((graph) => architecture.build(graph, hyperparameters), {
     layoutOf: ({ name }) => layoutOf(typeOf(name)),
+    observe,
     adaptersOf(name) {
       used.add(name);
       return adapters.flatMap(({ matrices }) => matrices.get(name) ?? []);

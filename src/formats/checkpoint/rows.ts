@@ -96,6 +96,9 @@ export function joinRows(parts: readonly MatrixRows[], name: string): MatrixRows
     throw malformed(name, "parts", `of one tensor differ: ${sizes}`, other.k === first.k ? hint : undefined);
   }
   if (parts.length === 1) return first;
+  if (parts.some(({ columns }) => !sameColumns(columns, first.columns))) {
+    throw malformed(name, "g_idx", "differs between the parts of one tensor");
+  }
   const starts = [0];
   for (const { n } of parts) starts.push((starts.at(-1) ?? 0) + n);
   const bytes = rowBytes(first);
@@ -109,6 +112,10 @@ export function joinRows(parts: readonly MatrixRows[], name: string): MatrixRows
     }
   };
   return { ...first, n: starts.at(-1) ?? 0, readRows };
+}
+
+function sameColumns(left: MatrixRows["columns"], right: MatrixRows["columns"]): boolean {
+  return left?.length === right?.length && (left?.every((column, place) => column === right?.[place]) ?? true);
 }
 
 /** Rows of float32 that we computed ourselves. */

@@ -44,7 +44,7 @@ export interface OpenLayerOptions {
   readonly reorder?: boolean;
 }
 
-/** The tensors of one linear layer, by what follows the layer's name and a dot: "qweight", "weight.absmax". */
+/** The tensors of one linear layer, by what follows the layer's name and a dot or "_": "qweight", "weight.absmax". */
 export interface QuantizedLayer {
   /** "model.layers.0.mlp.up_proj" */
   readonly name: string;
@@ -61,6 +61,8 @@ export interface Scheme {
    * activations, which we do not need, are parts too.
    */
   layerOf(tensor: RawTensorInfo): string | undefined;
+  /** Tensors that belong to no matrix and that we have no use for: scales of a quantized KV cache. */
+  isUnused?(tensor: RawTensorInfo): boolean;
   /**
    * Checks the parts against each other (which are there, dtypes, shapes) and reads none of the data but what is small.
    * Throws `model_malformed` with the layer, the part and its real shape.

@@ -7,7 +7,7 @@ import type { Figures } from "./figures.ts";
 import type { CheckpointFiles } from "./files.ts";
 import { isObject, unsupported } from "./json.ts";
 import { openRaw } from "./raw.ts";
-import { rawRows } from "./rows.ts";
+import { constantRows, rawRows } from "./rows.ts";
 import type { QuantizedLayer, RawTensor, Scheme } from "./scheme.ts";
 import { schemes } from "./schemes/table.ts";
 import { isFloatTable, mapTensors } from "./tensors.ts";
@@ -25,6 +25,11 @@ export interface WeightOptions {
   readonly type?: FloatType | undefined;
   /** Asked for each matrix of floats; undefined: it stays. `tied`: the output matrix is that of the embeddings. */
   readonly recode?: ((tensor: NamedTensor, tied: boolean) => Recoding | undefined) | undefined;
+  /**
+   * Matrices may have their columns in another order, so that they keep their codes; `NAME.columns` beside `NAME.weight` tells
+   * which. flint reads that, other engines do not. Default: such matrices become F16.
+   */
+  readonly reorder?: boolean | undefined;
 }
 
 export interface Weights extends Mapping {
@@ -38,10 +43,10 @@ export function openWeights(files: CheckpointFiles, figures: Figures, options: W
   const raw = openRaw(files);
   try {
     const scheme = findScheme(figures);
-    const { tensors, ignored } = mapTensors(toSources(raw.tensors, scheme), figures);
+    const { tensors, ignored } = mapTensors(toSources(raw.tensors, scheme, options), figures);
     const tied = !tensors.some(({ name }) => name === "output.weight");
     return {
-      tensors: tensors.map((tensor) => retype(tensor, options, tied)),
+      tensors: tensors.flatMap((tensor) => [retype(tensor, options, tied), ...columnsOf(tensor)]),
       ignored,
       scheme: scheme?.description,
       close: raw.close,
@@ -50,6 +55,13 @@ export function openWeights(files: CheckpointFiles, figures: Figures, options: W
     raw.close();
     throw error;
   }
+}
+
+/** The order of the columns, where it is not that of the inputs. */
+function columnsOf({ name, rows: { columns } }: NamedTensor): readonly NamedTensor[] {
+  if (!columns) return [];
+  const rows = constantRows(Float32Array.from(columns));
+  return [{ name: name.replace(/\.weight$/, ".columns"), shape: [columns.length], rows }];
 }
 
 function retype(tensor: NamedTensor, { type, recode }: WeightOptions, tied: boolean): NamedTensor {
@@ -72,10 +84,15 @@ function findScheme({ config }: Figures): Scheme | undefined {
   throw unsupported(config.name, "quantization_config", `names the method "${method}", which hearth does not know`);
 }
 
-function toSources(tensors: ReadonlyMap<string, RawTensor>, scheme: Scheme | undefined): readonly SourceTensor[] {
+function toSources(
+  tensors: ReadonlyMap<string, RawTensor>,
+  scheme: Scheme | undefined,
+  { reorder = false }: WeightOptions,
+): readonly SourceTensor[] {
   const sources: SourceTensor[] = [];
   const layers = new Map<string, Map<string, RawTensor>>();
   for (const raw of tensors.values()) {
+    if (scheme?.isUnused?.(raw)) continue;
     const layer = scheme?.layerOf(raw);
     if (layer === undefined) {
       const [stack = 1] = raw.shape.length === 3 ? raw.shape : [];
@@ -85,7 +102,7 @@ function toSources(tensors: ReadonlyMap<string, RawTensor>, scheme: Scheme | und
     const parts = layers.get(layer) ?? new Map<string, RawTensor>();
     layers.set(layer, parts.set(partName(raw.name, layer), raw));
   }
-  for (const [name, parts] of layers) sources.push(openLayer(scheme, { name, parts }));
+  for (const [name, parts] of layers) sources.push(openLayer(scheme, { name, parts }, reorder));
   return sources;
 }
 
@@ -95,12 +112,13 @@ function isWeight({ name }: RawTensor): boolean {
 }
 
 function partName(tensor: string, layer: string): string {
-  if (tensor.startsWith(`${layer}.`)) return tensor.slice(layer.length + 1);
+  if (tensor.startsWith(layer) && /^[._]/.test(tensor.slice(layer.length))) return tensor.slice(layer.length + 1);
   throw new HearthError("internal", `${printable(tensor)} is no part of ${printable(layer)}.`);
 }
 
-function openLayer(scheme: Scheme | undefined, layer: QuantizedLayer): SourceTensor {
+/** Experts are stacked, and one stack has one order of columns. */
+function openLayer(scheme: Scheme | undefined, layer: QuantizedLayer, reorder: boolean): SourceTensor {
   if (!scheme) throw new RangeError("no scheme");
   const name = `${layer.name}.weight`;
-  return { name, rows: scheme.openLayer(layer), isVector: false, stack: 1 };
+  return { name, rows: scheme.openLayer(layer, { reorder: reorder && !/\bexperts\b/.test(layer.name) }), isVector: false, stack: 1 };
 }

@@ -1,7 +1,7 @@
 import { ggmlType, tensorBytes } from "./ggml.ts";
 import type { GgmlTypeName } from "./ggml.ts";
 import { valueBytes, valueTypes } from "./types.ts";
-import type { GgufNumberType, GgufValueType } from "./types.ts";
+import type { GgufNumberType, GgufStrings, GgufValueType } from "./types.ts";
 
 type SmallNumberType = Exclude<GgufNumberType, "uint64" | "int64">;
 
@@ -81,6 +81,12 @@ function writeValue(out: Output, value: GgufTypedValue): void {
   }
   out.number("uint32", valueTypes.indexOf(value.of));
   out.big("uint64", BigInt(value.value.length));
+  if ("bytes" in value.value) {
+    // Tokens need not be UTF-8: they go as they came.
+    const { length, bytes } = value.value as GgufStrings;
+    for (let index = 0; index < length; index++) out.text(bytes(index));
+    return;
+  }
   const values: Iterable<unknown> = Array.isArray(value.value)
     ? value.value
     : Array.from(value.value as ArrayLike<unknown>);
@@ -110,7 +116,10 @@ class Output {
   }
 
   string(text: string): void {
-    const bytes = new TextEncoder().encode(text);
+    this.text(new TextEncoder().encode(text));
+  }
+
+  text(bytes: Uint8Array): void {
     this.big("uint64", BigInt(bytes.length));
     this.bytes(bytes);
   }

@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto";
 import type { Hash } from "node:crypto";
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import type { GgufFile } from "./types.ts";
+import type { GgufFile, GgufTensor } from "./types.ts";
 
-type Layout = Pick<GgufFile, "dataOffset" | "tensors">;
+interface Layout extends Pick<GgufFile, "dataOffset"> {
+  readonly tensors: readonly Pick<GgufTensor, "offset" | "sizeBytes">[];
+}
 type Range = readonly [offset: number, bytes: number];
 
 /** Files up to this size are read whole. */

@@ -1,7 +1,11 @@
 import { realpath } from "node:fs/promises";
 import { basename, join } from "node:path";
+import type { ModelFile } from "../../spec/model.ts";
+import { checkpointFiles } from "../checkpoint-files.ts";
 import { quantizationOf } from "../gguf-file.ts";
 import { parseDigest } from "../names.ts";
+import { pathId } from "../sources/path.ts";
+import { roleOfFile } from "../sources/source.ts";
 import type { Adopted } from "./adopt.ts";
 import { groupParts, toModel, type FoundModel } from "./group.ts";
 import { isGguf, lookAt, namesIn, walk } from "./walk.ts";
@@ -24,9 +28,48 @@ export async function adoptHuggingface(folder: string): Promise<readonly Adopted
         seen.add(file);
         adopted.push(await adopt({ repo, commit, file, found }));
       }
+      const checkpoint = await findCheckpoint(join(folder, name, "snapshots", commit), `${repo}@${commit}`);
+      if (checkpoint && !seen.has(checkpoint.name)) {
+        seen.add(checkpoint.name);
+        adopted.push({ short: `hf.co/${repo}:${checkpoint.name}`, qualified: `hf:${repo}`, model: checkpoint.model });
+      }
     }
   }
   return adopted;
+}
+
+interface FoundCheckpoint {
+  /** Of its weights, without the extension. */
+  readonly name: string;
+  readonly model: Adopted["model"];
+}
+
+/** A SafeTensors checkpoint whose files are all in the snapshot; `source`: repository and commit. */
+async function findCheckpoint(folder: string, source: string): Promise<FoundCheckpoint | undefined> {
+  const found = await walk(folder, 1, () => true);
+  const byName = new Map(found.map((file) => [file.segments.join("/"), file]));
+  const names = checkpointFiles([...byName.keys()]);
+  const [weights] = names ?? [];
+  if (names === undefined || weights === undefined) return undefined;
+  const files = names.flatMap((name): ModelFile[] => {
+    const file = byName.get(name);
+    return file ? [{ role: roleOfFile(name), name, sizeBytes: file.sizeBytes, path: file.path }] : [];
+  });
+  const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
+  const modifiedMs = Math.max(...found.map((file) => file.modifiedMs));
+  const [repo = "", commit = ""] = source.split("@");
+  return {
+    name: weights.replace(/(-\d{5}-of-\d{5})?\.safetensors$/, ""),
+    model: {
+      id: pathId(folder, sizeBytes, modifiedMs),
+      format: "safetensors",
+      files,
+      sizeBytes,
+      origin: "huggingface",
+      source: `hf:${repo}/${weights}@${commit}`,
+      modifiedAt: new Date(modifiedMs),
+    },
+  };
 }
 
 interface Snapshot {
@@ -53,7 +96,7 @@ async function commits(folder: string): Promise<readonly string[]> {
   const names = (await namesIn(join(folder, "snapshots"))).filter((name) => /^[0-9a-f]{40}$/.test(name));
   const times = new Map<string, number>();
   for (const name of names) {
-    const [first] = await walk(join(folder, "snapshots", name), 3, isGguf);
+    const [first] = await walk(join(folder, "snapshots", name), 3, (file) => /\.(gguf|safetensors)$/i.test(file));
     times.set(name, first ? ((await lookAt(first.path))?.modifiedMs ?? 0) : 0);
   }
   return names.toSorted((a, b) => (times.get(b) ?? 0) - (times.get(a) ?? 0));

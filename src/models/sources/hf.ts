@@ -2,6 +2,7 @@
 import { HearthError } from "../../error.ts";
 import type { ModelReference } from "../../spec/model.ts";
 import type { LibraryContext } from "../context.ts";
+import { checkpointFiles, findPickle } from "../checkpoint-files.ts";
 import { isSideFile, quantizationOf, quantizationRank, splitParts } from "../gguf-file.ts";
 import { checkFile, parseDigest } from "../names.ts";
 import { formatReference } from "../reference.ts";
@@ -34,6 +35,8 @@ export async function fetchHub(
   courier.report({ phase: "resolve", label, completedBytes: 0 });
   const repo = await readRepo(context, reference, courier);
   const chosen = chooseFiles(repo, reference, files);
+  // Files of a checkpoint find each other by their names, wherever in the repository it is.
+  const folder = isCheckpoint(chosen) ? folderOf(chosen[0]?.name ?? "") : "";
   const staged: StagedFile[] = [];
   for (const [index, file] of chosen.entries()) {
     const digest = (index === 0 && chosen.length === 1 ? sha256 : undefined) ?? file.sha256;
@@ -42,7 +45,7 @@ export async function fetchHub(
         context,
         {
           label: file.name.split("/").at(-1) ?? file.name,
-          name: file.name,
+          name: file.name.slice(folder.length),
           role: roleOfFile(file.name),
           url: resolveUrl(context, reference.repo, { commit: repo.commit, file: file.name }),
           authorization: authorization(context),
@@ -130,12 +133,17 @@ export function chooseFiles(
   names: readonly string[] | undefined,
 ): readonly HubFile[] {
   const wanted = reference.file === undefined ? names : [reference.file];
+  const [only] = wanted ?? [];
+  if (wanted?.length === 1 && only?.endsWith(".safetensors")) {
+    const together = checkpointIn(repo, folderOf(only));
+    if (together?.some(({ name }) => name === only)) return together;
+  }
   if (wanted !== undefined && wanted.length > 0)
     return wanted.flatMap((name) => withParts(repo, byName(repo, reference, name)));
   const models = repo.files.filter(
     ({ name }) => /\.gguf$/i.test(name) && !isSideFile(name) && (splitOf(name)?.part ?? 1) === 1,
   );
-  if (models.length === 0) throw noModels(repo, reference);
+  if (models.length === 0) return checkpointIn(repo, "") ?? noModels(repo, reference);
   const matching =
     reference.quantization === undefined
       ? models
@@ -148,6 +156,22 @@ export function chooseFiles(
   throw new HearthError("model_not_found", `${reference.repo} has no ${reference.quantization ?? ""} model.`, {
     hint: `It has ${offered.slice(0, 20).join(", ")}.`,
   });
+}
+
+/** The files of the checkpoint in a folder of the repository, the weights first. */
+function checkpointIn({ files }: HubRepo, folder: string): readonly HubFile[] | undefined {
+  const inside = new Map(
+    files.filter(({ name }) => name.startsWith(folder)).map((file) => [file.name.slice(folder.length), file] as const),
+  );
+  return checkpointFiles([...inside.keys()])?.flatMap((name) => inside.get(name) ?? []);
+}
+
+function isCheckpoint(files: readonly HubFile[]): boolean {
+  return files.length > 1 && /\.safetensors$/.test(files[0]?.name ?? "");
+}
+
+function folderOf(name: string): string {
+  return name.slice(0, name.lastIndexOf("/") + 1);
 }
 
 function byName(repo: HubRepo, reference: HubReference, name: string): HubFile {
@@ -170,7 +194,7 @@ function byName(repo: HubRepo, reference: HubReference, name: string): HubFile {
 function withParts(repo: HubRepo, file: HubFile): readonly HubFile[] {
   const split = splitOf(file.name);
   if (!split) return [file];
-  const folder = file.name.slice(0, file.name.lastIndexOf("/") + 1);
+  const folder = folderOf(file.name);
   return split.names.map((name) => {
     const part = repo.files.find((candidate) => candidate.name === folder + name);
     if (!part)
@@ -181,12 +205,17 @@ function withParts(repo: HubRepo, file: HubFile): readonly HubFile[] {
   });
 }
 
-function noModels(repo: HubRepo, reference: HubReference): HearthError {
-  const other = repo.files.find(({ name }) => /\.(safetensors|onnx|tflite)$/i.test(name));
-  return new HearthError("model_not_found", `${reference.repo} has no GGUF model.`, {
-    hint: other
-      ? `It has ${other.name}; hearth runs GGUF models so far. Search the hub for ${reference.repo.split("/")[1] ?? ""} GGUF.`
-      : "Choose a repository with GGUF files.",
+function noModels(repo: HubRepo, reference: HubReference): never {
+  const pickle = findPickle(repo.files.map(({ name }) => name));
+  const other = pickle ?? repo.files.find(({ name }) => /\.(safetensors|onnx|tflite)$/i.test(name))?.name;
+  const search = `Search the hub for ${reference.repo.split("/")[1] ?? ""} GGUF.`;
+  throw new HearthError("model_not_found", `${reference.repo} has no GGUF model and no SafeTensors checkpoint.`, {
+    hint:
+      other === undefined
+        ? "Choose a repository with GGUF files, or with config.json and *.safetensors."
+        : pickle === undefined
+          ? `It has ${other}, but not what belongs to it. ${search}`
+          : `It has ${other}, a Python pickle. Pickles run programs when they are opened, so hearth never opens them. ${search}`,
   });
 }
 

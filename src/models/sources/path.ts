@@ -1,18 +1,25 @@
 import { createHash } from "node:crypto";
 import { readdir, realpath, stat } from "node:fs/promises";
 import { homedir } from "node:os";
-import { basename, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { HearthError } from "../../error.ts";
 import type { Format, InstalledModel, ModelFile } from "../../spec/model.ts";
+import { listCheckpoint } from "../../formats/checkpoint/files.ts";
+import { checkpointFiles, findPickle } from "../checkpoint-files.ts";
 import { splitParts } from "../gguf-file.ts";
+import { roleOfFile } from "./source.ts";
 
 type Detect = (path: string) => Promise<Format | undefined>;
 
-/** Adopts a model file in place: nothing is copied or hashed. Throws `model_not_found` or `model_malformed`. */
+/**
+ * Adopts a model file in place, or the folder of a checkpoint: nothing is copied or hashed. Throws `model_not_found` or
+ * `model_malformed`.
+ */
 export async function adoptPath(text: string, detect: Detect): Promise<InstalledModel> {
   const path = await findFile(expandHome(text), text);
-  const parts = await partsOf(path);
   const format = await detect(path);
+  const together = format === "safetensors" ? await checkpointAround(path) : undefined;
+  const parts = together ?? (await partsOf(path)).map((part) => ({ name: basename(part), path: part }));
   if (format === undefined) {
     throw new HearthError(
       "model_malformed",
@@ -22,13 +29,13 @@ export async function adoptPath(text: string, detect: Detect): Promise<Installed
   const files: ModelFile[] = [];
   let modifiedMs = 0;
   for (const part of parts) {
-    const found = await stat(part);
+    const found = await stat(part.path);
     modifiedMs = Math.max(modifiedMs, found.mtimeMs);
-    files.push({ role: "weights", name: basename(part), sizeBytes: found.size, path: part });
+    files.push({ role: together ? roleOfFile(part.name) : "weights", sizeBytes: found.size, ...part });
   }
   const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
   return {
-    name: path,
+    name: together ? dirname(path) : path,
     id: pathId(path, sizeBytes, modifiedMs),
     format,
     files,
@@ -57,18 +64,43 @@ async function findFile(path: string, text: string): Promise<string> {
     throw new HearthError("model_not_found", `There is no file ${text}.`, { cause: error, hint: "Check the path." });
   }
   const found = await stat(real);
-  if (found.isFile()) return real;
+  // Files of a checkpoint are links in some stores, and find each other by the names of the links.
+  if (found.isFile()) return path.endsWith(".safetensors") ? path : real;
   if (!found.isDirectory()) {
     throw new HearthError("model_malformed", `${text} is not a regular file.`, {
       hint: "Give the path of a model file.",
     });
   }
-  const models = (await readdir(real)).filter((name) => /\.gguf$/i.test(name) && (splitParts(name)?.part ?? 1) === 1);
+  const names = await readdir(real);
+  const models = names.filter((name) => /\.gguf$/i.test(name) && (splitParts(name)?.part ?? 1) === 1);
+  const [weights] = checkpointFiles(names) ?? [];
+  if (models.length === 0 && weights !== undefined) return join(real, weights);
+  const pickle = findPickle(names);
+  if (models.length === 0 && pickle !== undefined) throw isPickle(text, pickle);
   if (models.length === 1 && models[0] !== undefined) return await findFile(join(real, models[0]), text);
   throw new HearthError("model_not_found", `${text} is a folder with ${models.length} GGUF models.`, {
     hint:
       models.length === 0 ? "Give the path of a model file." : `Name one of them: ${models.slice(0, 8).join(", ")}.`,
   });
+}
+
+function isPickle(text: string, name: string): HearthError {
+  return new HearthError("model_unsupported", `${text} has its weights in ${name}, which is a Python pickle.`, {
+    hint: "Pickles run programs when they are opened, so hearth never opens them. Look for the model as SafeTensors or GGUF.",
+  });
+}
+
+interface NamedPath {
+  readonly name: string;
+  readonly path: string;
+}
+
+/** All files of the checkpoint that a file of weights belongs to; undefined: it stands alone. */
+async function checkpointAround(path: string): Promise<readonly NamedPath[] | undefined> {
+  const folder = dirname(path);
+  const names = [...listCheckpoint(folder).paths.keys()];
+  const together = checkpointFiles(names);
+  return together?.includes(basename(path)) ? together.map((name) => ({ name, path: join(folder, name) })) : undefined;
 }
 
 /** All parts of a split GGUF, or the file itself. */

@@ -6,8 +6,10 @@ const mostTold = 64;
 const weight = 0.1;
 /** Times what was expected: more counts as that. */
 const mostSurprise = 2;
-/** A step with rows of prompts takes at most so much longer than without. */
-const mostSlower = 1.5;
+/** Rows come in tiles of so many: one that is not full takes as long as a full one. */
+const tileRows = 4;
+/** A prompt makes a step longer by at most this part of it. */
+const mostSlower = 0.5;
 const mostGuesses = 16;
 
 export interface GuessOdds {
@@ -44,12 +46,12 @@ export class Pace {
     return (rows + 4) * (this.#rowMs ?? 1);
   }
 
-  /** Rows of prompts beside so many others. At least 1, so that they come to an end. */
-  promptRows(rows: number): number {
-    const limit = this.estimate(rows) * mostSlower;
+  /** Rows of so many prompts beside so many others. At least 1, so that they come to an end. */
+  promptRows(rows: number, prompts = 1): number {
+    const limit = this.estimate(rows) * (1 + prompts * mostSlower);
     let more = 1;
     while (more < mostTold && this.estimate(rows + more + 1) <= limit) more++;
-    return more;
+    return Math.ceil((rows + more) / tileRows) * tileRows - rows;
   }
 
   /**

@@ -1,4 +1,4 @@
-/** Perplexity as `llama-perplexity` counts it, for any engine: `perplexity.txt` in windows, the second half of each scored. */
+/** Perplexity as `llama-perplexity` counts it, for any engine: a text in windows, the second half of each scored. */
 import { readFileSync } from "node:fs";
 
 export interface Perplexity {
@@ -12,7 +12,7 @@ export interface Perplexity {
 
 /** English prose and code, about 64 KB: written for this, or from the documents and the source of this project. */
 export function perplexityText(): string {
-  return readFileSync(new URL("perplexity.txt", import.meta.url), "utf8");
+  return readFileSync(new URL("../../../compress/evaluate/english.txt", import.meta.url), "utf8");
 }
 
 export interface WindowOptions {

@@ -15,8 +15,8 @@ export interface AdapterFile {
   close(): Promise<void>;
 }
 
-/** Opens the file of an adapter; undefined where a path says nothing, as in a browser. */
-export type OpenAdapter = ((path: string) => Promise<AdapterFile>) | undefined;
+/** Opens the file or folder of an adapter for a model; undefined where a path says nothing, as in a browser. */
+export type OpenAdapter = ((path: string, model: GgufFile) => Promise<AdapterFile>) | undefined;
 
 export type OpenedAdapter = Adapter & LoadedAdapter;
 
@@ -42,7 +42,7 @@ export async function prepareAdapters<T extends { readonly setup: Prepared }>(
         throw new HearthError("unsupported_option", "Adapters cannot be loaded here.", {
           details: { option: "adapters" },
         });
-      const file = await open(path);
+      const file = await open(path, model);
       files.push(file);
       opened.push({ path, scale: checkScale(scale), ...readAdapter(file.header, model, index) });
     }

@@ -11,7 +11,7 @@ import type { Matrix, Vector } from "../graph/graph.ts";
  */
 export interface Tensors {
   has(name: string): boolean;
-  /** [k, n] */
+  /** [k, n]. Beside `NAME.weight` there may be `NAME.columns` [k]: its columns are in another order, see `Matrix`. */
   matrix(name: string, k: number, n: number): Matrix;
   /** [k, n, count]: one matrix for each expert. */
   experts(name: string, k: number, n: number, count: number): Matrix;
@@ -37,21 +37,23 @@ export function createTensors(file: GgufFile): Tensors {
     unknown.delete(name);
     return checkShape(file, name, { tensor: tensors.get(name), shape });
   };
+  const vector: Tensors["vector"] = (name, length, rows) => {
+    const tensor = find(name, rows === undefined ? [length] : [length / rows, rows]);
+    if (tensor.typeName !== "F32") throw unsupported(file, tensor, "flint reads norms and biases of type F32 only");
+    return { name, length };
+  };
   return {
     has: (name) => tensors.has(name),
     matrix(name, k, n) {
       checkType(file, find(name, [k, n]));
-      return { name, k, n };
+      const columns = name.replace(/\.weight$/, ".columns");
+      return { name, k, n, ...(columns !== name && tensors.has(columns) && { columns: vector(columns, k) }) };
     },
     experts(name, k, n, count) {
       checkType(file, find(name, [k, n, count]));
       return { name, k, n, experts: count };
     },
-    vector(name, length, rows) {
-      const tensor = find(name, rows === undefined ? [length] : [length / rows, rows]);
-      if (tensor.typeName !== "F32") throw unsupported(file, tensor, "flint reads norms and biases of type F32 only");
-      return { name, length };
-    },
+    vector,
     ignore: (name) => void unknown.delete(name),
     unknown: () => [...unknown],
   };

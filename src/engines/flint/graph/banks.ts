@@ -66,6 +66,8 @@ export function tensorsOf(op: Op): string[] {
       return [op.weight.name];
     case "bias":
       return [op.bias.name];
+    case "gather":
+      return [op.columns.name];
     case "norm":
       return [op.weight?.name ?? [], op.bias?.name ?? []].flat();
     case "adapt":

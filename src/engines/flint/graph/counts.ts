@@ -64,6 +64,12 @@ export class Counts {
   expertStart(expert: number): number {
     return this.#word(this.#area.expertStarts, expert);
   }
+  /** The expert of a slot. */
+  expertOf(slot: number): number {
+    let expert = 0;
+    while (this.expertStart(expert + 1) <= slot) expert++;
+    return expert;
+  }
   /** Whether a row of the step uses the adapter. */
   usesAdapter(adapter: number): boolean {
     return this.#word(this.#area.adapterUses, adapter) !== 0;

@@ -19,6 +19,8 @@ export interface Matrix {
   readonly row?: number;
   /** A tensor [k, n, experts] holds one such matrix for each expert. */
   readonly experts?: number;
+  /** Place i of a row belongs to the input columns[i] (GPTQ's act-order); absent: to input i. */
+  readonly columns?: Vector;
 }
 
 /** A small float32 tensor, e.g. the weight of a norm or a bias. */

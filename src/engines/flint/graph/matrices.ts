@@ -135,6 +135,12 @@ interface Target {
   readonly stride: number;
 }
 
+/** Three rows take the kernels longer than four: the row before is computed once more, to the same bits. */
+function tileAt(at: number, start: number, end: number): { readonly row: number; readonly tokens: number } {
+  if (end - at !== 3) return { row: at, tokens: Math.min(4, end - at) };
+  return at > start ? { row: at - 1, tokens: 4 } : { row: at, tokens: 2 };
+}
+
 /** Writes to the place of the results, or to another one, where the piece stands alone. */
 function runPiece(job: Job, piece: number, counts: Counts, aside?: Target): void {
   const { matrix, x, y, firstGroup, groups, step, pieces, experts, adapter } = job;
@@ -146,8 +152,9 @@ function runPiece(job: Job, piece: number, counts: Counts, aside?: Target): void
   const end = experts > 1 ? counts.expertStart(expert + 1) : counts.rows(y.rows);
   const bytes = rowGroupBytes(matrix.layout, matrix.k);
   const w = matrix.address + expert * matrix.expertBytes + (firstGroup + first) * bytes;
-  for (let row = start; row < end; row += 4) {
-    const tokens = Math.min(4, end - row);
+  for (let at = start; at < end;) {
+    const { row, tokens } = tileAt(at, start, end);
+    at = row + tokens;
     const chosen = job.kernels[tokens - 1];
     if (!chosen) return;
     const [streams, kernel, rest] = chosen;

@@ -12,7 +12,7 @@ import { addTransfers, assignBanks, bankOf } from "./banks.ts";
 import type { RowCapacity } from "./buffers.ts";
 import { planBuffers, rowBytes } from "./buffers.ts";
 import type { Matrix, RopeOptions, Vector } from "./graph.ts";
-import type { AttentionInfo, Recording, ValueInfo } from "./program.ts";
+import type { AttentionInfo, Observation, Recording, ValueInfo } from "./program.ts";
 import { toStages } from "./stages.ts";
 import type { Stage } from "./stages.ts";
 
@@ -55,6 +55,13 @@ export interface PlacedAttention extends AttentionInfo, CacheTypes {
   readonly values: number;
   readonly keyBlockBytes: number;
   readonly valueBlockBytes: number;
+}
+
+/** Sums of float64: `k` for each expert and how many rows they are of; all that once for each worker, `workerBytes` apart. */
+export interface PlacedObservation extends Observation {
+  readonly address: number;
+  readonly workers: number;
+  readonly workerBytes: number;
 }
 
 /** Layers whose blocks are dealt together: those that see all tokens, and those with a window of some size. */
@@ -104,6 +111,7 @@ export interface Plan {
   readonly ropes: readonly PlacedRope[];
   readonly result: Recording["result"];
   readonly expertsUsed: number;
+  readonly observations: readonly PlacedObservation[];
   /** Scale of each loaded adapter where a request does not say. */
   readonly adapters: readonly number[];
   readonly step: StepArea;
@@ -169,6 +177,10 @@ export function createPlan(options: PlanOptions): Plan {
   const blockTables = place(sequences * windows.length * tableBlocks * 4);
   const scratchBytes = scratchFor(tensors.matrices);
   const scratch = place(workers * scratchBytes);
+  const observations = recording.observations.map((observation): PlacedObservation => {
+    const workerBytes = observation.experts * (observation.k + 1) * 8;
+    return { ...observation, workers, workerBytes, address: place(workers * workerBytes) };
+  });
   const base = place(0);
   const { banks, stages, buffers } = spread({ options, capacity, tensors, caches, base });
   const start = base + buffers.totalBytes;
@@ -211,6 +223,7 @@ export function createPlan(options: PlanOptions): Plan {
     ropes,
     result: recording.result,
     expertsUsed: recording.expertsUsed,
+    observations,
     adapters,
     step,
     capacity,
@@ -319,6 +332,7 @@ function collectTensors({ recording, typeOf }: PlanOptions): Tensors {
     if (op.kind === "matmul") addMatrix(op.weight);
     if (op.kind === "adapt") for (const { b } of op.parts) addMatrix(b);
     if (op.kind === "bias") addVector(op.bias);
+    if (op.kind === "gather") addVector(op.columns);
     if (op.kind === "norm") for (const vector of [op.weight, op.bias]) if (vector) addVector(vector);
   }
   for (const { factors } of recording.ropes) if (factors) addVector(factors);

@@ -39,6 +39,7 @@ export type RowOp =
   | { readonly kind: "activate"; readonly x: number; readonly activation: Activation; readonly out: number }
   | { readonly kind: "mean-rows"; readonly x: number; readonly out: number }
   | { readonly kind: "take-outputs"; readonly x: number; readonly out: number }
+  | { readonly kind: "gather"; readonly x: number; readonly columns: Vector; readonly out: number }
   | {
       readonly kind: "rotate-store";
       readonly q: number;
@@ -49,6 +50,7 @@ export type RowOp =
     }
   | { readonly kind: "take-slots"; readonly x: number; readonly out: number }
   | { readonly kind: "mix-slots"; readonly x: number; readonly used: number; readonly out: number }
+  | { readonly kind: "observe"; readonly x: number; readonly observation: number; readonly out: number }
   | { readonly kind: "adapt"; readonly x: number; readonly parts: readonly AdaptPart[]; readonly out: number };
 
 export type NormSpec = Omit<NormOptions, "kind"> & { readonly norm: NormOptions["kind"] };
@@ -117,4 +119,14 @@ export interface Recording {
   readonly result: { readonly kind: "logits" | "hidden"; readonly value: number };
   /** Experts that a row chooses; 0: none. */
   readonly expertsUsed: number;
+  /** What is summed up of values that enter matrices; none in normal use. */
+  readonly observations: readonly Observation[];
+}
+
+/** The squares of each of `k` columns are summed, for each expert apart. */
+export interface Observation {
+  readonly k: number;
+  readonly experts: number;
+  /** Names of the matrices that the value is multiplied with. */
+  readonly matrices: readonly string[];
 }

@@ -11,13 +11,15 @@ import type {
   RopeOptions,
   Value,
 } from "./graph.ts";
-import type { AttentionInfo, MatrixAdapter, Op, Recording, RowSpace, ValueInfo } from "./program.ts";
+import type { AttentionInfo, MatrixAdapter, Observation, Op, Recording, RowSpace, ValueInfo } from "./program.ts";
 
 export interface RecordOptions {
   /** How a matrix will be packed: coded ones want quantized activations. */
   readonly layoutOf: (matrix: Matrix) => Layout;
   /** What adapters add to the matrix of this name. */
   readonly adaptersOf?: (name: string) => readonly MatrixAdapter[];
+  /** Whether to sum up what enters each matrix. */
+  readonly observe?: boolean | undefined;
 }
 
 /** Records what `build` does. */
@@ -34,6 +36,8 @@ class Recorder implements Graph {
   readonly #attentions: AttentionInfo[] = [];
   readonly #ropes: RopeOptions[] = [];
   readonly #quantized = new Map<string, number>();
+  readonly #gathered = new Map<string, Value>();
+  readonly #observations = new Map<string, Observation & { readonly matrices: string[] }>();
   #result: Recording["result"] | undefined;
   #expertsUsed = 0;
 
@@ -50,6 +54,7 @@ class Recorder implements Graph {
       ropes: this.#ropes,
       result: this.#result,
       expertsUsed: this.#expertsUsed,
+      observations: [...this.#observations.values()],
     };
   }
 
@@ -169,8 +174,21 @@ class Recorder implements Graph {
 
   #matmul(x: Value, weight: Matrix): Value {
     const out = this.#value(weight.n, this.#rowsOf(x));
-    this.#ops.push({ kind: "matmul", x: this.#operand(x, weight), weight, out: out.id });
+    const gathered = this.#gather(x, weight);
+    if (this.#options.observe) this.#observe(gathered, weight);
+    this.#ops.push({ kind: "matmul", x: this.#operand(gathered, weight), weight, out: out.id });
     return this.#adapt(x, weight, out);
+  }
+
+  /** Matrices that one value enters share what is summed up of it. */
+  #observe(x: Value, { name, k, experts = 1 }: Matrix): void {
+    const key = `${x.id} ${experts}`;
+    const known = this.#observations.get(key);
+    if (known?.matrices.includes(name)) return;
+    if (known) return void known.matrices.push(name);
+    const observation = this.#observations.size;
+    this.#observations.set(key, { k, experts, matrices: [name] });
+    this.#ops.push({ kind: "observe", x: x.id, observation, out: x.id });
   }
 
   /** A is multiplied beside the matrix itself; B, which waits for it, row by row. */
@@ -185,6 +203,18 @@ class Recorder implements Graph {
     });
     const out = this.#like(product);
     this.#ops.push({ kind: "adapt", x: product.id, parts, out: out.id });
+    return out;
+  }
+
+  /** The value in the order of the columns, made once for all parts of a matrix. */
+  #gather(x: Value, { columns }: Matrix): Value {
+    if (!columns) return x;
+    const key = `${columns.name} ${x.id}`;
+    const known = this.#gathered.get(key);
+    if (known) return known;
+    const out = this.#like(x);
+    this.#ops.push({ kind: "gather", x: x.id, columns, out: out.id });
+    this.#gathered.set(key, out);
     return out;
   }
 

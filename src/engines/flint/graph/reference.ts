@@ -63,7 +63,7 @@ function createGraph(value: Define, { weights, keep = (element) => element }: Re
   const tableRow = (table: Matrix, row: number): Float64Array =>
     Float64Array.from(slice(weights(table.name), row * table.k, table.k));
   const linear = (x: Value, weight: Matrix, bias?: Vector): Value =>
-    map(x, weight.n, (row) => sum(product(weights(weight.name), weight, row), vector(bias)));
+    map(x, weight.n, (row) => sum(product(weights(weight.name), weight, gather(row, vector(weight.columns))), vector(bias)));
   const graph: Graph = {
     embed: (table, scale = 1) =>
       value(table.k, ({ rows }) => rows.map(({ token }) => tableRow(table, token).map((element) => element * scale))),
@@ -111,6 +111,10 @@ function slice(all: ArrayLike<number>, start: number, length: number): ArrayLike
 
 function sum(row: Float64Array, other: ArrayLike<number> | undefined): Float64Array {
   return other ? row.map((element, index) => element + (other[index] ?? 0)) : row;
+}
+
+function gather(row: Float64Array, columns: ArrayLike<number> | undefined): Float64Array {
+  return columns ? row.map((_, index) => row[columns[index] ?? 0] ?? 0) : row;
 }
 
 function resolve(

@@ -1,6 +1,7 @@
 /** Runs stages that treat every row by itself: a piece is some rows, taken through all operations of the stage. */
 import { activate, gated } from "../kernels/wasm/activation.ts";
 import { add, addBias, addScaled, copy, scale, softCap } from "../kernels/wasm/elementwise.ts";
+import { gather } from "../kernels/wasm/gather.ts";
 import type { NormShape } from "../kernels/wasm/norm.ts";
 import { norm, normName } from "../kernels/wasm/norm.ts";
 import type { RotateShape } from "../kernels/wasm/rope.ts";
@@ -12,6 +13,7 @@ import type { PackedView } from "../weights/unpack.ts";
 import { adaptRow, adaptWriters } from "./adapt.ts";
 import type { Counts } from "./counts.ts";
 import type { Matrix, Vector } from "./graph.ts";
+import { observeRow } from "./observe.ts";
 import type { KernelWriters } from "./runner.ts";
 import type { Kernel, Kernels, StageRunner } from "./runner.ts";
 import { blockTokens } from "./plan.ts";
@@ -32,6 +34,8 @@ function writersOf(op: RowOp, plan: Plan): KernelWriters {
     }
     case "bias":
       return [["add-bias", addBias]];
+    case "gather":
+      return [["gather", gather]];
     case "add":
       return [["add", add]];
     case "embed":
@@ -106,6 +110,7 @@ export interface RowContext {
   readonly workers: number;
   /** Of this worker. */
   readonly scratch: number;
+  readonly index: number;
 }
 
 /** Runs one operation on one row. */
@@ -169,6 +174,12 @@ function rowOperation(op: RowOp, context: RowContext): RunRow {
       const x = at(op.x);
       return (row) => run(x(row), bias, to(row), out.width, 1);
     }
+    case "gather": {
+      const run = kernel("gather");
+      const columns = vectorAddress(plan, op.columns);
+      const x = at(op.x);
+      return (row) => run(x(row), columns, to(row), out.width);
+    }
     case "add": {
       const run = kernel("add");
       const [a, b] = [at(op.a), at(op.b)];
@@ -204,6 +215,8 @@ function rowOperation(op: RowOp, context: RowContext): RunRow {
     }
     case "adapt":
       return adaptRow(op, context);
+    case "observe":
+      return observeRow(op, context);
     case "mix-slots":
       return mixRow(op, { context, kernel, x: at(op.x), to });
     case "mean-rows":

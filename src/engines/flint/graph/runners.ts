@@ -22,7 +22,7 @@ export function createRunners({ plan, memories, module, index, workers }: Runner
   const scratch = plan.scratch + index * plan.scratchBytes;
   const contexts = memories.map((memory): RowContext => {
     const kernels = new WebAssembly.Instance(module, { memory: { "0": memory } }).exports as Kernels;
-    return { plan, memory, kernels, workers, scratch };
+    return { plan, memory, kernels, workers, scratch, index };
   });
   return plan.stages.map((stage: Stage): StageRunner => {
     const context = contexts[stage.bank];

@@ -1,4 +1,4 @@
-import { readGguf } from "../../../formats/gguf/read.ts";
+import { readModelHeader } from "../../../formats/model.ts";
 import { checkModel } from "../check.ts";
 import type { Graph, Matrix } from "../graph/graph.ts";
 import { createShapes } from "../graph/shapes.ts";
@@ -15,7 +15,7 @@ export interface ModelWork {
 
 /** Adds up the matrices of the forward pass. Throws what `checkModel` throws. */
 export async function modelWork(path: string, name: string): Promise<ModelWork> {
-  const file = await readGguf(path, { name });
+  const file = await readModelHeader(path, { name });
   const { architecture, hyperparameters } = checkModel(file);
   const types = new Map(file.tensors.map((tensor) => [tensor.name, tensor.typeName]));
   const work = { decodeBytes: 0, prefillOperations: 0 };

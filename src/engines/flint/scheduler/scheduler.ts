@@ -23,8 +23,8 @@ export interface StepLimits {
   /** Rows of a step, and rows whose output can be asked for. */
   readonly rows: number;
   readonly outputs: number;
-  /** Rows of prompts beside so many rows of others, so that these do not wait long. */
-  readonly promptRows: (decodeRows: number) => number;
+  /** Rows of so many prompts beside so many rows of others, so that these do not wait long. */
+  readonly promptRows: (decodeRows: number, prompts: number) => number;
 }
 
 /** What of a sequence goes into the step: tokens from `computed` on, guesses last. */
@@ -85,7 +85,7 @@ export class Scheduler<T extends Sequence = Sequence> {
       const ours = (): T[] => this.#running.filter((one) => one.priority === priority);
       // Making room takes sequences out, but only later ones.
       for (const sequence of ours()) if (decodes(sequence)) step.add(this.#decode(sequence, step.room));
-      step.narrow();
+      step.narrow(this.#running.filter((one) => !decodes(one)).length);
       for (const sequence of ours()) {
         if (sequence.held && !decodes(sequence) && !this.#awaitsOther(sequence)) {
           step.add(this.#prefill(sequence, step.room));
@@ -245,11 +245,11 @@ class Step<T extends Sequence> {
   }
 
   /** From here on the rows come beside those that must not wait long. */
-  narrow(): void {
+  narrow(prompts: number): void {
     if (this.#narrowed || this.#rows === 0) return;
     this.#narrowed = true;
     const { rows, promptRows } = this.#limits;
-    this.#most = Math.min(rows, this.#rows + Math.max(1, promptRows(this.#rows)));
+    this.#most = Math.min(rows, this.#rows + Math.max(1, promptRows(this.#rows, prompts)));
   }
 }
 

@@ -235,7 +235,7 @@ export class Leader {
     const { shares, admitted } = this.#scheduler.plan({
       rows,
       outputs,
-      promptRows: (others) => this.#pace.promptRows(others),
+      promptRows: (others, prompts) => this.#pace.promptRows(others, prompts),
     });
     for (const sequence of admitted) {
       reply({ type: "begun", id: sequence.id });

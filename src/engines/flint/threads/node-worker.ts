@@ -15,13 +15,21 @@ function listen(take: (message: unknown) => void): void {
   parentPort?.on("message", take);
 }
 
-function open(file: FileSource): WorkerPlatform {
-  if (!("path" in file)) throw new Error("a path is needed");
+async function open(file: FileSource): Promise<WorkerPlatform> {
   return {
-    read: createReader(openSync(file.path, "r"), file.path),
+    read: await openReader(file),
     turn: () => new Promise((resolve) => setImmediate(resolve)),
     openStore: (setup, onNotice) => openBlockStore({ ...setup, onNotice }),
   };
+}
+
+async function openReader(file: FileSource): Promise<ReadFile> {
+  if ("path" in file) return createReader(openSync(file.path, "r"), file.path);
+  if (!("checkpoint" in file)) throw new Error("a path or a folder is needed");
+  // Most models are one file: they do without this code.
+  const { openCheckpointData } = await import("../../../formats/checkpoint/open.ts");
+  const { loadTypes } = await import("../weights/load-types.ts");
+  return openCheckpointData(file.checkpoint, loadTypes(file.quantize)).read;
 }
 
 function createReader(descriptor: number, path: string): ReadFile {

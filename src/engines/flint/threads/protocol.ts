@@ -1,14 +1,17 @@
 /** What the engine's thread for requests and the leader of the compute workers say to each other. */
 import type { SerializedError } from "../../../error.ts";
-import type { Priority } from "../../../spec/engine.ts";
+import type { LoadOptions, Priority } from "../../../spec/engine.ts";
 import type { OutputFormat, Sampling } from "../../../spec/sampling.ts";
 import type { VocabularyData } from "../tokenizer/vocabulary.ts";
 import type { LoadSetup } from "./load.ts";
 import type { Scores } from "./scoring.ts";
 import type { ScoreOptions } from "./texts.ts";
 
-/** How a worker gets the bytes of the model: a path, or in a browser the file itself. */
-export type FileSource = { readonly path: string } | { readonly blob: Blob };
+/** How a worker gets the bytes of the model: a path, in a browser the file itself, or a folder that is read as one file. */
+export type FileSource =
+  | { readonly path: string }
+  | { readonly blob: Blob }
+  | { readonly checkpoint: string; readonly quantize?: LoadOptions["quantize"] };
 
 /** The first message to a worker, while the header of the model is read. */
 export interface RoleMessage {

@@ -24,11 +24,13 @@ export interface WorkerPlatform {
   readonly openStore?: (setup: StoreSetup, onNotice: (text: string) => void) => BlockStore;
 }
 
+export type OpenPlatform = (file: FileSource) => WorkerPlatform | Promise<WorkerPlatform>;
+
 /**
  * Runs until the engine stops. `open` gives what reads the model. A load that fails is told to whoever started it; what
  * goes wrong later is thrown, since nothing can be computed any more.
  */
-export async function runWorker(port: WorkerPort, open: (file: FileSource) => WorkerPlatform): Promise<void> {
+export async function runWorker(port: WorkerPort, open: OpenPlatform): Promise<void> {
   const inbox = createInbox(port);
   let work: () => void | Promise<void>;
   try {
@@ -36,9 +38,9 @@ export async function runWorker(port: WorkerPort, open: (file: FileSource) => Wo
     // Only the leader needs the samplers and grammars; it brings them in while the header is read.
     const leading = leads ? await import("./lead.ts") : undefined;
     const { setup, file, draft } = (await inbox.next()) as LoadMessage;
-    const platform = open(file);
+    const platform = await open(file);
     loadShare(setup, platform.read);
-    if (draft) loadShare(draft.setup, open(draft.file).read);
+    if (draft) loadShare(draft.setup, (await open(draft.file)).read);
     const modules = (await inbox.next()) as ComputeMessage;
     const { vocabulary } = modules;
     const models = [{ ...setup, module: modules.module }];

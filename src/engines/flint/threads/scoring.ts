@@ -10,6 +10,8 @@ export interface ScoringOptions {
   readonly from: number;
   /** So many of the likeliest tokens at each place. */
   readonly top: number;
+  /** Room for float32: gets the logits before each scored token, a whole row for each. */
+  readonly logits?: SharedArrayBuffer | undefined;
 }
 
 /** Of the tokens from `from` on, each given all those before it, in the order of the text. */
@@ -45,7 +47,7 @@ export interface Scoring {
   take(part: ScoringPart, row: (output: number) => Float32Array): void;
 }
 
-export function createScoring({ tokens, from, top }: ScoringOptions): Scoring {
+export function createScoring({ tokens, from, top, logits }: ScoringOptions): Scoring {
   const count = Math.max(0, tokens.length - from);
   const scores: Scores = {
     logprobs: new Float64Array(count),
@@ -58,6 +60,7 @@ export function createScoring({ tokens, from, top }: ScoringOptions): Scoring {
   let at = 0;
   const score = (index: number, row: Float32Array): void => {
     const token = tokens[from + index] ?? 0;
+    if (logits) new Float32Array(logits, index * row.byteLength, row.length).set(row);
     const found = logprobsOf(row, token, top);
     scores.logprobs[index] = found.logprob;
     scores.ranks[index] = rankOf(row, token);

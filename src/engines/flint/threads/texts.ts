@@ -24,6 +24,8 @@ export function encodeText(steps: Steps, tokens: readonly number[]): Float32Arra
 export interface ScoreOptions extends ScoringOptions {
   /** Scale of each loaded adapter; absent: those of the load. */
   readonly adapters?: readonly number[] | undefined;
+  /** Most rows of a step; 1: one token after the other, as an answer is computed. */
+  readonly stepRows?: number | undefined;
 }
 
 export interface ScoreWork extends ScoreOptions {
@@ -38,10 +40,10 @@ export interface ScoreWork extends ScoreOptions {
  */
 export function* scoreText(steps: Steps, work: ScoreWork): Generator<number, Scores, undefined> {
   const { all, outputs } = steps.plan.capacity;
-  const { adapters, rows = () => all } = work;
+  const { adapters, stepRows = all, rows = () => all } = work;
   const scoring = createScoring(work);
   const table = lastTable(steps);
-  const next = (): ScoringPart | undefined => scoring.next({ rows: Math.max(1, Math.min(all, rows())), outputs });
+  const next = (): ScoringPart | undefined => scoring.next({ rows: Math.max(1, Math.min(all, stepRows, rows())), outputs });
   try {
     for (let part = next(); part; part = next()) {
       const { tokens, position } = part;

@@ -63,7 +63,7 @@ function openColumns(layer: QuantizedLayer, layout: Layout): CodedMatrix {
   expectShape(scales, [groups, n], `qweight of ${k} × ${n / 8} words`);
   expectShape(qzeros, [groups, n / 8], `scales of ${groups} × ${n}`);
   const groupOf = evenGroups(k, groupSizeFor(layer, { k, groups, layout }));
-  const strip = createStrips(qweight, layout.shelf);
+  const strip = createStrips(qweight, layout.shelf.strips);
   return {
     ...{ name: qweight.name, n, k, bits, groups, groupOf },
     ...zeroPoints(() => transpose(unpackColumns(readWords(qzeros)), groups)),

@@ -14,7 +14,7 @@ import { float8Rows, float8Types } from "./float8.ts";
 import { layerOfFloat8 } from "./fp8.ts";
 import { scaleTypes } from "./numbers.ts";
 import { openPacked } from "./packed.ts";
-import { requirePart, stripEnding } from "./parts.ts";
+import { isCacheScale, requirePart, stripEnding } from "./parts.ts";
 import { allow, describeGroups, isSize, settingsOf } from "./settings.ts";
 
 const endings = [
@@ -44,6 +44,7 @@ export const openCompressed: OpenScheme = (config) => {
   return {
     description: `compressed-tensors, ${describe(groups) || (settings.text("format") ?? "dense")}`,
     layerOf: (tensor) => stripEnding(tensor.name, endings) ?? layerOfCodes(tensor),
+    isUnused: isCacheScale,
     openLayer: (layer, options) => openLayer(layer, layout, options),
   };
 };

@@ -8,7 +8,7 @@ import type { Config } from "../config.ts";
 import type { MatrixRows, OpenScheme, QuantizedLayer, RawTensorInfo } from "../scheme.ts";
 import { float8Rows, float8Types } from "./float8.ts";
 import { scaleTypes } from "./numbers.ts";
-import { findPart, requirePart, stripEnding } from "./parts.ts";
+import { findPart, isCacheScale, requirePart, stripEnding } from "./parts.ts";
 import { isSize, settingsOf } from "./settings.ts";
 
 /** The last two belong to activations. */
@@ -21,6 +21,7 @@ export const openFp8: OpenScheme = (config) => {
   return {
     description: block ? `FP8, blocks of ${block.join(" × ")}` : "FP8",
     layerOf: (tensor) => stripEnding(tensor.name, endings) ?? layerOfFloat8(tensor),
+    isUnused: isCacheScale,
     openLayer: (layer) => openLayer(layer, block),
   };
 };

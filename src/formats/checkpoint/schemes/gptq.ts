@@ -62,7 +62,7 @@ function openLayer(layer: QuantizedLayer, layout: Layout, options?: OpenLayerOpt
   const k = groupOf.length;
   expectShape(qweight, [wordsFor(k, bits), n], `a matrix of ${n} rows and ${k} columns with ${bits} bits`);
   const readZeros = (): Int16Array => transpose(unpackZeros(readWords(qzeros), { ...layout, bits, n }), groups);
-  const strip = createStrips(qweight, layout.shelf);
+  const strip = createStrips(qweight, layout.shelf.strips);
   const matrix: CodedMatrix = {
     ...{ name: qweight.name, n, k, bits, groups, groupOf },
     ...zeroPoints(readZeros),

@@ -48,10 +48,11 @@ export function openPacked(layer: QuantizedLayer): CodedMatrix {
 /** The two numbers of `weight_shape`. */
 function readShape(layer: QuantizedLayer): readonly [number, number] {
   const part = requirePart(layer, "weight_shape", { dtypes: ["I64", "I32"], rank: 1 });
+  if (sizeAt(part, 0) !== 2) throw partFault(part.name, `has the shape ${shapeText(part.shape)}; it must hold two sizes`);
   const words = readWords(part);
-  const [n, k] = part.dtype === "I64" ? [words[0], words[2]] : [words[0], words[1]];
-  if (sizeAt(part, 0) === 2 && n && k && n < 2 ** 31 && k < 2 ** 31) return [n, k];
-  throw partFault(part.name, "must hold two sizes");
+  const [n, k, ...high] = part.dtype === "I64" ? [words[0], words[2], words[1], words[3]] : words;
+  if (n && k && n < 2 ** 31 && k < 2 ** 31 && high.every((word) => word === 0)) return [n, k];
+  throw partFault(part.name, "must hold two sizes of at least 1");
 }
 
 interface ZeroWords {

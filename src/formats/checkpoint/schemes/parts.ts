@@ -3,7 +3,7 @@ import { HearthError } from "../../../error.ts";
 import { printable } from "../../gguf/malformed.ts";
 import { shapeText } from "../../safetensors/parse.ts";
 import type { SafetensorsType } from "../../safetensors/types.ts";
-import type { QuantizedLayer, RawTensor } from "../scheme.ts";
+import type { QuantizedLayer, RawTensor, RawTensorInfo } from "../scheme.ts";
 
 /** The one error for parts that do not fit together; details {field}. */
 export function partFault(part: string, problem: string, hint?: string): HearthError {
@@ -56,6 +56,11 @@ export function expectShape(part: RawTensor, expected: readonly number[], why: s
   const { shape } = part;
   if (shape.length === expected.length && shape.every((size, index) => size === expected[index])) return;
   throw partFault(part.name, `has the shape ${shapeText(shape)}; ${why} makes it ${shapeText(expected)}`);
+}
+
+/** Scales of a quantized KV cache, which stand beside the projections of an attention. */
+export function isCacheScale({ name }: RawTensorInfo): boolean {
+  return /\.(q|k|v|prob)_(scale|zero_point)$/.test(name);
 }
 
 /** A size of a shape; 1 beyond its end. */

@@ -13,10 +13,14 @@ export interface Strip {
 }
 
 /** The strip of [rows][columns] words that holds a column. */
-export function createStrips(tensor: RawTensor, { strips }: Shelf): (column: number) => Strip {
+export function createStrips(
+  tensor: RawTensor,
+  strips: Shelf["strips"],
+  mostBytes: number = stripBytes,
+): (column: number) => Strip {
   const rows = sizeAt(tensor, 0);
   const columns = sizeAt(tensor, 1);
-  const most = Math.max(1, Math.floor(stripBytes / (rows * 4)));
+  const most = Math.max(1, Math.floor(mostBytes / (rows * 4)));
   return (column) => {
     const first = Math.floor(column / most) * most;
     const width = Math.min(most, columns - first);

@@ -92,3 +92,54 @@ function splitStep({ pattern, behavior, invert }: Json): string {
   const isolates = (behavior === "Isolated" && invert !== true) || (behavior === "Removed" && invert === true);
   return isolates && typeof regex === "string" ? split(regex) : `split in another way`;
 }
+
+/** Further names in GGUF for ways that have one here. */
+const aliases: Readonly<Record<string, string>> = {
+  llama3: "llama-bpe",
+  "llama-v3": "llama-bpe",
+  falcon3: "llama-bpe",
+  pixtral: "llama-bpe",
+  lfm2: "llama-bpe",
+  "smaug-bpe": "dbrx",
+  "deepseek-r1-qwen": "qwen2",
+  stablelm2: "qwen2",
+  megrez: "qwen2",
+  hunyuan: "qwen2",
+  "solar-open": "qwen2",
+  refact: "smollm",
+  starcoder: "smollm",
+  "command-r": "smollm",
+  codeshell: "smollm",
+  exaone: "smollm",
+  "minerva-7b": "smollm",
+  olmo: "gpt-2",
+  "phi-2": "gpt-2",
+  jais: "gpt-2",
+  mpt: "gpt-2",
+  "modern-bert": "gpt-2",
+  "roberta-bpe": "gpt-2",
+  trillion: "gpt-2",
+  "granite-docling": "gpt-2",
+  exaone4: "gpt-2",
+  llama4: "gpt-4o",
+  kanana2: "gpt-4o",
+  "joyai-llm": "deepseek-v3",
+  "hunyuan-dense": "deepseek-v3",
+};
+
+/** `pre_tokenizer` for a name in GGUF; undefined: there are no words for it. */
+export function preTokenizerOf(name: string): { readonly preTokenizer: Json; readonly ignoreMerges: boolean } | undefined {
+  const found = known.find((each) => each.name === (aliases[name] ?? name));
+  if (!found) return undefined;
+  const steps = found.steps.map(toStep);
+  const preTokenizer = steps.length === 1 && steps[0] ? steps[0] : { type: "Sequence", pretokenizers: steps };
+  return { preTokenizer, ignoreMerges: found.ignoreMerges ?? false };
+}
+
+function toStep(step: string): Json {
+  const level = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true };
+  if (step === bytes) return { ...level, use_regex: false };
+  if (step === wordBytes) return { ...level, use_regex: true };
+  if (step === digits) return { type: "Digits", individual_digits: true };
+  return { type: "Split", pattern: { Regex: step.slice(split("").length) }, behavior: "Isolated", invert: false };
+}

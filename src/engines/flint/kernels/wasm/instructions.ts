@@ -61,6 +61,7 @@ interface I32Instructions {
   readonly shrS: Binary;
   readonly shrU: Binary;
   readonly truncF32: Unary;
+  readonly truncSatF32U: Unary;
   readonly reinterpret: Unary;
 }
 
@@ -96,6 +97,7 @@ export const i32: I32Instructions = {
   shrS: binary(0x75),
   shrU: binary(0x76),
   truncF32: unary(0xa8),
+  truncSatF32U: unary(0xfc, 0x01),
   reinterpret: unary(0xbc),
 };
 

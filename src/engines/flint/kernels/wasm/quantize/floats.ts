@@ -1,5 +1,5 @@
 /** Numbers of 16 bits to float32 and back, for runs of any length. */
-import type { Code, FunctionCode, Local } from "../code.ts";
+import type { Code, FunctionCode, Local, Scope } from "../code.ts";
 import { func, loopWhile, sequence } from "../code.ts";
 import { constantsOf } from "../constants.ts";
 import { toHalf, widenHalf } from "../half.ts";
@@ -41,13 +41,29 @@ export function narrowHalves(): FunctionCode {
   });
 }
 
+/** (x, out, quads, limit: f32): at `out` four words, not all 0 where a number is not below the limit in magnitude, or none at all. */
+export function findBeyond(): FunctionCode {
+  return func("find-beyond", (scope) => {
+    const { source, target, quads } = params(scope);
+    const limit = scope.param("f32");
+    const [most, found] = scope.locals("v128", 2) as [Local, Local];
+    const beyond = v128.not(f32x4.lt(f32x4.abs(v128.load(source.get)), most.get));
+    return sequence(
+      most.set(f32x4.splat(limit.get)),
+      found.set(v128.const32(0)),
+      loopWhile(sequence(found.set(v128.or(found.get, beyond)), next(source, 16)), lessOne(quads)),
+      v128.store(target.get, found.get),
+    );
+  });
+}
+
 interface Params {
   readonly source: Local;
   readonly target: Local;
   readonly quads: Local;
 }
 
-function params(scope: { param(type: "i32"): Local }): Params {
+function params(scope: Scope): Params {
   return { source: scope.param("i32"), target: scope.param("i32"), quads: scope.param("i32") };
 }
 

@@ -1,0 +1,62 @@
+import { readFileSync } from "node:fs";
+import { gunzipSync } from "node:zlib";
+import { describe, expect, test } from "vitest";
+import { writeFiles } from "../../../test/make-checkpoint.ts";
+import { distance } from "../../engines/flint/__fixtures__/distance.ts";
+import { findFixture } from "../../engines/flint/__fixtures__/fixtures.ts";
+import { openModel, openReference } from "../../engines/flint/__fixtures__/open.ts";
+import { createGgufTokenizer } from "../../engines/flint/tokenizer/gguf.ts";
+import { createJsonTokenizer } from "../../engines/flint/tokenizer/json.ts";
+import { openCheckpoint } from "../../formats/checkpoint/open.ts";
+import { encodeHeader } from "../../formats/gguf/encode.ts";
+
+/** A folder that transformers has written. Made by scripts/golden/checkpoints.py. */
+function writeFolder(name: string): string {
+  const url = new URL(`../../formats/checkpoint/__fixtures__/${name}.json.gz`, import.meta.url);
+  const files = JSON.parse(gunzipSync(readFileSync(url)).toString()) as Record<string, string>;
+  return writeFiles(Object.fromEntries(Object.entries(files).map(([file, text]) => [file, Buffer.from(text, "base64")])));
+}
+
+/** The bytes of the file that `convert` would write. */
+function readWhole(folder: string): Uint8Array<ArrayBuffer> {
+  const { file, metadata, read, close } = openCheckpoint(folder);
+  const tensors = file.tensors.map(({ name, shape, typeName: type }) => ({ name, shape, type, data: new Uint8Array() }));
+  const header = encodeHeader({ metadata, tensors }).bytes;
+  const bytes = new Uint8Array(header.length + file.fileBytes);
+  bytes.set(header);
+  read(0, bytes.subarray(header.length));
+  close();
+  return bytes;
+}
+
+const names = ["llama", "gemma3", "qwen2moe", "bert-cls"];
+
+describe("a folder that transformers has written", () => {
+  test.each(names)("gives its numbers: %s", (name) => {
+    const fixture = findFixture(name);
+    const model = openModel(readWhole(writeFolder(name)), name);
+    for (const prompt of fixture.prompts) {
+      const { reference } = openReference(model, prompt.contextTokens);
+      const isWanted = (position: number): boolean => "firstLogits" in prompt && position >= prompt.firstLogits;
+      const rows = reference.step(
+        prompt.tokens.map((token, position) => ({ token, sequence: 0, position, output: isWanted(position) })),
+      );
+      if ("logits" in prompt) expect(distance(rows, prompt.logits)).toBeLessThan(1e-2);
+      else if ("embedding" in prompt) expect(distance(rows.slice(0, 1), [prompt.embedding ?? []])).toBeLessThan(1e-2);
+    }
+  });
+
+  test.each(names)("has the tokens of its tokenizer.json: %s", (name) => {
+    const folder = writeFolder(name);
+    const { file, close } = openCheckpoint(folder);
+    close();
+    const ours = createGgufTokenizer(file.metadata);
+    const theirs = createJsonTokenizer(JSON.parse(readFileSync(`${folder}/tokenizer.json`, "utf8")));
+    for (const text of ["the others have it", " In this, 123 and ©", "to be<s>or</s>[SEP]not"]) {
+      for (const special of [true, false]) {
+        expect(ours.encode(text, { special, start: true })).toEqual(theirs.encode(text, { special, start: true }));
+      }
+    }
+    expect(ours).toMatchObject({ addBos: theirs.addBos, bos: theirs.bos });
+  });
+});

@@ -1,0 +1,52 @@
+/** Sums up what enters the matrices of a model, for those who want to know how much each column counts. */
+import type { Counts } from "./counts.ts";
+import type { Plan } from "./plan.ts";
+import type { RowOp } from "./program.ts";
+import type { RowContext, RunRow } from "./rows.ts";
+
+export function observeRow(
+  { x, observation }: Extract<RowOp, { kind: "observe" }>,
+  { plan, memory, index }: RowContext,
+): RunRow {
+  const place = plan.observations[observation];
+  const value = plan.values[x];
+  if (!place || !value) throw new RangeError(`no observation ${observation}`);
+  const { k, experts, address, workerBytes } = place;
+  const floats = new Float32Array(memory.buffer);
+  const sums = new Float64Array(memory.buffer, address + index * workerBytes, workerBytes / 8);
+  return (row: number, counts: Counts) => {
+    const to = (experts === 1 ? 0 : counts.expertOf(row)) * (k + 1);
+    const from = (value.address + row * value.stride) / 4;
+    for (let i = 0; i < k; i++) sums[to + i]! += floats[from + i]! ** 2;
+    sums[to + k]!++;
+  };
+}
+
+export interface Observed {
+  readonly name: string;
+  /** Of the squares of each column, for each expert. */
+  readonly sums: Float64Array;
+  /** Rows that were summed, for each expert. */
+  readonly counts: Float64Array;
+}
+
+/** What all workers have summed up, while no step runs. A matrix that more than one value enters is there once. */
+export function readObservations(plan: Plan, memories: readonly WebAssembly.Memory[]): Observed[] {
+  const all = new Map<string, Observed>();
+  for (const { k, experts, matrices, address, workers, workerBytes } of plan.observations) {
+    for (const name of matrices) {
+      const known = all.get(name) ?? { name, sums: new Float64Array(k * experts), counts: new Float64Array(experts) };
+      all.set(name, known);
+      for (const memory of memories) {
+        const sums = new Float64Array(memory.buffer, address, (workers * workerBytes) / 8);
+        for (let at = 0; at < sums.length; at++) {
+          const inExpert = at % (k + 1);
+          const expert = Math.floor(at / (k + 1)) % experts;
+          if (inExpert === k) known.counts[expert]! += sums[at]!;
+          else known.sums[expert * k + inExpert]! += sums[at]!;
+        }
+      }
+    }
+  }
+  return [...all.values()];
+}
