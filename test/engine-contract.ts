@@ -298,12 +298,14 @@ function describeScores(get: () => LoadedModel, getSubject: () => EngineSubject)
     expect(promptTokens).toBe(promptEnd.promptTokens + tokens.length);
     expect([first.token, ...entries.map(({ token }) => token)]).toEqual([...before, ...tokens]);
     const answer = entries.slice(-tokens.length);
+    // llama.cpp's last bits depend on the rows of a batch; others compute each row by itself.
+    const places = model.engine === "llama" ? 2 : 3;
     answer.forEach((entry, index) => {
       const other = generated[index];
-      expect(entry.logprob).toBeCloseTo(other?.logprob ?? NaN, 3);
+      expect(entry.logprob).toBeCloseTo(other?.logprob ?? NaN, places);
       expect([entry.text, entry.bytes, entry.rank]).toEqual([other?.text, other?.bytes, 1]);
       expect(entry.top).toHaveLength(3);
-      entry.top.forEach(({ logprob }, place) => expect(logprob).toBeCloseTo(other?.top[place]?.logprob ?? NaN, 3));
+      entry.top.forEach(({ logprob }, place) => expect(logprob).toBeCloseTo(other?.top[place]?.logprob ?? NaN, places));
     });
     for (const { logprob, bytes } of entries) {
       expect(logprob).toBeLessThanOrEqual(0);

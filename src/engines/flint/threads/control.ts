@@ -18,6 +18,9 @@ const refreshSteps = 2 ** 17;
 /** Turns of the waiting loop before a worker lets the system run something else. */
 const spins = 20_000;
 
+/** Turns after which a piece counts as late: about what one takes. Whoever waits has nothing better to do than to redo it. */
+const lateTurns = 600;
+
 /** Pieces of a stage that can be computed aside, see `commit`. */
 const asidePieces = 256;
 
@@ -160,7 +163,7 @@ export class Control {
     const done = header + stage * 2 + 1;
     for (let turn = 1; Atomics.load(this.#cells, done) < pieces; turn++) {
       if ((turn & 63) === 0 && !this.isOpen(stage, step)) return "over";
-      if (turn % spins === 0) return "late";
+      if (turn % lateTurns === 0) return "late";
     }
     return this.isOpen(stage, step) ? "done" : "over";
   }
