@@ -15,11 +15,17 @@ export interface TestTensor {
 
 export function safetensorsBytes(tensors: Readonly<Record<string, TestTensor>>): Uint8Array {
   const entries = Object.entries(tensors).map(([name, tensor]) => ({ name, ...tensor }));
-  return Buffer.concat([encodeSafetensorsHeader(entries), ...entries.map((each) => each.data ?? new Uint8Array(dataBytes(each)))]);
+  return Buffer.concat([
+    encodeSafetensorsHeader(entries),
+    ...entries.map((each) => each.data ?? new Uint8Array(dataBytes(each))),
+  ]);
 }
 
 /** Writes files into a folder that is gone when the test is over; objects become JSON. */
-export function writeFiles(files: Readonly<Record<string, Uint8Array | string | object>>, folder = temporaryFolder()): string {
+export function writeFiles(
+  files: Readonly<Record<string, Uint8Array | string | object>>,
+  folder: string = temporaryFolder(),
+): string {
   for (const [name, content] of Object.entries(files)) {
     const path = join(folder, name);
     mkdirSync(dirname(path), { recursive: true });
@@ -117,6 +123,8 @@ export function makeCheckpoint(files: Readonly<Record<string, Uint8Array | strin
     "model.safetensors": safetensorsBytes(tinyTensors()),
     ...files,
   };
-  const present = Object.entries(all).filter((entry): entry is [string, Uint8Array | string | object] => entry[1] !== undefined);
+  const present = Object.entries(all).filter(
+    (entry): entry is [string, Uint8Array | string | object] => entry[1] !== undefined,
+  );
   return writeFiles(Object.fromEntries(present));
 }

@@ -17,17 +17,25 @@ export const convert: Command = defineCommand({
       parse: parseOneOf(convertTypes),
     },
   },
-  examples: ["hearth convert ./SmolLM2-135M --out smollm2.gguf --type f16", "hearth convert smollm2.gguf --out ./smollm2"],
+  examples: [
+    "hearth convert ./SmolLM2-135M --out smollm2.gguf --type f16",
+    "hearth convert smollm2.gguf --out ./smollm2",
+  ],
   async run({ args, flags, signal, status, io, json, writeJson }) {
     const [source = ""] = args;
     const { out, type } = flags;
     if (out === undefined) {
-      throw new HearthError("usage", "--out is missing.", { hint: "Name the file or folder to make: --out model.gguf." });
+      throw new HearthError("usage", "--out is missing.", {
+        hint: "Name the file or folder to make: --out model.gguf.",
+      });
     }
     const report = await convertModel({ source, out, type, signal, onProgress: status.update });
     status.clear();
     for (const note of report.notes) status.note(note);
     if (json) writeJson(report);
-    else io.stdout.write(`${report.path}: ${report.architecture}, ${report.tensors} tensors, ${formatBytes(report.sizeBytes)}.\n`);
+    else
+      io.stdout.write(
+        `${report.path}: ${report.architecture}, ${report.tensors} tensors, ${formatBytes(report.sizeBytes)}.\n`,
+      );
   },
 });

@@ -13,15 +13,30 @@ export const evaluate: Command = defineCommand({
   text: "Measures how good a model is: perplexity of a text, how far its probabilities are from another model's, right answers to questions, speed and memory.",
   arguments: [{ name: "MODEL", text: "an installed model, a GGUF file or the folder of a checkpoint", required: true }],
   flags: {
-    reference: { kind: "value", value: "MODEL", text: "compare with this one, as a rule the one that it was made from", parse: (text) => text },
-    text: { kind: "value", value: "FILE", text: "the text; default English prose and code of 64 KB", parse: (text) => text },
+    reference: {
+      kind: "value",
+      value: "MODEL",
+      text: "compare with this one, as a rule the one that it was made from",
+      parse: (text) => text,
+    },
+    text: {
+      kind: "value",
+      value: "FILE",
+      text: "the text; default English prose and code of 64 KB",
+      parse: (text) => text,
+    },
     choices: {
       kind: "value",
       value: "FILE",
       text: 'questions to choose answers to, one a line: {"question", "choices", "answer"}',
       parse: (text) => text,
     },
-    window: { kind: "value", value: "N", text: "tokens of a window, whose second half is scored; default 512", parse: parseCount },
+    window: {
+      kind: "value",
+      value: "N",
+      text: "tokens of a window, whose second half is scored; default 512",
+      parse: parseCount,
+    },
     tokens: { kind: "value", value: "N", text: "tokens of the text at most", parse: parseCount },
     card: { kind: "switch", text: "write a quality card and its page beside the model" },
   },
@@ -37,7 +52,8 @@ export const evaluate: Command = defineCommand({
       model,
       reference: flags.reference === undefined ? undefined : await findModel(context, flags.reference),
       text: flags.text === undefined ? await defaultText() : await readText(flags.text),
-      questions: flags.choices === undefined ? undefined : { name: flags.choices, list: await readQuestions(flags.choices) },
+      questions:
+        flags.choices === undefined ? undefined : { name: flags.choices, list: await readQuestions(flags.choices) },
       windowTokens: flags.window,
       tokens: flags.tokens,
       settings,

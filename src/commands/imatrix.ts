@@ -12,13 +12,21 @@ export const imatrix: Command = defineCommand({
   text: "Computes a text with a model and writes an importance matrix: which columns of its matrices count most. `hearth quantize --imatrix` and llama.cpp read it.",
   arguments: [{ name: "MODEL", text: "an installed model, a GGUF file or the folder of a checkpoint", required: true }],
   flags: {
-    text: { kind: "value", value: "FILE", text: "a text of the kind that the model is for; 50,000 tokens are good", parse: (text) => text },
+    text: {
+      kind: "value",
+      value: "FILE",
+      text: "a text of the kind that the model is for; 50,000 tokens are good",
+      parse: (text) => text,
+    },
     out: { kind: "value", value: "FILE", text: "the file to write; default MODEL.imatrix.gguf", parse: (text) => text },
     window: { kind: "value", value: "N", text: "tokens of a piece of the text; default 512", parse: parseCount },
     tokens: { kind: "value", value: "N", text: "tokens of the text at most", parse: parseCount },
   },
   settings: ["threads"],
-  examples: ["hearth imatrix ./model-f16.gguf --text calibration.txt", "hearth quantize ./model-f16.gguf --imatrix model-f16.imatrix.gguf"],
+  examples: [
+    "hearth imatrix ./model-f16.gguf --text calibration.txt",
+    "hearth quantize ./model-f16.gguf --imatrix model-f16.imatrix.gguf",
+  ],
   async run(context) {
     const { args, flags, services, settings, signal, status, io, json } = context;
     if (flags.text === undefined) {
@@ -53,6 +61,9 @@ function lines(path: string, { file, perplexity, tokens, unseen, experts }: Coll
     ["text", `${file.datasets.join(", ")}: ${tokens} tokens in ${file.chunks} pieces`],
     ["matrices", String(file.entries.size)],
     ["perplexity", `${perplexity.value.toFixed(3)} ± ${perplexity.error.toFixed(3)}`],
-    ["unseen", unseen === 0 ? undefined : `${unseen} of ${experts} experts of all layers had no token: take a longer text`],
+    [
+      "unseen",
+      unseen === 0 ? undefined : `${unseen} of ${experts} experts of all layers had no token: take a longer text`,
+    ],
   ] as const;
 }

@@ -1,8 +1,5 @@
 import { basename, dirname, join } from "node:path";
-import { createCard } from "../compress/card/card.ts";
 import type { Card } from "../compress/card/card.ts";
-import { cardLines } from "../compress/card/lines.ts";
-import { defaultText } from "../compress/evaluate/text.ts";
 import { mixNames } from "../compress/quantize/mixes.ts";
 import type { MixName } from "../compress/quantize/mixes.ts";
 import type { QuantizeReport } from "../compress/quantize/quantize.ts";
@@ -19,7 +16,11 @@ export const quantize: Command = defineCommand({
   name: "quantize",
   text: "Makes a model smaller: writes a GGUF file with fewer bits for each weight.",
   arguments: [
-    { name: "MODEL", text: "an installed model, a GGUF file or the folder of a checkpoint, in F16, BF16 or F32", required: true },
+    {
+      name: "MODEL",
+      text: "an installed model, a GGUF file or the folder of a checkpoint, in F16, BF16 or F32",
+      required: true,
+    },
   ],
   flags: {
     type: {
@@ -93,7 +94,12 @@ function writeReport({ io }: Pick<Context, "io">, report: QuantizeReport): void 
     ["size", `${formatBytes(report.sizeBytes)}; the source has ${formatBytes(report.sourceBytes)}`],
     ["bits per weight", report.bitsPerWeight.toFixed(2)],
     ["types", types.map(([type, weights]) => `${type} ${formatCount(weights)}`).join(", ")],
-    ["other types", report.fallbacks === 0 ? undefined : `${report.fallbacks} tensors, whose rows are not whole blocks of the wanted one`],
+    [
+      "other types",
+      report.fallbacks === 0
+        ? undefined
+        : `${report.fallbacks} tensors, whose rows are not whole blocks of the wanted one`,
+    ],
     ["time", formatDuration(report.ms)],
   ]);
   io.stdout.write(pairs);
@@ -104,6 +110,9 @@ async function makeCard(
   model: FoundModel,
   report: QuantizeReport,
 ): Promise<Card> {
+  const { createCard } = await import("../compress/card/card.ts");
+  const { cardLines } = await import("../compress/card/lines.ts");
+  const { defaultText } = await import("../compress/evaluate/text.ts");
   const evaluation = await services.evaluate({
     model: { name: basename(report.path), path: report.path },
     reference: model,
@@ -120,4 +129,3 @@ async function makeCard(
   }
   return card;
 }
-

@@ -150,17 +150,17 @@ export const defaultServices: Services = {
     return await (await import("../compress/quantize/quantize.ts")).quantizeModel(options);
   },
   async collectImportance(path, { settings, ...options }) {
-    const { collectImportance } = await import("../compress/imatrix/collect.ts");
-    return await collectImportance(path, { ...options, threads: settings.threads ?? (await coreCount()) });
+    const { collectIsolated } = await import("../compress/isolate.ts");
+    return await collectIsolated(path, { ...options, threads: settings.threads ?? (await coreCount()) });
   },
   async writeImportance(path, file, signal) {
     await (await import("../compress/imatrix/write.ts")).writeImportance({ path }, file, signal);
   },
   async evaluate({ settings, ...options }) {
-    const { evaluateModel } = await import("../compress/evaluate/evaluate.ts");
+    const { evaluateIsolated } = await import("../compress/isolate.ts");
     const { cacheFolder } = await import("../config/paths.ts");
     const threads = settings.threads ?? (await coreCount());
-    return await evaluateModel({ ...options, threads, folder: cacheFolder(settings.data) });
+    return await evaluateIsolated({ ...options, threads, folder: cacheFolder(settings.data) });
   },
   async writeCard(model, card) {
     return await (await import("../compress/card/write.ts")).writeCard(model, card);

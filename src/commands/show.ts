@@ -1,5 +1,7 @@
-import { readCard } from "../compress/card/card.ts";
+import { existsSync } from "node:fs";
+import type { Card } from "../compress/card/card.ts";
 import { cardLines } from "../compress/card/lines.ts";
+import { cardPath } from "../compress/card/path.ts";
 import { plain, style } from "../terminal/style.ts";
 import { formatPairs } from "../terminal/table.ts";
 import { defineCommand, type Command } from "./command.ts";
@@ -23,7 +25,7 @@ export const show: Command = defineCommand({
       io.stdout.write(`${plain(text ?? nothing).trimEnd()}\n`);
     };
     const weights = facts.files.find(({ role }) => role === "weights");
-    const card = weights && (await readCard(weights.path));
+    const card = weights && (await findCard(weights.path));
     if (json) {
       writeJson({ ...facts, card });
     } else if (flags.template) {
@@ -42,7 +44,14 @@ export const show: Command = defineCommand({
       io.stdout.write(formatPairs(io.stdout, lines));
     } else {
       io.stdout.write(formatFacts(io.stdout, facts));
-      if (card) io.stdout.write(`\n${style(io.stdout, "dim", "quality card")}\n${formatPairs(io.stdout, cardLines(card))}`);
+      if (card)
+        io.stdout.write(`\n${style(io.stdout, "dim", "quality card")}\n${formatPairs(io.stdout, cardLines(card))}`);
     }
   },
 });
+
+/** The code that reads cards is needed only where there is one. */
+async function findCard(weights: string): Promise<Card | undefined> {
+  if (!existsSync(cardPath(weights))) return undefined;
+  return await (await import("../compress/card/card.ts")).readCard(weights);
+}

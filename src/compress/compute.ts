@@ -1,6 +1,4 @@
 /** A model that computes in this process. */
-import { setFlagsFromString } from "node:v8";
-import { flintFlags } from "../engines/flint/flags.ts";
 import type { Study, StudyOptions } from "../engines/flint/study.ts";
 import { openStudy } from "../engines/flint/study.ts";
 import type { Progress } from "../spec/model.ts";
@@ -9,13 +7,12 @@ export interface ComputeOptions extends Omit<StudyOptions, "onProgress"> {
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
-/** Loads a model for `work`, and gives its memory back afterwards. The compiler's flags are those of the engine's own process. */
+/** Loads a model for `work`, and gives its memory back afterwards. Fast with the flags of `engines/flint/flags.ts`. */
 export async function withModel<T>(
   path: string,
   options: ComputeOptions,
   work: (study: Study) => Promise<T>,
 ): Promise<T> {
-  for (const flag of flintFlags) setFlagsFromString(flag);
   const { onProgress, name } = options;
   const study = await openStudy(path, {
     ...options,

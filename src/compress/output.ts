@@ -13,7 +13,7 @@ export interface OutputFile {
   /** Bytes that will be written; checked against what the disk has. */
   readonly sizeBytes: number;
   /** For tests. */
-  readonly freeBytes?: (folder: string) => Promise<number | undefined>;
+  readonly freeBytes?: ((folder: string) => Promise<number | undefined>) | undefined;
 }
 
 /**

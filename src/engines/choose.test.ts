@@ -157,9 +157,8 @@ describe("the choice of an engine", () => {
   it("names the engine that would run another format", async () => {
     const onnx = await refusal({ info: { format: "onnx", architecture: "whisper" } });
     expect(onnx.message).toMatch(/onnx \(this one: whisper\) run on the engine onnx, which is not part/);
-    expect((await refusal({ info: { format: "safetensors" } })).message).toBe(
-      "flint runs GGUF files, not safetensors.",
-    );
+    const checkpoint = { info: { format: "safetensors", architecture: "mamba" } } as const;
+    expect((await refusal(checkpoint)).message).toMatch(/flint does not know the architecture "mamba"/);
   });
 
   it.skipIf(process.platform === "darwin")("refuses a device that this machine cannot have", async () => {

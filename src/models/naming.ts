@@ -15,7 +15,8 @@ export function storeName(reference: Exclude<ModelReference, { kind: "path" }>, 
     case "ollama":
       return { name: `ollama/${reference.name}`, tag: reference.tag };
     case "hf": {
-      const word = quantizationOf(file) ?? tagWord(stem(file));
+      // Files of a checkpoint are all called "model".
+      const word = file.endsWith(".safetensors") ? "safetensors" : (quantizationOf(file) ?? tagWord(stem(file)));
       const revision = reference.revision === undefined ? "" : `-${revisionWord(reference.revision)}`;
       return { name: `hf.co/${reference.repo}`, tag: `${word}${revision}` };
     }

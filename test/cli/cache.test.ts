@@ -15,7 +15,8 @@ function filledFolder(): { readonly data: string; readonly folder: string } {
     onNotice: () => {},
     space: () => undefined,
   });
-  for (const token of [1, 2, 3]) store.write(store.key(undefined, "tenant", [token]), [new Uint8Array(1000)]);
+  for (const token of [1, 2, 3])
+    store.write(store.key(undefined, "tenant", [token]), { tokens: [token], parts: [new Uint8Array(1000)] });
   return { data, folder };
 }
 
@@ -25,11 +26,11 @@ test("hearth cache says where prompts are kept, how much there is, and the limit
   const { code, stdout } = await hearth([...words, "2GiB"]);
   expect(code).toBe(0);
   expect(stdout).toContain(folder);
-  expect(stdout).toMatch(/flint +3\.1 KiB in 3 files/);
+  expect(stdout).toMatch(/flint +3\.5 KiB in 3 files/);
   expect(stdout).toMatch(/limit +2\.0 GiB/);
   expect((await hearth([...words, "off"])).stdout).toMatch(/limit +off/);
   const json = await hearth([...words, "1GiB", "--json"]);
-  expect(JSON.parse(json.stdout)).toMatchObject({ folder, sizeBytes: 3180, mostBytes: 2 ** 30 });
+  expect(JSON.parse(json.stdout)).toMatchObject({ folder, sizeBytes: 3609, mostBytes: 2 ** 30 });
 });
 
 test("without a limit of one's own it is a tenth of what the disk has free, and never more than 10 GiB", async () => {
@@ -44,7 +45,7 @@ test("hearth cache clear removes what is ours, says how much, and can be said ag
   const note = join(folder, "note.txt");
   writeFileSync(note, "mine");
   const clear = ["cache", "clear", "--data", data];
-  expect((await hearth(clear)).stdout).toBe("3.1 KiB are removed.\n");
+  expect((await hearth(clear)).stdout).toBe("3.5 KiB are removed.\n");
   expect(existsSync(note)).toBe(true);
   const again = await hearth([...clear, "--json"]);
   expect(JSON.parse(again.stdout)).toEqual({ folder, removedBytes: 0 });

@@ -17,8 +17,9 @@ BITS, GROUP = 4, 32
 
 def load(source: pathlib.Path, path: str):
     """One module of AutoAWQ without the package, which imports kernels."""
-    for name in ("awq", "awq.utils", "awq.utils.module"):
+    for name in ("awq", "awq.utils", "awq.utils.module", "awq.utils.utils"):
         sys.modules.setdefault(name, types.ModuleType(name))
+    sys.modules["awq.utils.utils"].get_best_device = lambda: "cpu"
     sys.modules["awq.utils.module"].try_import = lambda name: (None, "no kernels")
     packing = importlib.util.spec_from_file_location("awq.utils.packing_utils", source / "awq/utils/packing_utils.py")
     if "awq.utils.packing_utils" not in sys.modules:

@@ -1,7 +1,11 @@
 """GPTQ, quantized and packed by GPTQModel on the CPU."""
 
+import os
 import pathlib
 import tempfile
+
+# It wants two threads, also where there are two cores.
+os.environ.setdefault("GPTQMODEL_CPU_WORKERS", "2")
 
 import torch
 

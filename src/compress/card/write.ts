@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
 import { writeDurable } from "../../models/durable.ts";
 import type { Card } from "./card.ts";
-import { cardPath, pagePath } from "./card.ts";
+import { cardPath, pagePath } from "./path.ts";
 import { cardPage } from "./page.ts";
 
 /** Writes a model's card and its page beside it, in place of older ones; gives both paths. */

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { writeFiles } from "../../../test/make-checkpoint.ts";
@@ -51,7 +52,8 @@ describe("a folder that transformers has written", () => {
     const { file, close } = openCheckpoint(folder);
     close();
     const ours = createGgufTokenizer(file.metadata);
-    const theirs = createJsonTokenizer(JSON.parse(readFileSync(`${folder}/tokenizer.json`, "utf8")));
+    const json = (file: string): unknown => JSON.parse(readFileSync(join(folder, file), "utf8"));
+    const theirs = createJsonTokenizer(json("tokenizer.json"), json("tokenizer_config.json"));
     for (const text of ["the others have it", " In this, 123 and ©", "to be<s>or</s>[SEP]not"]) {
       for (const special of [true, false]) {
         expect(ours.encode(text, { special, start: true })).toEqual(theirs.encode(text, { special, start: true }));

@@ -62,7 +62,7 @@ async function keepReference(options: EvaluateOptions, reference: NamedModel): P
     const windows = windowsOf(options, study);
     const rows = await openRowStore({ folder: options.folder, width, rows: scoredIn(windows) });
     try {
-      const { logprobs } = await scoreWindows(study, { options, windows, label: reference.name }, (row) => rows.write(row));
+      const logprobs = await scoreWindows(study, { options, windows, label: reference.name }, (row) => rows.write(row));
       return { rows, width, perplexity: perplexityOf(logprobs), tokens: windows };
     } catch (error) {
       rows.close();
@@ -83,7 +83,7 @@ async function measureModel(
     if (kept) checkComparable(kept, { model, study, windows });
     const differences = new Float64Array(kept ? scoredIn(windows) : 0);
     const agreements = new Float64Array(differences.length);
-    const scored = await scoreWindows(study, { options, windows, label: model.name }, kept && ((row, index) => {
+    const logprobs = await scoreWindows(study, { options, windows, label: model.name }, kept && ((row, index) => {
       const { divergence, agrees } = kept.rows.compare(index, row);
       differences[index] = divergence;
       agreements[index] = agrees ? 1 : 0;
@@ -96,12 +96,12 @@ async function measureModel(
         name: text.name,
         windows: windows.length,
         windowTokens: windows[0]?.length ?? 0,
-        scoredTokens: scored.logprobs.length,
+        scoredTokens: logprobs.length,
       },
-      perplexity: perplexityOf(scored.logprobs),
+      perplexity: perplexityOf(logprobs),
       ...(kept && referenceSize && { comparison: { ...compared(kept, differences, agreements), referenceSize } }),
       ...(questions && { choices: await answerAll(study, questions, options) }),
-      speed: await measureSpeed(study, { windows, textRate: scored.rate, threads: options.threads, signal }),
+      speed: await measureSpeed(study, { windows, threads: options.threads, signal }),
     };
   });
 }
@@ -139,7 +139,7 @@ async function scoreWindows(
   study: Study,
   { options: { signal, onProgress, text }, windows, label }: Windows,
   take: ((row: Float32Array, index: number) => void) | undefined,
-): Promise<{ readonly logprobs: number[]; readonly rate: number }> {
+): Promise<number[]> {
   const most = Math.max(...windows.map((window) => window.length - firstScored(window)));
   const rooms = take ? [0, 1].map(() => new SharedArrayBuffer(most * study.width * 4)) : [];
   const logprobs: number[] = [];
@@ -147,7 +147,6 @@ async function scoreWindows(
     const window = windows[index];
     return window && study.score({ tokens: window, from: firstScored(window), logits: rooms[index % 2] }, signal);
   };
-  const started = performance.now();
   let next = score(0);
   let looked = 0;
   for (const [index, window] of windows.entries()) {
@@ -162,8 +161,7 @@ async function scoreWindows(
     }
     onProgress?.(measured({ ...text, name: label }, (index + 1) / windows.length));
   }
-  const seconds = (performance.now() - started) / 1000;
-  return { logprobs, rate: windows.reduce((sum, { length }) => sum + length, 0) / seconds };
+  return logprobs;
 }
 
 interface Comparable {
@@ -201,16 +199,22 @@ const answerTokens = 48;
 
 interface Speed {
   readonly windows: readonly (readonly number[])[];
-  readonly textRate: number;
   readonly threads: number;
   readonly signal: AbortSignal | undefined;
 }
 
-/** An answer's tokens come one after the other, each with the logits for the next. */
-async function measureSpeed(study: Study, { windows, textRate, threads, signal }: Speed): Promise<SpeedFacts> {
-  const tokens = (windows[0] ?? []).slice(0, answerTokens);
-  const started = performance.now();
-  await study.score({ tokens, from: 1, stepRows: 1 }, signal);
-  const seconds = (performance.now() - started) / 1000;
-  return { threads, textRate, answerRate: (tokens.length - 1) / seconds, memoryBytes: study.usedBytes() };
+/** A text in steps of many tokens; and as an answer comes, one token after the other, each with the logits for the next. */
+async function measureSpeed(study: Study, { windows, threads, signal }: Speed): Promise<SpeedFacts> {
+  const text = windows[0] ?? [];
+  const rate = async (tokens: readonly number[], from: number, stepRows?: number): Promise<number> => {
+    const started = performance.now();
+    await study.score({ tokens, from, ...(stepRows !== undefined && { stepRows }) }, signal);
+    return ((tokens.length - 1) * 1000) / (performance.now() - started);
+  };
+  return {
+    threads,
+    textRate: await rate(text, text.length - 1),
+    answerRate: await rate(text.slice(0, answerTokens), 1, 1),
+    memoryBytes: study.usedBytes(),
+  };
 }

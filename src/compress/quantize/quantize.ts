@@ -23,7 +23,7 @@ export interface QuantizeOptions {
   /** Path of an importance matrix. */
   readonly importance?: string | undefined;
   readonly allowRequantize?: boolean;
-  /** Default: all that the system gives. */
+  /** Default: all that the system gives. 0: the caller's, which then hears of no signal. */
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;

@@ -29,7 +29,11 @@ const requests: readonly GenerateRequest[] = [
   ask("one two three four five", { maxTokens: 80, ignoreEos: true }),
   ask("an entirely different text", { maxTokens: 80, ignoreEos: true, sampling: { temperature: 1.5, seed: 3 } }),
   ask("penalties", { maxTokens: 60, ignoreEos: true, sampling: { temperature: 0, repeatPenalty: 1.3 } }),
-  ask("numbers", { maxTokens: 40, sampling: { temperature: 0 }, format: { type: "gbnf", grammar: 'root ::= [0-9 ]+' } }),
+  ask("numbers", {
+    maxTokens: 40,
+    sampling: { temperature: 0 },
+    format: { type: "gbnf", grammar: "root ::= [0-9 ]+" },
+  }),
 ];
 
 async function answers(model: LoadedModel): Promise<unknown[]> {

@@ -85,10 +85,7 @@ describe("TinyLlama", () => {
     const installed = await library.pull("tinyllama");
     const path = installed.files.find(({ role }) => role === "weights")?.path ?? "";
     const info = await library.inspect(installed);
-    const flint = await createLocalFlint().load(
-      { name: "tinyllama", path, info },
-      { contextTokens: 64, parallel: 1 },
-    );
+    const flint = await createLocalFlint().load({ name: "tinyllama", path, info }, { contextTokens: 64, parallel: 1 });
     const model = await llama.loadModel({ modelPath: path, gpuLayers: 0 });
     const text = model.tokenize(perplexityText());
     const prompts = cutPrompts(text, { count: 20, length: 8, beginning: model.tokens.bos ?? undefined });

@@ -115,7 +115,10 @@ interface RecordContext {
   readonly adapters: readonly Adapter[];
 }
 
-function recordModel({ architecture, hyperparameters }: CheckedModel, { typeOf, adapters, observe }: RecordContext): Recording {
+function recordModel(
+  { architecture, hyperparameters }: CheckedModel,
+  { typeOf, adapters, observe }: RecordContext,
+): Recording {
   const used = new Set<string>();
   const recording = record((graph) => architecture.build(graph, hyperparameters), {
     layoutOf: ({ name }) => layoutOf(typeOf(name)),

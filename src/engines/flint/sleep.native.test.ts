@@ -48,8 +48,8 @@ describe("a sleeping model", () => {
     await model.sleep?.();
     const after = await collect(model, request);
     expect(after.tokens).toEqual(before.tokens);
-    expect(after.finish.usage.cachedTokens).toBe(192);
-    expect(model.stats?.().restoredTokens).toBe(192);
+    expect(after.finish.usage.cachedTokens).toBe(199);
+    expect(model.stats?.().restoredTokens).toBe(199);
     await model.dispose();
   });
 

@@ -88,7 +88,8 @@ interface Storm {
   readonly requests: number;
 }
 
-async function storm({ path, kinds, requests }: Storm): Promise<void> {
+/** Returns how often each thing happened that must not change an answer. */
+async function storm({ path, kinds, requests }: Storm): Promise<readonly number[]> {
   const all = Array.from({ length: kinds }, (_, index) => createKind(index));
   const alone = await load(path, { parallel: 1, speculation: "off" });
   for (const kind of all) kind.answer = (await collect(alone, { ...kind.request, tenant: `${below(1e9)}` })).tokens;
@@ -113,16 +114,19 @@ async function storm({ path, kinds, requests }: Storm): Promise<void> {
     for (const name of Object.keys(seen) as (keyof typeof seen)[]) seen[name] += stats?.[name] ?? 0;
     await model.dispose();
   }
-  for (const count of Object.values(seen)) expect(count).toBeGreaterThan(0);
+  return Object.values(seen);
 }
 
 describe("every request gets what it gets alone", () => {
   it("among ten thousand", { timeout: 600_000 }, async () => {
     const path = await makeTinyLlama(join(folder, "tiny.gguf"), { seed: 7, context: 512 });
-    await storm({ path, kinds: 400, requests: 10_000 });
+    expect(Math.min(...(await storm({ path, kinds: 400, requests: 10_000 })))).toBeGreaterThan(0);
   });
 
-  it("where layers keep only a window", { timeout: 300_000 }, () =>
-    withFixtureFile(findFixture("gemma3"), (path) => storm({ path, kinds: 150, requests: 1500 })),
-  );
+  it("where layers keep only a window", { timeout: 300_000 }, async () => {
+    const happened = await withFixtureFile(findFixture("gemma3"), (path) =>
+      storm({ path, kinds: 150, requests: 1500 }),
+    );
+    expect(Math.min(...happened)).toBeGreaterThan(0);
+  });
 });

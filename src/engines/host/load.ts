@@ -57,7 +57,8 @@ function loadError(error: unknown, model: string): unknown {
 const generating: readonly Capability[] = ["generate", "chat", "tools", "thinking", "insert"];
 
 function hostedModel(engine: EngineName, host: Host, description: LoadedDescription): HostedModel {
-  const { capabilities, device, contextTokens, parallel, samplingOptions, stats, scores, profiles, sleeps } = description;
+  const { capabilities, device, contextTokens, parallel, samplingOptions, stats, scores, profiles, sleeps } =
+    description;
   return {
     engine,
     pid: host.pid,

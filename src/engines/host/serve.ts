@@ -86,17 +86,6 @@ export function serveEngine(createEngine: SetupEngine): void {
     post(reply);
   };
 
-  /** An engine may have something to save. */
-  const sayGoodbye = async (): Promise<void> => {
-    setTimeout(leave, farewellMs);
-    for (const controller of running.values()) controller.abort();
-    try {
-      await model?.dispose();
-    } finally {
-      process.exit(0);
-    }
-  };
-
   process.on("message", (request: HostRequest) => {
     switch (request.type) {
       case "cancel":
@@ -106,7 +95,7 @@ export function serveEngine(createEngine: SetupEngine): void {
         pong();
         break;
       case "dispose":
-        void sayGoodbye();
+        void sayGoodbye(running.values(), model);
         break;
       default:
         void run(request);
@@ -115,6 +104,17 @@ export function serveEngine(createEngine: SetupEngine): void {
   process.on("disconnect", leave);
   // Ctrl-C and a stopping service reach the whole process group; the parent decides when this process ends.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
+}
+
+/** An engine may have something to save. */
+async function sayGoodbye(running: Iterable<AbortController>, model: LoadedModel | undefined): Promise<void> {
+  setTimeout(leave, farewellMs);
+  for (const controller of running) controller.abort();
+  try {
+    await model?.dispose();
+  } finally {
+    process.exit(0);
+  }
 }
 
 /** Native threads at work would hold up an orderly exit. */

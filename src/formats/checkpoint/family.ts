@@ -73,7 +73,7 @@ export interface Family {
   readonly check?: (config: Config) => void;
   /** Figures beyond those that all share. */
   readonly keys?: (config: Config) => Keys;
-  /** The same back again: values of `config.json` from the keys, read with `number`. */
+  /** The same back again: values of `config.json` from the keys. */
   readonly settings?: (read: ReadKey) => Readonly<Record<string, unknown>>;
 }
 

@@ -1,13 +1,13 @@
 /** From the tensors of a checkpoint to those of GGUF. */
 import { printable } from "../gguf/malformed.ts";
 import { castRows, isFloat, plusOne } from "./cast.ts";
-import type { Rule, Sizes } from "./family.ts";
+import type { FloatType } from "./cast.ts";
+import type { ChooseRows, Family, Rule, Sizes } from "./family.ts";
 import type { Figures } from "./figures.ts";
 import { malformed, unsupported } from "./json.ts";
 import { findPrefix, ggufName, parseTensorName } from "./names.ts";
 import type { TensorName } from "./names.ts";
 import { constantRows, joinRows, orderRows } from "./rows.ts";
-import type { ChooseRows } from "./family.ts";
 import type { MatrixRows } from "./scheme.ts";
 
 /** A matrix or vector of the checkpoint under its name there. */
@@ -41,10 +41,10 @@ export interface Mapping {
 }
 
 /**
- * Renames, reorders and joins. Throws `model_unsupported` for a tensor that the family has no place for, and
+ * Renames, reorders and joins; `mixed`: what parts of one tensor become that have several types. Throws `model_unsupported` for a tensor that the family has no place for, and
  * `model_malformed` where parts of a tensor or layers are missing.
  */
-export function mapTensors(sources: readonly SourceTensor[], figures: Figures): Mapping {
+export function mapTensors(sources: readonly SourceTensor[], figures: Figures, mixed?: FloatType): Mapping {
   const { family, sizes, tied } = figures;
   const rules = new Map(family.rules.toReversed().map((rule) => [rule.from, rule]));
   const prefix = findPrefix(
@@ -70,12 +70,12 @@ export function mapTensors(sources: readonly SourceTensor[], figures: Figures): 
       groups.set(key, members);
     }
   }
-  const tensors = [...groups].map(([name, members]) => buildTensor(name, members, sizes));
+  const tensors = [...groups].map(([name, members]) => buildTensor(name, members, { sizes, mixed }));
   for (const [name, values] of figures.constants) {
     tensors.push({ name, shape: [values.length], rows: constantRows(values) });
   }
   checkLayers(tensors, sizes.layers);
-  return { tensors: sorted(withOutput(tensors, figures)), ignored };
+  return { tensors: sorted(withOutput(tensors, figures), family.rules), ignored };
 }
 
 function layerOf(name: string): number | undefined {
@@ -109,7 +109,12 @@ function noPlace(name: string, { family, config }: Figures): Error {
   return unsupported("The weights", printable(name), problem, hint);
 }
 
-function buildTensor(name: string, members: readonly Member[], sizes: Sizes): NamedTensor {
+interface BuildContext {
+  readonly sizes: Sizes;
+  readonly mixed: FloatType | undefined;
+}
+
+function buildTensor(name: string, members: readonly Member[], { sizes, mixed }: BuildContext): NamedTensor {
   const [first] = members;
   if (!first) throw new RangeError("no members");
   const ordered = [...members].sort((a, b) => placeOf(a) - placeOf(b));
@@ -119,7 +124,9 @@ function buildTensor(name: string, members: readonly Member[], sizes: Sizes): Na
     const chosen = choose ? orderRows(rows, checkedOrder(source, choose(rows.n, sizes))) : rows;
     return rule.plusOne ? plusOne(chosen) : chosen;
   });
-  const rows = joinRows(parts, name);
+  const differ = parts.some(({ type }) => type !== parts[0]?.type);
+  const alike = mixed && differ ? parts.map((part) => (isFloat(part.type) ? castRows(part, mixed, name) : part)) : parts;
+  const rows = joinRows(alike, name);
   return toFloatVector(name, { shape: shapeOf(rows, ordered), rows });
 }
 
@@ -177,9 +184,12 @@ function withOutput(tensors: NamedTensor[], { family, tied }: Figures): NamedTen
   return [...tensors, { ...embeddings, name: "output.weight" }];
 }
 
-/** In the order of their use: embeddings, layers by number, the rest. */
-function sorted(tensors: readonly NamedTensor[]): readonly NamedTensor[] {
+/** Embeddings, layers by number, the rest; in a layer as the family lists them, wherever the checkpoint has them. */
+function sorted(tensors: readonly NamedTensor[], rules: Family["rules"]): readonly NamedTensor[] {
+  const ranks = new Map(rules.flatMap((rule) => [rule, ...(rule.and ?? [])]).map(({ to }, index) => [to, index] as const));
   const place = ({ name }: NamedTensor): number =>
     layerOf(name) ?? (/^(token|position|rope)/.test(name) ? -1 : Number.MAX_SAFE_INTEGER);
-  return tensors.toSorted((a, b) => place(a) - place(b));
+  const rank = ({ name }: NamedTensor): number =>
+    ranks.get(name.replace(/^blk\.\d+\./, "blk.#.").replace(/\.(weight|bias)$/, "")) ?? 0;
+  return tensors.toSorted((a, b) => place(a) - place(b) || rank(a) - rank(b) || (a.name < b.name ? 1 : -1));
 }

@@ -43,7 +43,7 @@ export function openWeights(files: CheckpointFiles, figures: Figures, options: W
   const raw = openRaw(files);
   try {
     const scheme = findScheme(figures);
-    const { tensors, ignored } = mapTensors(toSources(raw.tensors, scheme, options), figures);
+    const { tensors, ignored } = mapTensors(toSources(raw.tensors, scheme, options), figures, options.type);
     const tied = !tensors.some(({ name }) => name === "output.weight");
     return {
       tensors: tensors.flatMap((tensor) => [retype(tensor, options, tied), ...columnsOf(tensor)]),

@@ -29,23 +29,17 @@ export async function adoptHuggingface(folder: string): Promise<readonly Adopted
         adopted.push(await adopt({ repo, commit, file, found }));
       }
       const checkpoint = await findCheckpoint(join(folder, name, "snapshots", commit), `${repo}@${commit}`);
-      if (checkpoint && !seen.has(checkpoint.name)) {
-        seen.add(checkpoint.name);
-        adopted.push({ short: `hf.co/${repo}:${checkpoint.name}`, qualified: `hf:${repo}`, model: checkpoint.model });
+      if (checkpoint && !seen.has("safetensors")) {
+        seen.add("safetensors");
+        adopted.push({ short: `hf.co/${repo}:safetensors`, qualified: `hf:${repo}`, model: checkpoint });
       }
     }
   }
   return adopted;
 }
 
-interface FoundCheckpoint {
-  /** Of its weights, without the extension. */
-  readonly name: string;
-  readonly model: Adopted["model"];
-}
-
 /** A SafeTensors checkpoint whose files are all in the snapshot; `source`: repository and commit. */
-async function findCheckpoint(folder: string, source: string): Promise<FoundCheckpoint | undefined> {
+async function findCheckpoint(folder: string, source: string): Promise<Adopted["model"] | undefined> {
   const found = await walk(folder, 1, () => true);
   const byName = new Map(found.map((file) => [file.segments.join("/"), file]));
   const names = checkpointFiles([...byName.keys()]);
@@ -59,16 +53,13 @@ async function findCheckpoint(folder: string, source: string): Promise<FoundChec
   const modifiedMs = Math.max(...found.map((file) => file.modifiedMs));
   const [repo = "", commit = ""] = source.split("@");
   return {
-    name: weights.replace(/(-\d{5}-of-\d{5})?\.safetensors$/, ""),
-    model: {
-      id: pathId(folder, sizeBytes, modifiedMs),
-      format: "safetensors",
-      files,
-      sizeBytes,
-      origin: "huggingface",
-      source: `hf:${repo}/${weights}@${commit}`,
-      modifiedAt: new Date(modifiedMs),
-    },
+    id: pathId(folder, sizeBytes, modifiedMs),
+    format: "safetensors",
+    files,
+    sizeBytes,
+    origin: "huggingface",
+    source: `hf:${repo}/${weights}@${commit}`,
+    modifiedAt: new Date(modifiedMs),
   };
 }
 

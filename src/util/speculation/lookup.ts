@@ -52,7 +52,8 @@ export class Lookup {
 
   #matched(place: number, end: number): number {
     let length = 0;
-    while (length < mostMatched && length <= place && this.#tokens[place - length] === this.#tokens[end - length]) length++;
+    while (length < mostMatched && length <= place && this.#tokens[place - length] === this.#tokens[end - length])
+      length++;
     return length;
   }
 

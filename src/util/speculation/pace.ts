@@ -96,12 +96,18 @@ const priors = [0.2, 0.3, 0.55, 0.75, 0.9, 0.6] as const;
 export const draftKind: number = kinds.length;
 
 export function kindOf(matched: number): number {
-  return Math.max(0, kinds.findLastIndex((least) => matched >= least));
+  return Math.max(
+    0,
+    kinds.findLastIndex((least) => matched >= least),
+  );
 }
 
 /** Learns from one text. */
 export class Trust {
-  readonly #tallies: Tally[] = priors.map((prior) => ({ right: prior * priorWeight, wrong: (1 - prior) * priorWeight }));
+  readonly #tallies: Tally[] = priors.map((prior) => ({
+    right: prior * priorWeight,
+    wrong: (1 - prior) * priorWeight,
+  }));
 
   /** The chance that a guess is right where those before it are. */
   chance(kind: number): number {

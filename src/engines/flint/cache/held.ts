@@ -1,17 +1,20 @@
 /** The cache of one sequence: shared blocks of the tree, then blocks of its own that it writes. */
 import { blockTokens } from "../graph/plan.ts";
-import type { Block, PrefixCache } from "./prefix.ts";
+import type { Block, Found, PrefixCache } from "./prefix.ts";
 import { firstSeen } from "./prefix.ts";
+import type { BlockPart } from "./store.ts";
 
 /** What the cache asks of memory, and of what lies outside it. */
 export interface BlockMemory {
   /** Writes the place of a block into the table of a sequence, for the kernels. */
   setTable(table: number, group: number, index: number, place: number): void;
   copy(group: number, from: number, to: number): void;
-  /** Whether the block that follows `parent` is kept outside memory. */
-  isStored(parent: Block, tokens: readonly number[]): boolean;
-  /** Fills the places with it; false: it cannot be read. */
-  restore(parent: Block, tokens: readonly number[], places: readonly number[]): boolean;
+  /** Name of the block with these tokens that follows `parent`, if it is kept outside memory. */
+  stored(parent: Block, tokens: readonly number[]): string | undefined;
+  /** The block kept there that follows `parent` and begins with most of the tokens. */
+  storedPart(parent: Block, tokens: readonly number[]): BlockPart | undefined;
+  /** Fills the places with a block of that name; false: it cannot be read. */
+  restore(key: string, places: readonly number[]): boolean;
 }
 
 export interface HeldOptions {
@@ -54,10 +57,14 @@ export class HeldBlocks {
     this.#follow(this.#cache.find(this.#root, tokens, most).path);
     this.#restore(tokens, most);
     const found = this.#path.length * blockTokens;
-    const { path, partial } = this.#cache.find(this.#root, tokens, most);
-    const more = partial && path.at(-1) === this.#path.at(-1) ? this.#continue(partial.block, partial.tokens) : 0;
-    this.slide(found + more);
-    return found + more;
+    const rest = tokens.slice(found, Math.min(most, found + blockTokens));
+    const more =
+      this.#restorePart(rest, this.#findPart(tokens, most)?.tokens ?? 0) ||
+      this.#continue(this.#findPart(tokens, most));
+    if (more === 0) this.#shorten();
+    const end = this.#path.length * blockTokens + more;
+    this.slide(end);
+    return end;
   }
 
   /** Takes blocks that others have computed since. Only where all its tokens are shared. Returns the tokens it has then. */
@@ -66,6 +73,7 @@ export class HeldBlocks {
     if (path.length > this.#path.length && path[this.#path.length - 1] === this.#path.at(-1)) {
       this.#dropOwn();
       this.#follow(path.slice(this.#path.length));
+      this.#shorten();
     }
     return this.#path.length * blockTokens;
   }
@@ -142,8 +150,23 @@ export class HeldBlocks {
     }
   }
 
+  /** A path that was found for the sake of a partial block may end where windows miss something without that block. */
+  #shorten(): void {
+    while (!this.#cache.serves(this.#path, this.#path.length * blockTokens)) {
+      const block = this.#path.pop();
+      if (block) this.#cache.groups.forEach((_, group) => this.#cache.drop(block, group));
+    }
+  }
+
+  #findPart(tokens: readonly number[], most: number): Found["partial"] {
+    const { path, partial } = this.#cache.find(this.#root, tokens, most);
+    return path.at(-1) === this.#path.at(-1) ? partial : undefined;
+  }
+
   /** Goes on writing behind the first tokens of a shared block: in it, if nobody else needs it, else in a copy. */
-  #continue(block: Block, tokens: number): number {
+  #continue(part: Found["partial"]): number {
+    if (!part) return 0;
+    const { block, tokens } = part;
     const whole = tokens === block.tokens.length && this.#cache.detach(block);
     if (whole) {
       this.#append(whole);
@@ -163,18 +186,31 @@ export class HeldBlocks {
   #restore(tokens: readonly number[], most: number): void {
     for (let at = this.#path.length * blockTokens; at + blockTokens <= most; at += blockTokens) {
       const part = tokens.slice(at, at + blockTokens);
-      if (!this.#memory.isStored(this.last, part)) return;
-      const places = this.#cache.takeAll();
-      if (!places) return;
-      if (!this.#memory.restore(this.last, part, places)) {
-        this.#cache.giveAll(places);
-        return;
-      }
-      this.#append(places);
+      const key = this.#memory.stored(this.last, part);
+      if (key === undefined || !this.#bring(key)) return;
       this.commit(tokens, at + blockTokens);
       this.last.stored = true;
       this.restored += blockTokens;
     }
+  }
+
+  /** Goes on behind the first tokens of a block kept outside memory, if they are more than `least`. It is its own then. */
+  #restorePart(tokens: readonly number[], least: number): number {
+    if (tokens.length <= least) return 0;
+    const part = this.#memory.storedPart(this.last, tokens);
+    if (!part || part.tokens <= least || !this.#bring(part.key)) return 0;
+    this.restored += part.tokens;
+    return part.tokens;
+  }
+
+  /** Appends a block that is kept outside memory; false: it cannot be read, or there is no place for it. */
+  #bring(key: string): boolean {
+    const places = this.#cache.takeAll();
+    if (!places) return false;
+    const read = this.#memory.restore(key, places);
+    if (read) this.#append(places);
+    else this.#cache.giveAll(places);
+    return read;
   }
 
   #append(places: readonly number[]): void {

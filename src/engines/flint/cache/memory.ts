@@ -2,7 +2,8 @@
 import type { Plan } from "../graph/plan.ts";
 import type { BlockMemory } from "./held.ts";
 import type { Block } from "./prefix.ts";
-import type { BlockStore } from "./store.ts";
+import type { BlockPart, BlockStore } from "./store.ts";
+import { leastPart } from "./store.ts";
 
 export class CacheMemory implements BlockMemory {
   readonly #plan: Plan;
@@ -35,20 +36,26 @@ export class CacheMemory implements BlockMemory {
     }
   }
 
-  isStored(parent: Block, tokens: readonly number[]): boolean {
-    return this.#store?.has(this.#keyOf(parent, tokens)) ?? false;
+  stored(parent: Block, tokens: readonly number[]): string | undefined {
+    const key = this.#keyOf(parent, tokens);
+    return this.#store?.has(key) ? key : undefined;
   }
 
-  restore(parent: Block, tokens: readonly number[], places: readonly number[]): boolean {
-    return this.#store?.read(this.#keyOf(parent, tokens), this.#parts(places)) ?? false;
+  storedPart(parent: Block, tokens: readonly number[]): BlockPart | undefined {
+    return this.#store?.partial(this.#nameOf(parent), rootOf(parent).name, tokens);
   }
 
-  /** Writes a block to the store, unless a window has let it go. */
+  restore(key: string, places: readonly number[]): boolean {
+    return this.#store?.read(key, this.#parts(places)) ?? false;
+  }
+
+  /** Writes a block to the store, unless a window has let it go, or it is too short to be found. */
   save(block: Block): void {
-    if (!this.#store || block.stored || !block.parent || block.places.some((place) => place < 0)) return;
+    const { parent, tokens, places, stored } = block;
+    if (!this.#store || stored || !parent || tokens.length < leastPart || places.some((place) => place < 0)) return;
     block.stored = true;
-    const key = this.#keyOf(block.parent, block.tokens);
-    if (!this.#store.has(key)) this.#store.write(key, this.#parts(block.places));
+    const key = this.#keyOf(parent, tokens);
+    if (!this.#store.has(key)) this.#store.write(key, { tokens, parts: this.#parts(places) });
   }
 
   #keyOf(parent: Block, tokens: readonly number[]): string {

@@ -46,7 +46,7 @@ export class PrefixCache {
   readonly #roots = new Map<string, Block>();
   readonly #touched: number[];
   readonly #leaving: (block: Block) => void;
-  /** Full blocks in the order in which they were shared; whoever keeps them elsewhere takes them out. */
+  /** Full blocks in the order in which they were shared (see `finish`); whoever keeps them elsewhere takes them out. */
   readonly fresh: Set<Block> = new Set();
 
   /** `leaving` is told of a block before its places are used for something else. */
@@ -101,8 +101,8 @@ export class PrefixCache {
     }
     const start = path.length * blockTokens;
     const partial = longestChild(block, tokens.slice(start, most));
-    if (partial && this.#serves([...path, partial.block], start + partial.tokens)) return { path, partial };
-    while (path.length > 0 && !this.#serves(path, path.length * blockTokens)) path.pop();
+    if (partial && this.serves([...path, partial.block], start + partial.tokens)) return { path, partial };
+    while (path.length > 0 && !this.serves(path, path.length * blockTokens)) path.pop();
     return { path };
   }
 
@@ -114,7 +114,7 @@ export class PrefixCache {
   }
 
   /** Whether sliding windows find what the row after `end` tokens sees. */
-  #serves(path: readonly Block[], end: number): boolean {
+  serves(path: readonly Block[], end: number): boolean {
     return this.groups.every(({ window }, group) => {
       if (window === undefined) return true;
       return path.slice(firstSeen(end, window)).every(({ places }) => (places[group] ?? -1) >= 0);
@@ -185,6 +185,11 @@ export class PrefixCache {
     places.forEach((place, group) => {
       if (place >= 0) this.#idle[group]?.add(block);
     });
+  }
+
+  /** Counts what is not full among the fresh blocks: when no more tokens are to come. */
+  finish(): void {
+    for (const block of this.#idle[0] ?? []) if (block.tokens.length < blockTokens) this.fresh.add(block);
   }
 
   /** Takes the places of a block out of the tree that nobody holds and nothing follows, so that it can be written on. */

@@ -134,7 +134,9 @@ export class Scheduler<T extends Sequence = Sequence> {
     const { cache } = this.#options;
     const found = cache.peek(root, tokens, tokens.length - 1);
     const needed = Math.ceil((tokens.length + 1) / blockTokens) - found.blocks + others;
-    return cache.available(0) - found.idle >= needed && cache.groups.every((_, group) => cache.available(group) > others);
+    return (
+      cache.available(0) - found.idle >= needed && cache.groups.every((_, group) => cache.available(group) > others)
+    );
   }
 
   #decode(sequence: T, most: number): Share<T> | undefined {
@@ -149,7 +151,8 @@ export class Scheduler<T extends Sequence = Sequence> {
   #prefill(sequence: T, most: number): Share<T> | undefined {
     const { held, tokens } = sequence;
     if (most <= 0) return undefined;
-    if (held && sequence.computed % blockTokens === 0 && sequence.computed < tokens.length - 1) this.#catchUp(sequence, held);
+    if (held && sequence.computed % blockTokens === 0 && sequence.computed < tokens.length - 1)
+      this.#catchUp(sequence, held);
     const { computed } = sequence;
     const fits = this.#reserve(sequence, computed + 1, Math.min(tokens.length, computed + most));
     if (fits === 0) return undefined;

@@ -38,7 +38,9 @@ export class Draft {
   }
 
   /** Brings each cache up to its tokens, as far as one step can, and adds a guess where it has come to the end. */
-  #step(runs: readonly { readonly table: number; readonly tokens: readonly number[]; readonly made: number[] }[]): void {
+  #step(
+    runs: readonly { readonly table: number; readonly tokens: readonly number[]; readonly made: number[] }[],
+  ): void {
     const { plan, tables } = this.#steps;
     const share = Math.max(1, Math.floor(plan.capacity.all / runs.length));
     const parts = runs.slice(0, plan.capacity.all).flatMap(({ table: index, tokens, made }) => {

@@ -96,6 +96,7 @@ export class Leader {
       if (this.#continueText(busy) || busy || this.#keepOne()) await turn();
       else await rest();
     }
+    this.#steps.cache.finish();
     for (const end = performance.now() + farewellMs; performance.now() < end && this.#keepOne(););
     compute.control.stop();
     reply({ type: "stopped" });

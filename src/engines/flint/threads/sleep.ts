@@ -38,18 +38,20 @@ export function createSleeper(first: FlintThreads, wake: () => Promise<FlintThre
     let opening: Promise<void> | undefined;
     let closed = false;
     calls++;
+    const sendAwake = async (command: Parameters<OpenCall["send"]>[0]): Promise<void> => {
+      try {
+        const threads = await awake();
+        if (closed) return;
+        inner = threads.open(onReply);
+        inner.send(command);
+      } catch (error) {
+        onReply({ type: "error", error: error instanceof Error ? error : new Error(String(error)) });
+      }
+    };
     return {
       send(command) {
         if (inner) return inner.send(command);
-        opening = awake().then(
-          (threads) => {
-            if (closed) return;
-            inner = threads.open(onReply);
-            inner.send(command);
-          },
-          (error: unknown) =>
-            onReply({ type: "error", error: error instanceof Error ? error : new Error(String(error)) }),
-        );
+        opening = sendAwake(command);
       },
       async close() {
         if (!closed) calls--;

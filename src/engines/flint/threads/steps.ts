@@ -48,10 +48,7 @@ export class Steps {
     const cacheMemory = new CacheMemory(plan, memories, store);
     this.cacheMemory = cacheMemory;
     this.cache = new PrefixCache(plan.cacheGroups, (block) => cacheMemory.save(block));
-    this.tables = Array.from(
-      { length: plan.sequences },
-      (_, index) => new BlockTable(this.cache, cacheMemory, index),
-    );
+    this.tables = Array.from({ length: plan.sequences }, (_, index) => new BlockTable(this.cache, cacheMemory, index));
   }
 
   /** Bytes that the store holds. */

@@ -43,7 +43,8 @@ export function* scoreText(steps: Steps, work: ScoreWork): Generator<number, Sco
   const { adapters, stepRows = all, rows = () => all } = work;
   const scoring = createScoring(work);
   const table = lastTable(steps);
-  const next = (): ScoringPart | undefined => scoring.next({ rows: Math.max(1, Math.min(all, stepRows, rows())), outputs });
+  const next = (): ScoringPart | undefined =>
+    scoring.next({ rows: Math.max(1, Math.min(all, stepRows, rows())), outputs });
   try {
     for (let part = next(); part; part = next()) {
       const { tokens, position } = part;

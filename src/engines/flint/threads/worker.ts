@@ -109,8 +109,10 @@ export class Compute {
 
 /** Follows the leader through the steps of its models until it says stop. */
 export function follow(computes: readonly Compute[]): void {
-  const control = computes[0]?.control;
-  for (let step = 0; control;) {
+  const [first] = computes;
+  if (!first) return;
+  const { control } = first;
+  for (let step = 0; ;) {
     control.await(step);
     if (control.stopped) return;
     step = control.step;

@@ -1,6 +1,7 @@
 import { printable } from "../../../formats/gguf/malformed.ts";
 import type { Tokenizer } from "./contract.ts";
 import { malformed, unsupported } from "./fail.ts";
+import { createEmbeddedTokenizer, embeddedTokenizer } from "./gguf/embedded.ts";
 import { families } from "./gguf/families.ts";
 import type { Family } from "./gguf/families.ts";
 import { bytePairModel, sentencePieceModel, unigramModel, wordPieceModel } from "./gguf/models.ts";
@@ -69,6 +70,7 @@ function kindOf(keys: TokenizerKeys): VocabularyKind {
 
 /** Whether the kind of vocabulary is known; throws as `createGgufTokenizer` does, without looking at any token. */
 export function checkVocabularyKind(metadata: GgufMetadata): void {
+  if (embeddedTokenizer(metadata) !== undefined) return;
   kindOf(readKeys(metadata));
 }
 
@@ -94,6 +96,8 @@ export interface GgufTokenizer extends Tokenizer {
  * family that is not known, `model_malformed` for one that contradicts itself. Gives the tokens that llama.cpp gives.
  */
 export function createGgufTokenizer(metadata: GgufMetadata): GgufTokenizer {
+  const embedded = embeddedTokenizer(metadata);
+  if (embedded !== undefined) return createEmbeddedTokenizer(metadata, embedded);
   const keys = readKeys(metadata);
   const kind = kindOf(keys);
   const tokens = keys.strings("tokens");

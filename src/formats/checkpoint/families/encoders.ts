@@ -18,9 +18,9 @@ const embeddings: readonly Rule[] = [
 /** Of a reranker or classifier. */
 const head: readonly Rule[] = [
   { from: "pooler.dense", to: "cls" },
+  { from: "classifier", to: "cls.output" },
   { from: "classifier.dense", to: "cls" },
   { from: "classifier.out_proj", to: "cls.output" },
-  { from: "classifier", to: "cls.output" },
 ];
 
 function checkBert(config: Config): void {
@@ -50,6 +50,7 @@ export const bert: Family = {
   norm: "layer",
   encoder: true,
   rope: false,
+  defaults: { layer_norm_eps: 1e-12 },
   check: checkBert,
 };
 
@@ -84,10 +85,17 @@ export const nomicBert: Family = {
   architecture: "nomic-bert",
   classes: ["NomicBertModel"],
   modelType: "nomic_bert",
-  prefixes: ["", "bert.", "encoder."],
+  prefixes: ["", "bert."],
   rules: [
-    ...embeddings,
     { from: "emb_ln", to: "token_embd_norm" },
+    ...embeddings.filter(({ to }) => to !== "position_embd"),
+    { from: "encoder.layers.#.attn.Wqkv", to: "blk.#.attn_qkv" },
+    { from: "encoder.layers.#.attn.out_proj", to: "blk.#.attn_output" },
+    { from: "encoder.layers.#.norm1", to: "blk.#.attn_output_norm" },
+    { from: "encoder.layers.#.mlp.fc12", to: "blk.#.ffn_gate" },
+    { from: "encoder.layers.#.mlp.fc11", to: "blk.#.ffn_up" },
+    { from: "encoder.layers.#.mlp.fc2", to: "blk.#.ffn_down" },
+    { from: "encoder.layers.#.norm2", to: "blk.#.layer_output_norm" },
     { from: "layers.#.self_attn.q_proj", to: "blk.#.attn_qkv", place: 0 },
     { from: "layers.#.self_attn.k_proj", to: "blk.#.attn_qkv", place: 1 },
     { from: "layers.#.self_attn.v_proj", to: "blk.#.attn_qkv", place: 2 },
@@ -97,13 +105,6 @@ export const nomicBert: Family = {
     { from: "layers.#.mlp.up_proj", to: "blk.#.ffn_up" },
     { from: "layers.#.mlp.down_proj", to: "blk.#.ffn_down" },
     { from: "layers.#.post_mlp_layernorm", to: "blk.#.layer_output_norm" },
-    { from: "layers.#.attn.Wqkv", to: "blk.#.attn_qkv" },
-    { from: "layers.#.attn.out_proj", to: "blk.#.attn_output" },
-    { from: "layers.#.norm1", to: "blk.#.attn_output_norm" },
-    { from: "layers.#.mlp.fc12", to: "blk.#.ffn_gate" },
-    { from: "layers.#.mlp.fc11", to: "blk.#.ffn_up" },
-    { from: "layers.#.mlp.fc2", to: "blk.#.ffn_down" },
-    { from: "layers.#.norm2", to: "blk.#.layer_output_norm" },
     ...head,
   ],
   ignored: /^(cls\.|embeddings\.position_ids$)|(^|\.)(rotary_emb\.)?inv_freq$/,
@@ -111,6 +112,17 @@ export const nomicBert: Family = {
   encoder: true,
   check: checkNomic,
 };
+
+/** One layer of so many sees all tokens, the first of them. */
+function readPeriod(config: Config): number {
+  const types = config.get("layer_types");
+  if (!Array.isArray(types)) return config.integer("global_attn_every_n_layers") ?? 3;
+  const isGlobal = types.map((type) => type === "full_attention");
+  const second = isGlobal.indexOf(true, 1);
+  const period = second < 0 ? isGlobal.length : second;
+  if (isGlobal.every((global, layer) => global === (layer % period === 0))) return period;
+  throw unsupported(config.name, "layer_types", "has no period");
+}
 
 function windowKeys(config: Config): Keys {
   const activation = config.text("hidden_activation") ?? "gelu";
@@ -123,7 +135,7 @@ function windowKeys(config: Config): Keys {
   }
   return {
     "attention.sliding_window": uint(config.integer("local_attention") ?? 128),
-    "attention.sliding_window_pattern": uint(config.integer("global_attn_every_n_layers") ?? 3),
+    "attention.sliding_window_pattern": uint(readPeriod(config)),
     "rope.scaling.type": text("none"),
     ...(activation !== "gelu" && { hidden_activation: text(activation) }),
   };

@@ -2,7 +2,7 @@ import type { Config } from "../config.ts";
 import { float, uint } from "../family.ts";
 import type { Family, Keys, ReadKey, Rule } from "../family.ts";
 import { unsupported } from "../json.ts";
-import { attention, ends, gated, inverseFrequencies, requireActivation } from "./llama.ts";
+import { attention, ends, gated, requireActivation } from "./llama.ts";
 
 const plus = (rules: readonly Rule[]): readonly Rule[] => rules.map((rule) => ({ ...rule, plusOne: true }));
 
@@ -84,6 +84,9 @@ export const gemma2: Family = {
   },
   check(config) {
     checkScale(config, 46);
+    for (const name of ["attn_logit_softcapping", "final_logit_softcapping"]) {
+      if (config.number(name) === undefined) throw unsupported(config.name, name, "is none; this architecture has one");
+    }
     checkPattern(config, (layer) => layer % 2 === 1);
   },
   keys: capKeys,

@@ -26,7 +26,11 @@ export const exaone: Family = {
   norm: "rms",
   ropeFactors: true,
   check: requireSilu,
-  settings: () => ({ activation_function: "silu" }),
+  settings: (read) => ({
+    activation_function: "silu",
+    num_layers: read("block_count"),
+    layer_norm_epsilon: read("attention.layer_norm_rms_epsilon"),
+  }),
 };
 
 /** Rows of one group after the other: those of its queries, of its key, of its value. */

@@ -91,10 +91,7 @@ function restore(found: Found, place: Place, sizes: Sizes): readonly CheckpointT
   const [first] = parts;
   if (!first || parts.some((part) => part === undefined)) return [];
   const isStack = first.shape.length === 3;
-  // Experts that stand in one tensor are parameters without a suffix of their own.
-  const isBare = isStack && !rule.from.includes("*") && !/(linear|router)$/.test(rule.from);
-  const stem = prefix + rule.from.replace("#", String(layer));
-  const name = isBare ? stem : `${stem}.${suffix}`;
+  const name = `${prefix}${rule.from.replace("#", String(layer))}.${suffix}`;
   if (rule.from.includes("*")) return cut(first, name);
   if (rule.place !== undefined) return [cutPlace(first, { name, place: rule.place, sizes })];
   const rows = rule.plusOne ? minusOne(first.rows) : uncut(parts as readonly GgufRows[], rule, sizes);

@@ -4,7 +4,7 @@
  * `scales` [n][≥ groups].
  */
 import { unsupported } from "../json.ts";
-import type { MatrixRows, OpenScheme, QuantizedLayer } from "../scheme.ts";
+import type { OpenScheme, QuantizedLayer } from "../scheme.ts";
 import { awqOrder, unpackCodes, wordsFor } from "./bits.ts";
 import { codedRows, createShelf } from "./coded.ts";
 import type { CodedMatrix, Shelf } from "./coded.ts";
@@ -33,7 +33,12 @@ export const openAwq: OpenScheme = (config) => {
   // The same files under the names of other kernels.
   const gemm = ["gemm", "exllama", "ipex"].includes(format);
   if (!gemm && format !== "gemv") {
-    throw unsupported("quantization_config", "version", `is ${format}; hearth reads gemm and gemv`, "Look for the gemm version.");
+    throw unsupported(
+      "quantization_config",
+      "version",
+      `is ${format}; hearth reads gemm and gemv`,
+      "Look for the gemm version.",
+    );
   }
   const groupSize = groupSizeOf(settings, "group_size", "q_group_size");
   const layout: Layout = { groupSize, shelf: createShelf() };
@@ -45,7 +50,10 @@ export const openAwq: OpenScheme = (config) => {
 };
 
 /** Columns of a group, from how many groups there are. */
-function groupSizeFor(layer: QuantizedLayer, { k, groups, layout }: { k: number; groups: number; layout: Layout }): number {
+function groupSizeFor(
+  layer: QuantizedLayer,
+  { k, groups, layout }: { k: number; groups: number; layout: Layout },
+): number {
   const size = layout.groupSize ?? k;
   if (Math.ceil(k / size) === groups) return size;
   const problem = `has ${groups} groups; ${k} columns in ${describeGroups(layout.groupSize)} have ${Math.ceil(k / size)}`;
@@ -75,7 +83,8 @@ function openColumns(layer: QuantizedLayer, layout: Layout): CodedMatrix {
           const row = word * 8 + lane - first;
           if (row < 0 || row >= count) continue;
           const shift = 4 * awqOrder[lane]!;
-          for (let i = 0, from = word - start; i < k; i++, from += width) codes[row * k + i] = (strips[from]! >>> shift) & 15;
+          for (let i = 0, from = word - start; i < k; i++, from += width)
+            codes[row * k + i] = (strips[from]! >>> shift) & 15;
         }
       }
     },

@@ -59,5 +59,6 @@ function openBytes(layer: QuantizedLayer, shelf: Shelf): MatrixRows {
 function checkFormat(layer: QuantizedLayer): void {
   const part = findPart(layer, "weight_format", { dtypes: ["U8"] });
   const format = part && readBytes(part)[0];
-  if (part && format) throw partUnsupported(part.name, `is ${format}; hearth reads rows in order (0)`, "Save the model again.");
+  if (part && format)
+    throw partUnsupported(part.name, `is ${format}; hearth reads rows in order (0)`, "Save the model again.");
 }

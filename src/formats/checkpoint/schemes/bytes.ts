@@ -17,7 +17,11 @@ export function openBytes(layer: QuantizedLayer, block: readonly [number, number
   if (zeros) expectShape(zeros, scales.shape, `scales of ${shapeText(scales.shape)}`);
   const readZeros = (): Int16Array => {
     if (!zeros) return new Int16Array([128]);
-    return expandZeros(Int16Array.from(new Int8Array(readBytes(zeros).buffer), (zero) => zero + 128), map, n);
+    return expandZeros(
+      Int16Array.from(new Int8Array(readBytes(zeros).buffer), (zero) => zero + 128),
+      map,
+      n,
+    );
   };
   return {
     ...{ name: weight.name, n, k, bits: 8, groups: map.groups, groupOf: readGroups(layer, { ...map, k }) },

@@ -18,7 +18,14 @@ import { isCacheScale, requirePart, stripEnding } from "./parts.ts";
 import { allow, describeGroups, isSize, settingsOf } from "./settings.ts";
 
 const endings = [
-  ...[".weight_packed", ".weight_scale", ".weight_zero_point", ".weight_shape", ".weight_g_idx", ".weight_global_scale"],
+  ...[
+    ".weight_packed",
+    ".weight_scale",
+    ".weight_zero_point",
+    ".weight_shape",
+    ".weight_g_idx",
+    ".weight_global_scale",
+  ],
   ...[".input_scale", ".input_zero_point", ".input_global_scale", ".output_scale", ".output_zero_point"],
 ];
 const formats = ["pack-quantized", "int-quantized", "float-quantized", "naive-quantized", "mixed-precision", "dense"];
@@ -56,12 +63,22 @@ function layerOfCodes(tensor: RawTensorInfo): string | undefined {
 function refuseSparse(settings: Config): void {
   const sparsity = settings.object("sparsity_config")?.text("format") ?? "dense";
   if (sparsity !== "dense") {
-    throw unsupported(settings.name, "sparsity_config.format", `is ${sparsity}`, "Look for the model without sparse weights.");
+    throw unsupported(
+      settings.name,
+      "sparsity_config.format",
+      `is ${sparsity}`,
+      "Look for the model without sparse weights.",
+    );
   }
   const transforms = settings.object("transform_config")?.object("config_groups");
   if (transforms && Object.keys(transforms.values).length > 0) {
     const hint = "Look for a version without rotations of activations.";
-    throw unsupported(settings.name, "transform_config", "is not empty; activations would have to be transformed", hint);
+    throw unsupported(
+      settings.name,
+      "transform_config",
+      "is not empty; activations would have to be transformed",
+      hint,
+    );
   }
 }
 
@@ -87,7 +104,9 @@ function blockOf(weights: Config): (readonly [number, number])[] | undefined {
 function describe(groups: readonly Config[]): string {
   const texts = groups.map((weights) => {
     const size = weights.get("group_size");
-    const arrangement = isSize(size) ? describeGroups(size) : `a scale for each ${weights.text("strategy") ?? "tensor"}`;
+    const arrangement = isSize(size)
+      ? describeGroups(size)
+      : `a scale for each ${weights.text("strategy") ?? "tensor"}`;
     return `${weights.text("type") ?? "int"}${weights.integer("num_bits") ?? 8}, ${arrangement}`;
   });
   return [...new Set(texts)].join("; ");

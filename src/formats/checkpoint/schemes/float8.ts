@@ -10,7 +10,7 @@ import { sizeAt } from "./parts.ts";
 import { mapScales } from "./scales.ts";
 import type { ScaleMap } from "./scales.ts";
 
-export const float8Types = ["F8_E4M3", "F8_E5M2"] as const satisfies readonly SafetensorsType[];
+export const float8Types: readonly SafetensorsType[] = ["F8_E4M3", "F8_E5M2"];
 
 function valueOf(byte: number, { mantissaBits, bias }: { mantissaBits: number; bias: number }): number {
   const exponent = (byte & 127) >> mantissaBits;

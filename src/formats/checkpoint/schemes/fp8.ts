@@ -28,7 +28,7 @@ export const openFp8: OpenScheme = (config) => {
 
 /** A weight of 8 bits is a part; one of 16 was left alone. */
 export function layerOfFloat8({ name, dtype }: RawTensorInfo): string | undefined {
-  return float8Types.some((type) => type === dtype) ? stripEnding(name, [".weight"]) : undefined;
+  return float8Types.includes(dtype) ? stripEnding(name, [".weight"]) : undefined;
 }
 
 function openLayer(layer: QuantizedLayer, block: readonly [number, number] | undefined): MatrixRows {

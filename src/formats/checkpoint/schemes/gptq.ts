@@ -97,7 +97,10 @@ function readGroups(layer: QuantizedLayer, { k, groups, layout }: Groups): Uint3
   if (!part) {
     const size = [layout.groupSize ?? k, k / groups].find((one) => Math.ceil(k / one) === groups);
     if (size !== undefined && Number.isInteger(size)) return evenGroups(k, size);
-    throw partFault(`${layer.name}.scales`, `has ${groups} groups; ${describeGroups(layout.groupSize)} of ${k} columns`);
+    throw partFault(
+      `${layer.name}.scales`,
+      `has ${groups} groups; ${describeGroups(layout.groupSize)} of ${k} columns`,
+    );
   }
   const groupOf = readWords(part);
   const wrong = groupOf.findIndex((group) => group >= groups);

@@ -2,7 +2,15 @@
 import { describe, expect, it } from "vitest";
 import { HearthError } from "../../../error.ts";
 import type { RawTensor } from "../scheme.ts";
-import { fixtureBytes, openLayers, openMatrix, openScheme, rawTensors, readWeights, schemeFixture } from "./__fixtures__/fixtures.ts";
+import {
+  fixtureBytes,
+  openLayers,
+  openMatrix,
+  openScheme,
+  rawTensors,
+  readWeights,
+  schemeFixture,
+} from "./__fixtures__/fixtures.ts";
 
 const query = "model.layers.0.self_attn.q_proj";
 
@@ -30,7 +38,11 @@ function errorOf(run: () => void): HearthError {
 const remove: Change = () => undefined;
 const reshape =
   (...shape: number[]): Change =>
-  (tensor) => ({ ...tensor, shape, sizeBytes: shape.reduce((product, size) => product * size, tensor.sizeBytes / count(tensor)) });
+  (tensor) => ({
+    ...tensor,
+    shape,
+    sizeBytes: shape.reduce((product, size) => product * size, tensor.sizeBytes / count(tensor)),
+  });
 const retype =
   (dtype: RawTensor["dtype"]): Change =>
   (tensor) => ({ ...tensor, dtype });
@@ -41,7 +53,8 @@ const overwrite =
     ...tensor,
     read(offset, target) {
       tensor.read(offset, target);
-      for (const [at, byte] of bytes.entries()) if (at >= offset && at < offset + target.length) target[at - offset] = byte;
+      for (const [at, byte] of bytes.entries())
+        if (at >= offset && at < offset + target.length) target[at - offset] = byte;
     },
   });
 

@@ -33,7 +33,10 @@ export function tableRows(layer: QuantizedLayer): MatrixRows {
   const { n, k, blockSize, config } = readState(layer);
   const weight = requirePart(layer, "weight", { dtypes: ["U8"] });
   if (weight.sizeBytes !== Math.ceil((n * k) / 2)) {
-    throw partFault(weight.name, `has ${weight.sizeBytes} bytes; a matrix of ${n} × ${k} has ${Math.ceil((n * k) / 2)}`);
+    throw partFault(
+      weight.name,
+      `has ${weight.sizeBytes} bytes; a matrix of ${n} × ${k} has ${Math.ceil((n * k) / 2)}`,
+    );
   }
   const quantMap = requirePart(layer, "weight.quant_map", { dtypes: ["F32"] });
   expectShape(quantMap, [16], "four bits");

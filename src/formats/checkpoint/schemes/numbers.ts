@@ -5,7 +5,7 @@ import type { RawTensor } from "../scheme.ts";
 import { partFault } from "./parts.ts";
 
 /** Types that scales come in. */
-export const scaleTypes = ["F16", "BF16", "F32", "F8_E8M0"] as const satisfies readonly SafetensorsType[];
+export const scaleTypes: readonly SafetensorsType[] = ["F16", "BF16", "F32", "F8_E8M0"];
 
 export function readBytes(tensor: RawTensor): Uint8Array {
   const bytes = new Uint8Array(tensor.sizeBytes);

@@ -26,10 +26,16 @@ export function openPacked(layer: QuantizedLayer): CodedMatrix {
   const zeros = findPart(layer, "weight_zero_point", { dtypes: ["I32", "I8"], rank: 2 });
   const half = 2 ** (bits - 1);
   const readZeros = (): Int16Array => {
-    if (zeros?.dtype === "I8") return expandZeros(Int16Array.from(new Int8Array(readBytes(zeros).buffer), (zero) => zero + half), map, n);
+    if (zeros?.dtype === "I8")
+      return expandZeros(
+        Int16Array.from(new Int8Array(readBytes(zeros).buffer), (zero) => zero + half),
+        map,
+        n,
+      );
     return zeros ? unpackZeros(readWords(zeros), { bits, n, groups: map.groups }) : new Int16Array([half]);
   };
-  if (zeros?.dtype === "I32") expectShape(zeros, [wordsFor(n, bits), map.groups], `a matrix of ${n} rows, ${map.groups} groups`);
+  if (zeros?.dtype === "I32")
+    expectShape(zeros, [wordsFor(n, bits), map.groups], `a matrix of ${n} rows, ${map.groups} groups`);
   if (zeros?.dtype === "I8") expectShape(zeros, scales.shape, `scales of ${shapeText(scales.shape)}`);
   return {
     ...{ name: packed.name, n, k, bits, groups: map.groups, groupOf: readGroups(layer, { ...map, k }) },
@@ -48,7 +54,8 @@ export function openPacked(layer: QuantizedLayer): CodedMatrix {
 /** The two numbers of `weight_shape`. */
 function readShape(layer: QuantizedLayer): readonly [number, number] {
   const part = requirePart(layer, "weight_shape", { dtypes: ["I64", "I32"], rank: 1 });
-  if (sizeAt(part, 0) !== 2) throw partFault(part.name, `has the shape ${shapeText(part.shape)}; it must hold two sizes`);
+  if (sizeAt(part, 0) !== 2)
+    throw partFault(part.name, `has the shape ${shapeText(part.shape)}; it must hold two sizes`);
   const words = readWords(part);
   const [n, k, ...high] = part.dtype === "I64" ? [words[0], words[2], words[1], words[3]] : words;
   if (n && k && n < 2 ** 31 && k < 2 ** 31 && high.every((word) => word === 0)) return [n, k];
@@ -75,7 +82,10 @@ export function expandZeros(zeros: Int16Array, map: ScaleMap, n: number): Int16A
 }
 
 /** `weight_g_idx` where the order of columns is the activations'; -1 in it: not used. */
-export function readGroups(layer: QuantizedLayer, { k, groups, columnsPerGroup }: ScaleMap & { readonly k: number }): Uint32Array {
+export function readGroups(
+  layer: QuantizedLayer,
+  { k, groups, columnsPerGroup }: ScaleMap & { readonly k: number },
+): Uint32Array {
   const part = findPart(layer, "weight_g_idx", { dtypes: ["I32"], rank: 1 });
   if (!part) return evenGroups(k, columnsPerGroup);
   expectShape(part, [k], `a matrix of ${k} columns`);

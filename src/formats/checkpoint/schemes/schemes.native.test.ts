@@ -27,7 +27,9 @@ describe.each(schemeFixtures().filter(({ config }) => config !== undefined))("$n
     });
     const rows = openInline(bytes, { contextTokens: 64 }).step({ tokens: fixture.tokens });
     const expected = fixture.logits.flatMap((row) => Array.from(row));
-    const apart = rows.flatMap((row) => Array.from(row)).map((value, index) => Math.abs(value - (expected[index] ?? NaN)));
+    const apart = rows
+      .flatMap((row) => Array.from(row))
+      .map((value, index) => Math.abs(value - (expected[index] ?? NaN)));
     expect(Math.max(...apart) / Math.max(...expected.map(Math.abs))).toBeLessThan(1e-2);
   });
 });

@@ -55,7 +55,12 @@ describe.each(fixtures)("$name ($tool)", (fixture) => {
     for (const [name, { k }] of fixture.matrices) {
       const matrix = openMatrix(layers, name);
       const all = readWeights(matrix);
-      for (const [first, count] of [[0, 1], [3, 9], [23, 1], [5, 19]] as const) {
+      for (const [first, count] of [
+        [0, 1],
+        [3, 9],
+        [23, 1],
+        [5, 19],
+      ] as const) {
         expect(readWeights(matrix, first, count)).toEqual(all.slice(first * k, (first + count) * k));
       }
     }

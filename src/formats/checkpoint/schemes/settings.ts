@@ -25,7 +25,8 @@ export function groupSizeOf(settings: Config, ...names: readonly string[]): numb
   const value = settings.number(...names);
   if (value === -1 || value === undefined) return undefined;
   const size = settings.integer(...names);
-  if (size === 0) throw unsupported(file, names[0] ?? "", "is 0; it must be -1, for whole rows, or a number of columns");
+  if (size === 0)
+    throw unsupported(file, names[0] ?? "", "is 0; it must be -1, for whole rows, or a number of columns");
   return size;
 }
 

@@ -15,7 +15,11 @@ it("reads a matrix in strips of whole columns, each of them once", () => {
       target.set(new Uint8Array(words.buffer, offset, target.length));
     },
   };
-  const strip = createStrips(tensor, createCache(1000, ({ byteLength }) => byteLength), 3 * rows * 4);
+  const strip = createStrips(
+    tensor,
+    createCache(1000, ({ byteLength }) => byteLength),
+    3 * rows * 4,
+  );
   for (let column = 0; column < columns; column++) {
     const { words: found, first, width } = strip(column);
     expect(width).toBe(column < 9 ? 3 : 1);
@@ -29,7 +33,18 @@ it("a cache forgets what was used longest ago, and keeps one value however large
   const made: string[] = [];
   const cache = createCache<number>(10, (size) => size);
   const get = (key: string, size: number): number => cache.get(key, () => (made.push(key), size));
-  for (const [key, size] of [["a", 4], ["b", 4], ["a", 4], ["c", 4], ["a", 4], ["b", 4], ["d", 99], ["d", 99], ["a", 4]] as const) get(key, size);
+  for (const [key, size] of [
+    ["a", 4],
+    ["b", 4],
+    ["a", 4],
+    ["c", 4],
+    ["a", 4],
+    ["b", 4],
+    ["d", 99],
+    ["d", 99],
+    ["a", 4],
+  ] as const)
+    get(key, size);
   expect(made.join("")).toBe("abcbda");
 });
 

@@ -15,7 +15,7 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { BlockStore } from "../store.ts";
+import type { BlockStore, StoredBlock } from "../store.ts";
 import { clearBlocks, measureBlocks } from "./clear.ts";
 import { fileBytes } from "./header.ts";
 import { blockPath, versionName } from "./names.ts";
@@ -69,6 +69,10 @@ function blockOf(seed: number, lengths: readonly number[] = [7, 0, 16]): Uint8Ar
   return lengths.map((length) => memory.subarray(at, (at += length)));
 }
 
+function keep(parts: readonly Uint8Array[], tokens: readonly number[] = [1, 2, 3]): StoredBlock {
+  return { parts, tokens };
+}
+
 function emptyLike(parts: readonly Uint8Array[]): Uint8Array[] {
   return parts.map(({ length }) => new Uint8Array(new SharedArrayBuffer(length)));
 }
@@ -102,7 +106,7 @@ describe("a prompt that was kept", () => {
     const lengths = [1, 0, 4097, 333, 16_384];
     const store = open();
     const keys = chain(store, 5);
-    keys.forEach((key, index) => store.write(key, blockOf(index, lengths)));
+    keys.forEach((key, index) => store.write(key, keep(blockOf(index, lengths))));
     for (const reader of [store, open()]) {
       keys.forEach((key, index) => {
         expect(reader.has(key)).toBe(true);
@@ -128,14 +132,14 @@ describe("a prompt that was kept", () => {
     ];
     expect(new Set(keys).size).toBe(keys.length);
     expect(open().key(undefined, "tenant", [0])).toBe(first);
-    expect(keys.every((key) => /^[0-9a-f]{64}$/.test(key))).toBe(true);
+    expect(keys.every((key) => /^[0-9a-f]{94}$/.test(key))).toBe(true);
   });
 
   test.skipIf(process.platform === "win32")("can be read by nobody else", () => {
     const { open, path } = createHouse(join(temporaryFolder(), "new", "cache"));
     const store = open();
     const [key = ""] = chain(store, 1);
-    store.write(key, blockOf(1));
+    store.write(key, keep(blockOf(1)));
     const modes = [path(key), dirname(path(key)), dirname(dirname(path(key)))].map(
       (file) => statSync(file).mode & 0o777,
     );
@@ -148,7 +152,7 @@ describe("a damaged file is a miss, and is removed", () => {
     const { open, path } = createHouse();
     const store = open();
     const [key = ""] = chain(store, 1);
-    store.write(key, blockOf(1));
+    store.write(key, keep(blockOf(1)));
     const whole = readFileSync(path(key));
     for (let at = 0; at < whole.length; at++) {
       const damaged = Buffer.from(whole);
@@ -171,12 +175,12 @@ describe("a damaged file is a miss, and is removed", () => {
   ])("when it is %s", (_name, damage) => {
     const { open, path } = createHouse();
     const [key = ""] = chain(open(), 1);
-    open().write(key, blockOf(1));
+    open().write(key, keep(blockOf(1)));
     damage(path(key));
     const store = open();
     expect(readBack(store, key)).toBeUndefined();
     expect(existsSync(path(key))).toBe(false);
-    store.write(key, blockOf(2));
+    store.write(key, keep(blockOf(2)));
     expect(readBack(store, key)).toEqual(bytesOf(blockOf(2)));
   });
 
@@ -184,8 +188,8 @@ describe("a damaged file is a miss, and is removed", () => {
     const { open, path } = createHouse();
     const store = open();
     const [one = "", two = ""] = chain(store, 2);
-    store.write(one, blockOf(1));
-    store.write(two, blockOf(2));
+    store.write(one, keep(blockOf(1)));
+    store.write(two, keep(blockOf(2)));
     renameSync(path(one), path(two));
     expect(readBack(store, two)).toBeUndefined();
     expect(readBack(store, one)).toBeUndefined();
@@ -195,7 +199,7 @@ describe("a damaged file is a miss, and is removed", () => {
     const { open } = createHouse();
     const store = open();
     const [key = ""] = chain(store, 1);
-    store.write(key, blockOf(1, [7, 0, 16]));
+    store.write(key, keep(blockOf(1, [7, 0, 16])));
     expect(readBack(store, key, [16, 0, 7])).toBeUndefined();
   });
 });
@@ -205,13 +209,13 @@ describe("nothing leads out of the folder", () => {
     const { open, path, folder } = createHouse();
     const store = open();
     const [key = ""] = chain(store, 1);
-    store.write(key, blockOf(1));
+    store.write(key, keep(blockOf(1)));
     const elsewhere = join(folder, "elsewhere");
     renameSync(path(key), elsewhere);
     symlinkSync(elsewhere, path(key));
     const before = readFileSync(elsewhere);
     expect([store.has(key), readBack(store, key), open().sizeBytes]).toEqual([false, undefined, 0]);
-    store.write(key, blockOf(2));
+    store.write(key, keep(blockOf(2)));
     expect(readBack(store, key)).toEqual(bytesOf(blockOf(2)));
     expect(readFileSync(elsewhere)).toEqual(before);
   });
@@ -220,13 +224,13 @@ describe("nothing leads out of the folder", () => {
     const { open, path } = createHouse();
     const [key = ""] = chain(open(), 1);
     const elsewhere = temporaryFolder();
-    open().write(key, blockOf(1));
+    open().write(key, keep(blockOf(1)));
     writeFileSync(join(elsewhere, `${key}.kv`), readFileSync(path(key)));
     rmSync(dirname(path(key)), { recursive: true });
     symlinkSync(elsewhere, dirname(path(key)));
     const store = open();
     expect([store.has(key), readBack(store, key), store.sizeBytes]).toEqual([false, undefined, 0]);
-    store.write(key, blockOf(1));
+    store.write(key, keep(blockOf(1)));
     expect(readdirSync(elsewhere)).toEqual([`${key}.kv`]);
   });
 
@@ -236,7 +240,7 @@ describe("nothing leads out of the folder", () => {
     symlinkSync(elsewhere, join(folder, versionName));
     const store = open();
     const [key = ""] = chain(store, 1);
-    store.write(key, blockOf(1));
+    store.write(key, keep(blockOf(1)));
     expect([store.has(key), readdirSync(elsewhere)]).toEqual([false, []]);
     expect(notices).toEqual([expect.stringMatching(/is a link/)]);
   });
@@ -246,7 +250,7 @@ describe("nothing leads out of the folder", () => {
     const store = open();
     const [key = ""] = chain(store, 1);
     mkdirSync(join(path(key), "mine"), { recursive: true });
-    store.write(key, blockOf(1));
+    store.write(key, keep(blockOf(1)));
     expect([store.has(key), readBack(store, key), store.sizeBytes]).toEqual([false, undefined, 0]);
     expect(readdirSync(dirname(path(key)))).toEqual([`${key}.kv`]);
     expect(notices).toEqual([]);
@@ -260,7 +264,7 @@ describe("a folder that cannot be used", () => {
     const { open, notices } = createHouse(join(file, "cache"));
     const store = open();
     for (const key of chain(store, 3)) {
-      store.write(key, blockOf(1));
+      store.write(key, keep(blockOf(1)));
       expect([store.has(key), readBack(store, key)]).toEqual([false, undefined]);
     }
     expect(store.sizeBytes).toBe(0);
@@ -271,10 +275,10 @@ describe("a folder that cannot be used", () => {
     const { open, path, notices } = createHouse();
     const store = open();
     const [kept = "", ...others] = chain(store, 20).toSorted();
-    store.write(kept, blockOf(1));
+    store.write(kept, keep(blockOf(1)));
     const failing = others.filter((key) => dirname(path(key)) !== dirname(path(kept)));
     for (const key of failing) writeFileSync(dirname(path(key)), "");
-    for (const key of failing) store.write(key, blockOf(2));
+    for (const key of failing) store.write(key, keep(blockOf(2)));
     expect(notices).toEqual([expect.stringMatching(/^No more prompts are kept in .*: E[A-Z]+/)]);
     expect(readBack(store, kept)).toEqual(bytesOf(blockOf(1)));
     expect(failing.some((key) => store.has(key))).toBe(false);
@@ -286,16 +290,94 @@ describe("a folder that cannot be used", () => {
     const store = open({ space: () => disk });
     const [one = "", two = "", three = ""] = chain(store, 3);
     disk.freeBytes = 5 * 2 ** 30 - 1;
-    store.write(one, blockOf(1));
-    store.write(two, blockOf(1));
+    store.write(one, keep(blockOf(1)));
+    store.write(two, keep(blockOf(1)));
     disk.freeBytes = 5 * 2 ** 30;
-    store.write(three, blockOf(1));
+    store.write(three, keep(blockOf(1)));
     expect([one, two, three].map((key) => store.has(key))).toEqual([false, false, true]);
     expect(notices).toEqual([expect.stringMatching(/has 5\.0 GiB free.* only while it has 5\.0 GiB/)]);
     // Of a small disk a whole GiB is left.
     Object.assign(disk, { freeBytes: 2 ** 30 - 1, totalBytes: 2 ** 31 });
-    store.write(one, blockOf(1));
+    store.write(one, keep(blockOf(1)));
     expect(store.has(one)).toBe(false);
+  });
+});
+
+describe("a prompt that leaves a kept one in the middle of a block", () => {
+  const text = (length: number, seed = 1): number[] => Array.from({ length }, (_, index) => (index * 7 + seed) % 500);
+  const put = (store: BlockStore, parent: string | undefined, tokens: readonly number[]): string => {
+    const key = store.key(parent, "tenant", tokens);
+    store.write(key, keep(blockOf(tokens.length), tokens));
+    return key;
+  };
+
+  test("finds the block that begins with most of its tokens", () => {
+    const { open } = createHouse();
+    const store = open();
+    const parent = put(store, undefined, text(32));
+    for (const key of [undefined, parent]) {
+      const whole = put(store, key, text(32, 3));
+      const early = put(store, key, [...text(9, 3), ...text(23, 4)]);
+      const short = put(store, key, text(6, 3));
+      const ask = (tokens: readonly number[]): unknown => open().partial(key, "tenant", tokens);
+      expect(ask(text(31, 3))).toEqual({ key: whole, tokens: 31 });
+      expect(ask([...text(15, 3), 1, 2, 3])).toEqual({ key: whole, tokens: 15 });
+      expect(ask([...text(9, 3), ...text(4, 4), 9, 9])).toEqual({ key: early, tokens: 13 });
+      expect(ask([...text(4, 3), 9, 9])).toMatchObject({ tokens: 4 });
+      expect(ask(text(7, 3))).toMatchObject({ tokens: 7 });
+      expect([ask([...text(3, 3), 9, 9]), ask(text(3, 3)), ask([]), ask(text(20, 9))]).toEqual(Array(4));
+      expect(readBack(store, short)).toEqual(bytesOf(blockOf(6)));
+    }
+  });
+
+  test("finds none of another tenant, model or beginning", () => {
+    const { open } = createHouse();
+    const store = open();
+    const parent = put(store, undefined, text(32));
+    put(store, parent, text(32, 3));
+    const other = put(store, undefined, text(32, 5));
+    expect(store.partial(undefined, "other tenant", text(20))).toBeUndefined();
+    expect(open({ identity: "another model" }).partial(undefined, "tenant", text(20))).toBeUndefined();
+    expect(store.partial(other, "tenant", text(20, 3))).toBeUndefined();
+    expect(open({ mostBytes: 0 }).partial(parent, "tenant", text(20, 3))).toBeUndefined();
+    expect(store.partial(parent, "tenant", text(20, 3))).toMatchObject({ tokens: 20 });
+  });
+
+  test("finds it among hundreds that begin alike, to a few tokens", () => {
+    const store = createHouse().open();
+    for (let count = 0; count < 300; count++) put(store, undefined, [...text(5), ...text(27, count)]);
+    for (const seed of [1, 100, 299]) {
+      expect(store.partial(undefined, "tenant", [...text(5), ...text(20, seed), 499, 0])).toMatchObject({ tokens: 25 });
+    }
+    expect(store.partial(undefined, "tenant", [...text(5), 498, 497, 496])?.tokens).toBeGreaterThanOrEqual(4);
+  });
+
+  test("is never told of tokens that are not those of the block, whatever a file says", () => {
+    const { open, path } = createHouse();
+    const store = open();
+    const key = put(store, undefined, text(32));
+    const whole = readFileSync(path(key));
+    for (let at = 0; at < whole.length; at++) {
+      const damaged = Buffer.from(whole);
+      damaged[at] = (damaged[at] ?? 0) ^ (1 << (at % 8));
+      writeFileSync(path(key), damaged);
+      const part = store.partial(undefined, "tenant", text(20));
+      expect([undefined, { key, tokens: 20 }], `byte ${at}`).toContainEqual(part);
+      expect(readBack(store, key)).toBeUndefined();
+    }
+    for (const length of [0, 20, 180]) {
+      writeFileSync(path(key), whole.subarray(0, length));
+      expect(store.partial(undefined, "tenant", text(20))).toBeUndefined();
+    }
+  });
+
+  test("follows no link", () => {
+    const { open, path, folder } = createHouse();
+    const store = open();
+    const key = put(store, undefined, text(32));
+    renameSync(path(key), join(folder, "elsewhere"));
+    symlinkSync(join(folder, "elsewhere"), path(key));
+    expect(store.partial(undefined, "tenant", text(20))).toBeUndefined();
   });
 });
 
@@ -309,7 +391,7 @@ describe("the limit", () => {
     const [a = "", b = "", c = "", d = "", e = ""] = keys;
     const write = (key: string): void => {
       clock.now += minute;
-      open(small).write(key, blockOf(1));
+      open(small).write(key, keep(blockOf(1)));
     };
     [a, b, c].forEach(write);
     clock.now += minute;
@@ -324,7 +406,7 @@ describe("the limit", () => {
     const { open, path, clock } = createHouse();
     const store = open({ mostBytes: 128 * bytes });
     const halves = ["00", "ff"].map((group) =>
-      Array.from({ length: 80 }, (_, index) => `${group}${index.toString(16).padStart(62, "0")}`),
+      Array.from({ length: 80 }, (_, index) => `${group}${index.toString(16).padStart(92, "0")}`),
     );
     for (const half of halves) {
       mkdirSync(dirname(path(half[0] ?? "")), { recursive: true });
@@ -335,17 +417,30 @@ describe("the limit", () => {
       }
     }
     const [key = ""] = chain(store, 20).filter((one) => one < "8");
-    store.write(key, blockOf(1));
+    store.write(key, keep(blockOf(1)));
     const left = halves.map((half) => half.filter((one) => store.has(one)));
     expect(left).toEqual([halves[0]?.slice(0, 63), halves[1]]);
     expect(readBack(store, key)).toBeDefined();
+  });
+
+  test("gives a block that many others follow a sixteenth of the folder at least, and all of a small one", () => {
+    const { open } = createHouse();
+    const many = open({ mostBytes: 10 * 1024 * bytes });
+    const few = open({ mostBytes: 500 * bytes });
+    const count = (store: BlockStore, seed: number, keys: number): number => {
+      const all = Array.from({ length: keys }, (_, index) => store.key(undefined, `${seed}`, [index]));
+      for (const key of all) store.write(key, keep(blockOf(1)));
+      return all.filter((key) => store.has(key)).length;
+    };
+    expect(count(few, 1, 200)).toBe(200);
+    expect(count(many, 2, 200)).toBe(200);
   });
 
   test("writes the time of use once a minute at most", () => {
     const { open, clock, path } = createHouse();
     const store = open();
     const [key = ""] = chain(store, 1);
-    store.write(key, blockOf(1));
+    store.write(key, keep(blockOf(1)));
     const written = clock.now;
     const touched: number[] = [];
     for (const ms of [minute - 1, 1, minute - 1]) {
@@ -360,17 +455,17 @@ describe("the limit", () => {
     const { open } = createHouse();
     const store = open({ mostBytes: 1.5 * bytes });
     const [one = "", two = ""] = chain(store, 2);
-    store.write(one, blockOf(1));
-    store.write(two, blockOf(1, [10 * bytes]));
+    store.write(one, keep(blockOf(1)));
+    store.write(two, keep(blockOf(1, [10 * bytes])));
     expect([store.has(one), store.has(two)]).toEqual([true, false]);
   });
 
   test("of 0 keeps, finds and deletes nothing", () => {
     const { open, path } = createHouse();
     const [one = "", two = ""] = chain(open(), 2);
-    open().write(one, blockOf(1));
+    open().write(one, keep(blockOf(1)));
     const store = open({ mostBytes: 0 });
-    store.write(two, blockOf(1));
+    store.write(two, keep(blockOf(1)));
     expect([store.has(one), readBack(store, one), store.has(two), store.sizeBytes]).toEqual([
       false,
       undefined,
@@ -387,9 +482,9 @@ describe("two servers with one folder", () => {
     const [one, other] = [open(), open()];
     const [key = ""] = chain(one, 1);
     expect(other.has(key)).toBe(false);
-    one.write(key, blockOf(1));
+    one.write(key, keep(blockOf(1)));
     expect(readBack(other, key)).toEqual(bytesOf(blockOf(1)));
-    other.write(key, blockOf(2));
+    other.write(key, keep(blockOf(2)));
     expect(readBack(one, key)).toEqual(bytesOf(blockOf(1)));
   });
 
@@ -401,7 +496,7 @@ describe("two servers with one folder", () => {
     const [used = ""] = keys;
     for (const [index, key] of keys.entries()) {
       clock.now += minute;
-      (index % 2 === 0 ? one : other).write(key, blockOf(index));
+      (index % 2 === 0 ? one : other).write(key, keep(blockOf(index)));
       expect(readBack(other, used)).toBeDefined();
     }
     expect(measureBlocks(folder).sizeBytes).toBeLessThanOrEqual(10 * bytes);
@@ -412,12 +507,12 @@ describe("two servers with one folder", () => {
     const { open, folder, notices } = createHouse();
     const store = open();
     const keys = chain(store, 3);
-    for (const key of keys) store.write(key, blockOf(1));
+    for (const key of keys) store.write(key, keep(blockOf(1)));
     expect(measureBlocks(folder)).toEqual({ blocks: 3, sizeBytes: 3 * fileBytes(blockOf(0)) });
     clearBlocks(folder);
     expect(readdirSync(folder)).toEqual([]);
     for (const key of keys) expect(readBack(store, key)).toBeUndefined();
-    for (const key of keys) store.write(key, blockOf(2));
+    for (const key of keys) store.write(key, keep(blockOf(2)));
     for (const key of keys) expect(readBack(store, key)).toEqual(bytesOf(blockOf(2)));
     expect(notices).toEqual([]);
   });
@@ -427,7 +522,7 @@ describe("what else lies in the folder", () => {
   test("what a process left that was killed while it wrote is removed when it is an hour old", () => {
     const { open, path, clock } = createHouse();
     const [key = ""] = chain(open(), 1);
-    open().write(key, blockOf(1));
+    open().write(key, keep(blockOf(1)));
     const [old, young] = ["0123456789ab-0", "0123456789ab-1"].map((unique) => path(key).replace("kv", `${unique}.tmp`));
     for (const [file, age] of [
       [old, 61],
@@ -447,7 +542,7 @@ describe("what else lies in the folder", () => {
     const [key = ""] = chain(open(), 1);
     const group = key.slice(0, 2);
     const files = [
-      ["v0.9", group, `${key}.kv`],
+      ["v0.9", group, `${key.slice(0, 64)}.kv`],
       ["v1.0", group, `${key}.kv`],
       ["v1.0", group, "notes.txt"],
       ["v999.1", group, `${key}.kv`],
@@ -463,12 +558,12 @@ describe("what else lies in the folder", () => {
     }
     const store = open();
     // A subfolder with each block.
-    chain(store, 5, "other").forEach((one) => store.write(one, blockOf(1)));
+    chain(store, 5, "other").forEach((one) => store.write(one, keep(blockOf(1))));
     const left = files.map((file) => existsSync(file));
     expect(left).toEqual([false, false, true, true, true, true, true, true, true]);
     expect(existsSync(join(folder, "v0.9"))).toBe(false);
     expect(store.sizeBytes).toBe(5 * fileBytes(blockOf(1)));
-    store.write(key, blockOf(1));
+    store.write(key, keep(blockOf(1)));
     clearBlocks(folder);
     expect([existsSync(path(key)), existsSync(files[3] ?? "")]).toEqual([false, false]);
     expect(files.slice(4).map((file) => existsSync(file))).toEqual([true, true, true, true, true]);

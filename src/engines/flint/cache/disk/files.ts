@@ -33,7 +33,15 @@ export function findFile(path: string): FoundFile | undefined {
 
 /** Fills `target` with a file of exactly its length. False: it is longer, shorter, a link, or no file. */
 export function readWhole(path: string, target: Uint8Array): boolean {
-  if (findFile(path)?.bytes !== target.length) return false;
+  return findFile(path)?.bytes === target.length && fill(path, target);
+}
+
+/** Fills `target` with the beginning of a file. False: it is shorter, a link, or no file. */
+export function readStart(path: string, target: Uint8Array): boolean {
+  return findFile(path) !== undefined && fill(path, target);
+}
+
+function fill(path: string, target: Uint8Array): boolean {
   const descriptor = openSync(path, constants.O_RDONLY | guarded);
   try {
     for (let done = 0; done < target.length;) {

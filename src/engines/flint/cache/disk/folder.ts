@@ -2,7 +2,8 @@ import { randomBytes } from "node:crypto";
 import { lutimesSync, mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { FoundFile } from "./files.ts";
-import { findFile, isFolder, readWhole, removeFile, writeWhole } from "./files.ts";
+import { findFile, isFolder, readStart, readWhole, removeFile, writeWhole } from "./files.ts";
+import { listKeys } from "./list.ts";
 import { blockPath, temporaryPath, versionName } from "./names.ts";
 
 /** The blocks of this version as files. Throws what the system says. No link is followed. */
@@ -29,6 +30,16 @@ export class BlockFolder {
   read(key: string, target: Uint8Array): boolean {
     const path = this.#place(key);
     return path !== undefined && readWhole(path, target);
+  }
+
+  readStart(key: string, target: Uint8Array): boolean {
+    const path = this.#place(key);
+    return path !== undefined && readStart(path, target);
+  }
+
+  /** The keys in a subfolder that begin so. */
+  list(group: string, beginning: string): readonly string[] {
+    return listKeys(join(this.path, group), beginning);
   }
 
   /** False: something stands in the place that a file cannot replace. */

@@ -26,6 +26,12 @@ export function listBlocks(path: string, nowMs: number): readonly FoundBlock[] {
   });
 }
 
+/** The keys in one subfolder that begin so; whether they can be read is another question. Throws what the system says. */
+export function listKeys(path: string, beginning: string): readonly string[] {
+  const names = isFolder(path) ? readdirSync(path) : [];
+  return names.flatMap((name) => (name.startsWith(beginning) ? (keyOf(basename(path), name) ?? []) : []));
+}
+
 /** Removes the blocks in a subfolder, and itself where nothing else is in it. */
 export function removeGroup(path: string): void {
   for (const { name } of plainFiles(path)) {

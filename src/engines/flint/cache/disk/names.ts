@@ -1,4 +1,4 @@
-/** Where things lie: `FOLDER/v1.1/ab/abcdef….kv`. Whatever is called otherwise is not ours. */
+/** Where things lie: `FOLDER/v2.1/ab/abcdef….kv`. Whatever is called otherwise is not ours. */
 import { join } from "node:path";
 import { engineVersion, formatVersion } from "./version.ts";
 
@@ -20,14 +20,17 @@ export function temporaryPath(folder: string, key: string, unique: string): stri
   return join(folder, groupOf(key), `${key}.${unique}.tmp`);
 }
 
-/** The key of the block that a file in a subfolder is; undefined: it is no block, or lies where it does not belong. */
+/**
+ * The key of the block that a file in a subfolder is; undefined: it is no block, or lies where it does not belong. Names
+ * of version 1 were shorter: they are removed as what they are.
+ */
 export function keyOf(group: string, name: string): string | undefined {
-  const key = /^([0-9a-f]{64})\.kv$/.exec(name)?.[1];
+  const key = /^([0-9a-f]{64,})\.kv$/.exec(name)?.[1];
   return key !== undefined && groupOf(key) === group ? key : undefined;
 }
 
 export function isTemporary(name: string): boolean {
-  return /^[0-9a-f]{64}\.[0-9a-f-]+\.tmp$/.test(name);
+  return /^[0-9a-f]{64,}\.[0-9a-f-]+\.tmp$/.test(name);
 }
 
 /** Whether a subfolder of that name holds blocks of an earlier version. */

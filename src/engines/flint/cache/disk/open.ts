@@ -4,13 +4,15 @@
  */
 import { basename, join } from "node:path";
 import { formatBytes } from "../../../../util/format.ts";
-import type { BlockStore, StoreSetup } from "../store.ts";
+import type { BlockPart, BlockStore, StoredBlock, StoreSetup } from "../store.ts";
 import { Census } from "./census.ts";
 import { BlockFolder } from "./folder.ts";
 import { decodeBlock, encodeBlock, fileBytes } from "./header.ts";
+import type { Keys } from "./key.ts";
 import { createKeys } from "./key.ts";
 import { listBlocks, removeEmpty, removeGroup, subfolders } from "./list.ts";
 import { groups, isOlder } from "./names.ts";
+import { findPart } from "./part.ts";
 import type { DiskSpace } from "./room.ts";
 import { diskSpace, makeRoom, reservedBytes } from "./room.ts";
 
@@ -34,6 +36,7 @@ export function openBlockStore(options: DiskOptions): BlockStore {
 
 class DiskStore implements BlockStore {
   readonly key: BlockStore["key"];
+  readonly #keys: Keys;
   readonly #options: Required<DiskOptions>;
   readonly #folder: BlockFolder;
   readonly #census = new Census();
@@ -47,7 +50,8 @@ class DiskStore implements BlockStore {
   constructor(options: DiskOptions) {
     this.#options = { now: Date.now, space: diskSpace, ...options };
     this.#folder = new BlockFolder(options.folder);
-    this.key = createKeys(options.identity);
+    this.#keys = createKeys(options.identity);
+    this.key = this.#keys.key;
     if (options.mostBytes > 0) this.#open();
   }
 
@@ -57,6 +61,11 @@ class DiskStore implements BlockStore {
 
   has(key: string): boolean {
     return this.#reads && attempt(() => this.#folder.find(key)) !== undefined;
+  }
+
+  partial(parent: string | undefined, root: string, tokens: readonly number[]): BlockPart | undefined {
+    if (!this.#reads) return undefined;
+    return attempt(() => findPart({ folder: this.#folder, keys: this.#keys, parent, root, tokens }));
   }
 
   read(key: string, parts: readonly Uint8Array[]): boolean {
@@ -75,8 +84,8 @@ class DiskStore implements BlockStore {
     return false;
   }
 
-  write(key: string, parts: readonly Uint8Array[]): void {
-    const bytes = fileBytes(parts);
+  write(key: string, block: StoredBlock): void {
+    const bytes = fileBytes(block.parts);
     const { mostBytes, now } = this.#options;
     if (!this.#writes || bytes > mostBytes || this.has(key)) return;
     this.#removeOlder();
@@ -86,7 +95,7 @@ class DiskStore implements BlockStore {
       const onGroup = (group: string, size: number): void => this.#census.set(group, size);
       makeRoom({ folder: this.#folder, mostBytes, key, bytes, nowMs, onGroup });
       const file = this.#bufferOf(bytes);
-      encodeBlock(file, key, parts);
+      encodeBlock(file, key, block);
       if (this.#folder.write(key, file, nowMs)) this.#census.add(key, bytes);
     } catch (error) {
       this.#writes = false;

@@ -1,7 +1,8 @@
 /**
- * How the folder is kept below its limit. No process knows all of it, so it is kept in parts: keys are spread evenly, a part
- * of the subfolders has the same part of the limit, and each block that is written looks at its part only. So opening the
- * folder costs nothing, and what other processes write and delete in it is always seen.
+ * How the folder is kept below its limit. No process knows all of it, so it is kept in parts: a part of the subfolders has
+ * the same part of the limit, and each block that is written looks at its part only. So opening the folder costs nothing,
+ * and what other processes write and delete in it is always seen. Families are spread evenly, and each over 16 subfolders
+ * that lie as far apart as they can (`key.ts`): over all parts where fewer than 1024 blocks fit, else over 16 of them.
  */
 import { statfsSync } from "node:fs";
 import { join } from "node:path";

@@ -2,6 +2,8 @@
 import type { BlockMemory } from "../../cache/held.ts";
 import type { Block, CacheGroup } from "../../cache/prefix.ts";
 import { PrefixCache, firstSeen } from "../../cache/prefix.ts";
+import type { BlockPart } from "../../cache/store.ts";
+import { leastPart } from "../../cache/store.ts";
 import { blockTokens } from "../../graph/plan.ts";
 import type { Share } from "../scheduler.ts";
 import { Scheduler } from "../scheduler.ts";
@@ -13,8 +15,13 @@ export interface Job extends Sequence {
   onEnd: (tokens: readonly number[]) => void;
 }
 
-/** What is written outside memory: it outlives a machine. */
-export type Outside = Map<string, readonly (readonly string[])[]>;
+/** What is written outside memory: it outlives a machine. By the text before a block, then by its own tokens. */
+export type Outside = Map<string, Map<string, Kept>>;
+
+interface Kept {
+  readonly tokens: readonly number[];
+  readonly places: readonly (readonly string[])[];
+}
 
 export interface MachineOptions {
   readonly groups: readonly CacheGroup[];
@@ -73,8 +80,9 @@ export class Machine {
     while (!this.idle) this.step();
   }
 
-  /** What is full goes outside. */
+  /** All that nobody writes goes outside. */
   saveAll(): void {
+    this.cache.finish();
     for (const block of this.cache.fresh) this.#save(block);
     this.cache.fresh.clear();
   }
@@ -130,24 +138,39 @@ export class Machine {
         const blocks = this.#blocks[group];
         if (blocks) blocks[to] = [...(blocks[from] ?? [])];
       },
-      isStored: (parent, tokens) => this.#options.outside?.has(nameOf(parent, tokens)) ?? false,
-      restore: (parent, tokens, places) => {
-        const kept = this.#options.outside?.get(nameOf(parent, tokens));
+      stored: (parent, tokens) => {
+        const [before, name] = [nameOf(parent), tokens.join()];
+        return this.#outside(before).has(name) ? `${before}/${name}` : undefined;
+      },
+      storedPart: (parent, tokens) => {
+        const before = nameOf(parent);
+        return longestPart(before, this.#outside(before), tokens);
+      },
+      restore: (key, places) => {
+        const slash = key.lastIndexOf("/");
+        const kept = this.#outside(key.slice(0, slash)).get(key.slice(slash + 1));
         if (!kept) return false;
-        places.forEach((place, group) => this.#blocks[group]?.splice(place, 1, [...(kept[group] ?? [])]));
+        places.forEach((place, group) => this.#blocks[group]?.splice(place, 1, [...(kept.places[group] ?? [])]));
         return true;
       },
     };
   }
 
+  #outside(parent: string): Map<string, Kept> {
+    return this.#options.outside?.get(parent) ?? new Map();
+  }
+
   #save(block: Block): void {
     const { parent, tokens, places } = block;
-    if (!parent || block.stored || places.some((place) => place < 0) || tokens.length < blockTokens) return;
+    if (!parent || block.stored || places.some((place) => place < 0) || tokens.length < leastPart) return;
     block.stored = true;
-    this.#options.outside?.set(
-      nameOf(parent, tokens),
-      places.map((place, group) => [...(this.#blocks[group]?.[place] ?? [])]),
-    );
+    const before = nameOf(parent);
+    const family = this.#outside(before);
+    this.#options.outside?.set(before, family);
+    family.set(tokens.join(), {
+      tokens,
+      places: places.map((place, group) => [...(this.#blocks[group]?.[place] ?? [])]),
+    });
   }
 }
 
@@ -155,9 +178,18 @@ function tag(root: string, token: number): string {
   return `${root}:${token}`;
 }
 
-function nameOf(parent: Block, tokens: readonly number[]): string {
-  const before = parent.parent ? nameOf(parent.parent, parent.tokens) : parent.name;
-  return `${before}/${tokens.join()}`;
+function nameOf(block: Block): string {
+  return block.parent ? `${nameOf(block.parent)}/${block.tokens.join()}` : block.name;
+}
+
+function longestPart(parent: string, family: Map<string, Kept>, tokens: readonly number[]): BlockPart | undefined {
+  let best: BlockPart | undefined;
+  for (const [name, kept] of family) {
+    let count = 0;
+    while (count < Math.min(tokens.length, kept.tokens.length) && kept.tokens[count] === tokens[count]) count++;
+    if (count >= Math.max(leastPart, (best?.tokens ?? 0) + 1)) best = { key: `${parent}/${name}`, tokens: count };
+  }
+  return best;
 }
 
 /** What a request gets that runs alone. */

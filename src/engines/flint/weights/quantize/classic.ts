@@ -3,6 +3,7 @@ import { nonLinear } from "../codecs/classic.ts";
 import { inverseOf, writeHalf } from "./code.ts";
 import type { Fit, Recipe } from "./recipe.ts";
 
+type ClassicType = "Q4_0" | "Q4_1" | "Q5_0" | "Q5_1" | "Q8_0" | "IQ4_NL";
 type Pack = Recipe["pack"];
 
 /** Nibbles: byte l holds the weights l and l + 16. */
@@ -31,7 +32,7 @@ function symmetric(half: 8 | 16, fit: Recipe["fit"], pack: Pack): Recipe {
   return {
     fit,
     codes: { group: 32, last: 2 * half - 1 },
-    settle({ scales, inverses, offsets }, first, out, at) {
+    write({ scales, inverses, offsets }, { first, out, at }) {
       inverses[first] = inverseOf(writeHalf(out, at, scales[first]!));
       offsets[first] = half;
     },
@@ -54,7 +55,7 @@ function ranged(last: 15 | 31, pack: Pack): Recipe {
       rounds: 2,
     }),
     codes: { group: 32, last },
-    settle({ scales, seconds, inverses, offsets }, first, out, at) {
+    write({ scales, seconds, inverses, offsets }, { first, out, at }) {
       const inverse = inverseOf(writeHalf(out, at, scales[first]!));
       inverses[first] = inverse;
       offsets[first] = -writeHalf(out, at + 2, seconds[first]!) * inverse;
@@ -75,7 +76,7 @@ const fitEight: Recipe["fit"] = () => ({
 const eight: Recipe = {
   fit: fitEight,
   codes: { group: 32, last: 255 },
-  settle({ scales, inverses, offsets }, first, out, at) {
+  write({ scales, inverses, offsets }, { first, out, at }) {
     inverses[first] = inverseOf(writeHalf(out, at, Math.abs(scales[first]!)));
     offsets[first] = 128;
   },
@@ -100,7 +101,7 @@ export const fitTable: Recipe["fit"] = (weighing = "square"): Fit => ({
 const table: Recipe = {
   fit: fitTable,
   codes: { group: 32, table: nonLinear },
-  settle({ scales, inverses }, first, out, at) {
+  write({ scales, inverses }, { first, out, at }) {
     inverses[first] = inverseOf(writeHalf(out, at, scales[first]!));
   },
   pack: packNibbles(2),
@@ -130,11 +131,11 @@ const fitFive: Recipe["fit"] = (weighing = "square") => ({
   rounds: 2,
 });
 
-export const classicRecipes = {
+export const classicRecipes: Readonly<Record<ClassicType, Recipe>> = {
   Q4_0: symmetric(8, fitFour, packNibbles(2)),
   Q4_1: ranged(15, packNibbles(4)),
   Q5_0: symmetric(16, fitFive, packFifths(2)),
   Q5_1: ranged(31, packFifths(4)),
   Q8_0: eight,
   IQ4_NL: table,
-} satisfies Record<string, Recipe>;
+};

@@ -1,49 +1,16 @@
 /** Super-blocks of 256 weights; `codecs/k.ts` says how they lie. */
-import { inverseOf, nearestCode, writeHalf } from "./code.ts";
-import type { Groups, Recipe } from "./recipe.ts";
+import { invertBoth, invertScales, settleBoth, settleSigned } from "./multiples.ts";
+import type { Block, Groups, Recipe } from "./recipe.ts";
 
-/** The sub-scales and sub-mins of the super-block at work. */
-const subScales = new Uint8Array(16);
-const subMins = new Uint8Array(16);
-
-interface Levels {
-  readonly count: 8 | 16;
-  /** Largest sub-scale and sub-min. */
-  readonly most: 15 | 63;
-  /** Where d and dmin go. */
-  readonly at: number;
-}
-
-/** Rounds scales and mins to multiples of d and dmin, which are written; the multiples are left in `subScales`, `subMins`. */
-function settleBoth({ scales, seconds, inverses, offsets }: Groups, first: number, out: Uint8Array, levels: Levels): void {
-  const { count, most, at } = levels;
-  let largest = 0;
-  let lowest = 0;
-  for (let i = first; i < first + count; i++) {
-    largest = Math.max(largest, scales[i]!);
-    lowest = Math.min(lowest, seconds[i]!);
-  }
-  const d = writeHalf(out, at, largest / most);
-  const dmin = writeHalf(out, at + 2, -lowest / most);
-  const inverse = inverseOf(d);
-  const inverseMin = inverseOf(dmin);
-  for (let i = 0; i < count; i++) {
-    const subScale = nearestCode(scales[first + i]! * inverse, most);
-    const subMin = nearestCode(-seconds[first + i]! * inverseMin, most);
-    subScales[i] = subScale;
-    subMins[i] = subMin;
-    const toCode = inverseOf(d * subScale);
-    inverses[first + i] = toCode;
-    offsets[first + i] = dmin * subMin * toCode;
-  }
-}
+type KType = "Q2_K" | "Q3_K" | "Q4_K" | "Q5_K" | "Q6_K";
 
 /** Eight scales and eight mins of six bits. */
-function writeSixes(out: Uint8Array, at: number): void {
+function writeSixes({ scales, seconds }: Groups, { first, out, at }: Block): void {
   for (let i = 0; i < 4; i++) {
-    out[at + i] = subScales[i]! | ((subScales[i + 4]! >> 4) << 6);
-    out[at + 4 + i] = subMins[i]! | ((subMins[i + 4]! >> 4) << 6);
-    out[at + 8 + i] = (subScales[i + 4]! & 15) | ((subMins[i + 4]! & 15) << 4);
+    const later = first + i + 4;
+    out[at + 4 + i] = scales[first + i]! | ((scales[later]! >> 4) << 6);
+    out[at + 8 + i] = seconds[first + i]! | ((seconds[later]! >> 4) << 6);
+    out[at + 12 + i] = (scales[later]! & 15) | ((seconds[later]! & 15) << 4);
   }
 }
 
@@ -62,9 +29,11 @@ function withMins(last: 15 | 31, pack: Recipe["pack"]): Recipe {
       rounds: 2,
     }),
     codes: { group: 32, last },
-    settle(groups, first, out, at) {
-      settleBoth(groups, first, out, { count: 8, most: 63, at });
-      writeSixes(out, at + 4);
+    settle: (groups, block) => settleBoth(groups, block, { count: 8, most: 63, at: 0 }),
+    adjust: (weighing = "size") => ({ kind: "range", group: 32, weighing, last, most: 63 }),
+    write(groups, block) {
+      writeSixes(groups, block);
+      invertBoth(groups, block.first, 8);
     },
     pack,
   };
@@ -101,9 +70,11 @@ const two: Recipe = {
     rounds: 2,
   }),
   codes: { group: 16, last: 3 },
-  settle(groups, first, out, at) {
-    settleBoth(groups, first, out, { count: 16, most: 15, at: at + 80 });
-    for (let i = 0; i < 16; i++) out[at + i] = subScales[i]! | (subMins[i]! << 4);
+  settle: (groups, block) => settleBoth(groups, block, { count: 16, most: 15, at: 80 }),
+  adjust: (weighing = "size") => ({ kind: "range", group: 16, weighing, last: 3, most: 15 }),
+  write(groups, { first, out, at }) {
+    for (let i = 0; i < 16; i++) out[at + i] = groups.scales[first + i]! | (groups.seconds[first + i]! << 4);
+    invertBoth(groups, first, 16);
   },
   pack(codes, from, out, at) {
     packPlanes(codes, from, out, at + 16);
@@ -125,26 +96,6 @@ function packPlanes(codes: Uint8Array, from: number, out: Uint8Array, at: number
   }
 }
 
-/** Scales of either sign as multiples of d, from −half to half − 1; codes have the value of the code less `offset`. */
-function settleSigned(
-  { scales, inverses, offsets }: Groups,
-  first: number,
-  out: Uint8Array,
-  { at, count, half, offset }: { at: number; count: number; half: number; offset: number },
-): void {
-  let extreme = 0;
-  for (let i = first; i < first + count; i++) if (Math.abs(scales[i]!) > Math.abs(extreme)) extreme = scales[i]!;
-  // The scale of the greatest magnitude becomes −half: there is no such positive multiple.
-  const d = writeHalf(out, at, extreme / -half);
-  const inverse = inverseOf(d);
-  for (let i = 0; i < count; i++) {
-    const subScale = nearestCode(scales[first + i]! * inverse + half, 2 * half - 1);
-    subScales[i] = subScale;
-    inverses[first + i] = inverseOf(d * (subScale - half));
-    offsets[first + i] = offset;
-  }
-}
-
 const three: Recipe = {
   fit: (weighing = "square") => ({
     kind: "scale",
@@ -158,16 +109,23 @@ const three: Recipe = {
     rounds: 3,
   }),
   codes: { group: 16, last: 7 },
-  settle(groups, first, out, at) {
-    settleSigned(groups, first, out, { at: at + 108, count: 16, half: 32, offset: 4 });
-    for (let i = 0; i < 8; i++) out[at + 96 + i] = (subScales[i]! & 15) | ((subScales[i + 8]! & 15) << 4);
+  settle: (groups, block) => settleSigned(groups, block, { at: 108, count: 16, half: 32 }),
+  adjust: (weighing = "square") => ({
+    kind: "scale",
+    group: 16,
+    weighing,
+    rounding: { half: 4 },
+    least: -32,
+    most: 31,
+  }),
+  write(groups, { first, out, at }) {
+    const scale = (index: number): number => groups.scales[first + index]! + 32;
+    for (let i = 0; i < 8; i++) out[at + 96 + i] = (scale(i) & 15) | ((scale(i + 8) & 15) << 4);
     for (let i = 0; i < 4; i++) {
-      out[at + 104 + i] =
-        (subScales[i]! >> 4) |
-        ((subScales[i + 4]! >> 4) << 2) |
-        ((subScales[i + 8]! >> 4) << 4) |
-        ((subScales[i + 12]! >> 4) << 6);
+      const pair = (scale(i) >> 4) | ((scale(i + 4) >> 4) << 2);
+      out[at + 104 + i] = pair | ((scale(i + 8) >> 4) << 4) | ((scale(i + 12) >> 4) << 6);
     }
+    invertScales(groups, first, 16, 4);
   },
   pack(codes, from, out, at) {
     for (let i = 0; i < 32; i++) {
@@ -189,9 +147,10 @@ const six: Recipe = {
     rounds: 1,
   }),
   codes: { group: 16, last: 63 },
-  settle(groups, first, out, at) {
-    settleSigned(groups, first, out, { at: at + 208, count: 16, half: 128, offset: 32 });
-    for (let i = 0; i < 16; i++) out[at + 192 + i] = subScales[i]! - 128;
+  settle: (groups, block) => settleSigned(groups, block, { at: 208, count: 16, half: 128 }),
+  write(groups, { first, out, at }) {
+    for (let i = 0; i < 16; i++) out[at + 192 + i] = groups.scales[first + i]!;
+    invertScales(groups, first, 16, 32);
   },
   pack(codes, from, out, at) {
     for (let half = 0; half < 2; half++) {
@@ -210,7 +169,7 @@ const six: Recipe = {
   },
 };
 
-export const kRecipes = {
+export const kRecipes: Readonly<Record<KType, Recipe>> = {
   Q2_K: two,
   Q3_K: three,
   Q4_K: withMins(15, (codes, from, out, at) => packHalves(codes, from, out, at + 16)),
@@ -219,4 +178,4 @@ export const kRecipes = {
     packHalves(codes, from, out, at + 48);
   }),
   Q6_K: six,
-} satisfies Record<string, Recipe>;
+};

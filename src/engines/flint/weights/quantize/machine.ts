@@ -2,6 +2,12 @@
 import { ggmlType } from "../../../../formats/gguf/ggml.ts";
 import type { GgmlTypeName } from "../../../../formats/gguf/ggml.ts";
 import { floatToBrain } from "../../../../util/half.ts";
+import {
+  adjustRange,
+  adjustScale,
+  rangeAdjustName,
+  scaleAdjustName,
+} from "../../kernels/wasm/quantize/adjust.ts";
 import { chooseCodes, codesName } from "../../kernels/wasm/quantize/codes.ts";
 import { fitRange, rangeName } from "../../kernels/wasm/quantize/fit-range.ts";
 import { fitScale, scaleName } from "../../kernels/wasm/quantize/fit-scale.ts";
@@ -10,7 +16,7 @@ import { quadGroups } from "../../kernels/wasm/quantize/quad.ts";
 import { toFloat32 } from "../codecs/float.ts";
 import type { Workspace } from "./workspace.ts";
 import { createWorkspace } from "./workspace.ts";
-import type { Fit, QuantizedType } from "./recipe.ts";
+import type { Adjust, Block, Fit, QuantizedType } from "./recipe.ts";
 import { recipes } from "./recipes.ts";
 
 export type WritableType = "F32" | "F16" | "BF16" | QuantizedType;
@@ -104,28 +110,58 @@ function quantize(
   if (rows.k % blockSize !== 0 || count % rows.k !== 0) {
     throw new RangeError(`${count} weights are not whole rows of whole blocks of ${rows.type}`);
   }
-  fit(workspace, recipe.fit(rows.importance && "importance"), { ...rows, count });
-  const perBlock = blockSize / recipe.codes.group;
+  const weighing = rows.importance && "importance";
+  const { settle, adjust, write, pack, codes } = recipe;
+  const perBlock = blockSize / codes.group;
   const blocks = count / blockSize;
-  for (let block = 0; block < blocks; block++) recipe.settle(groups, block * perBlock, out, block * blockBytes);
-  const choose = kernel(codesName(recipe.codes), () => chooseCodes(recipe.codes));
-  choose(places.weights, places.inverses, places.offsets, places.codes, count / recipe.codes.group);
-  for (let block = 0; block < blocks; block++) recipe.pack(groups.codes, block * blockSize, out, block * blockBytes);
+  const each = (run: (block: Block) => void): void => {
+    for (let block = 0; block < blocks; block++) run({ first: block * perBlock, out, at: block * blockBytes });
+  };
+  search(workspace, fitKernel(workspace, recipe.fit(weighing)), { ...rows, count });
+  if (settle) each((block) => settle(groups, block));
+  if (adjust) search(workspace, adjustKernel(workspace, adjust(weighing)), { ...rows, count });
+  each((block) => write(groups, block));
+  const choose = kernel(codesName(codes), () => chooseCodes(codes));
+  choose(places.weights, places.inverses, places.offsets, places.codes, count / codes.group);
+  for (let block = 0; block < blocks; block++) pack(groups.codes, block * blockSize, out, block * blockBytes);
+}
+
+/** A kernel that goes over groups: how large they are, and which arrays it takes beside weights and importance. */
+interface Search {
+  readonly group: number;
+  readonly arrays: readonly number[];
+  readonly run: (...parameters: number[]) => void;
+}
+
+function fitKernel({ kernel, places }: Workspace, fit: Fit): Search {
+  const arrays = [places.scales, places.seconds];
+  const { group } = fit;
+  if (fit.kind === "range") return { group, arrays, run: kernel(rangeName(fit), () => fitRange(fit)) };
+  return { group, arrays, run: kernel(scaleName(fit), () => fitScale(fit)) };
+}
+
+function adjustKernel({ kernel, places }: Workspace, adjust: Adjust): Search {
+  const { scales, seconds, inverses, offsets } = places;
+  const { group } = adjust;
+  if (adjust.kind === "scale") {
+    return { group, arrays: [scales, inverses], run: kernel(scaleAdjustName(adjust), () => adjustScale(adjust)) };
+  }
+  const run = kernel(rangeAdjustName(adjust), () => adjustRange(adjust));
+  return { group, arrays: [scales, seconds, inverses, offsets], run };
 }
 
 /** The last quad of a row may take in groups of the next one, whose own turn comes after it. */
-function fit(workspace: Workspace, chosen: Fit, { k, importance, count }: Rows & { readonly count: number }): void {
-  const { kernel, places, memory } = workspace;
-  const search =
-    chosen.kind === "range"
-      ? kernel(rangeName(chosen), () => fitRange(chosen))
-      : kernel(scaleName(chosen), () => fitScale(chosen));
-  const run = (from: number, length: number): void => {
-    const at = (from / chosen.group) * 4;
-    const quads = Math.ceil(length / (chosen.group * quadGroups));
-    search(places.weights + from * 4, places.importance, places.scales + at, places.seconds + at, quads);
+function search(
+  { places, memory }: Workspace,
+  { group, arrays, run }: Search,
+  { k, importance, count }: Rows & { readonly count: number },
+): void {
+  const part = (from: number, length: number): void => {
+    const at = (from / group) * 4;
+    const quads = Math.ceil(length / (group * quadGroups));
+    run(places.weights + from * 4, places.importance, ...arrays.map((array) => array + at), quads);
   };
-  if (!importance) return run(0, count);
+  if (!importance) return part(0, count);
   new Float32Array(memory.buffer, places.importance, k).set(importance);
-  for (let row = 0; row < count; row += k) run(row, k);
+  for (let row = 0; row < count; row += k) part(row, k);
 }

@@ -8,9 +8,14 @@ import type { Groups } from "./recipe.ts";
 
 type Kernel = (...parameters: number[]) => void;
 
+/** Addresses. */
+export type Places = Readonly<
+  Record<"weights" | "importance" | "source" | "scales" | "seconds" | "inverses" | "offsets" | "codes", number>
+>;
+
 export interface Workspace {
   readonly memory: WebAssembly.Memory;
-  readonly places: ReturnType<typeof placesFor>;
+  readonly places: Places;
   readonly weights: Float32Array;
   readonly source: Uint8Array;
   readonly groups: Groups;
@@ -56,7 +61,7 @@ function kernelsOf(memory: WebAssembly.Memory): Workspace["kernel"] {
   };
 }
 
-function placesFor(capacity: number) {
+function placesFor(capacity: number): Places & { readonly end: number } {
   let next = quadEnd;
   const place = (bytes: number): number => {
     const at = next;

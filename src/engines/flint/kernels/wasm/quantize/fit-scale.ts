@@ -109,7 +109,7 @@ class Search {
   }
 
   run(): Code {
-    const [one, two] = this.#spacings;
+    const [one] = this.#spacings;
     return sequence(
       this.#findExtreme(),
       // Nothing is better than no scale where all weights are 0.

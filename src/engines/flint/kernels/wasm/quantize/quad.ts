@@ -6,14 +6,13 @@ import type { Code, Local, Scope } from "../code.ts";
 import { loopWhile, sequence } from "../code.ts";
 import { f32x4, i32, v128 } from "../instructions.ts";
 import { constantsEnd } from "../constants.ts";
-import { acrossLanes } from "../lanes.ts";
 import { wordTransposer } from "../pack-transpose.ts";
 
 export type GroupSize = 16 | 32;
 
 /**
  * What an error counts: `even`: everywhere the same; `size`: the root mean square of the group plus |x|; `square`: x²;
- * `importance`: q · √(σ² + x²), where q is the importance of the column and σ² the mean square of the four groups. Large
+ * `importance`: q · √(σ² + x²), where q is the importance of the column and σ² the mean square of the group. Large
  * weights count more than small ones because an output is a sum of few large terms.
  */
 export type Weighing = "even" | "size" | "square" | "importance";
@@ -98,7 +97,7 @@ function weigh({ scope, group }: Quad, weighing: Weighing): Code {
     case "importance":
       return sequence(
         squares,
-        total.set(f32x4.mul(acrossLanes(total, f32x4.add), v128.constF32(1 / (group * quadGroups)))),
+        total.set(f32x4.mul(total.get, v128.constF32(1 / group))),
         ...places.flatMap((at) => [
           value.set(load(at)),
           write(
