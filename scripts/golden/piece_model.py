@@ -19,8 +19,8 @@ TEXTS = ["hello world", "The quick  brown fox", "naïve café — 日本語 😀
 def train(kind: str) -> bytes:
     target = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(CORPUS * 4), model_writer=target, model_type=kind, vocab_size=420 if kind == "bpe" else 370,
-        byte_fallback=True, character_coverage=1.0, normalization_rule_name="identity",
+        sentence_iterator=iter(CORPUS * 4), model_writer=target, model_type=kind, vocab_size=420 if kind == "bpe" else 120,
+        byte_fallback=kind == "bpe", character_coverage=1.0, normalization_rule_name="identity",
         remove_extra_whitespaces=kind != "bpe", user_defined_symbols=["<tool>"] if kind == "bpe" else [],
         hard_vocab_limit=False, minloglevel=2,
     )

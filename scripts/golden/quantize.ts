@@ -1,16 +1,17 @@
 /**
  * Our quantizers beside those of llama.cpp, a line of JSON for each type:
  * `node scripts/golden/quantize.ts SOURCE.gguf --llama-quantize PATH [--types q4_0,q4_k_m] [--imatrix FILE]
- * [--allow-requantize] [--threads 2] [--runs 3] [--tokens 8192] [--folder DIR]`.
- * Says whether all tensors have the same types, how the root mean square errors compare, the perplexity and the KL
- * divergence from the source of both, and the medians of their times, measured in turn. `--tokens 0`: no perplexity.
+ * [--allow-requantize] [--threads 2] [--runs 3] [--tokens 8192] [--reference] [--folder DIR]`.
+ * Says whether all tensors have the same types, how the root mean square errors compare, the perplexity and with
+ * `--reference` the KL divergence from the source of both, and the medians of their times, measured in turn.
+ * `--tokens 0`: no perplexity.
  */
 import { execFileSync } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, readSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { evaluateModel } from "../../src/compress/evaluate/evaluate.ts";
+import { evaluateIsolated } from "../../src/compress/isolate.ts";
 import { defaultText } from "../../src/compress/evaluate/text.ts";
 import { mixNames } from "../../src/compress/quantize/mixes.ts";
 import { toFloat32 } from "../../src/engines/flint/weights/codecs/float.ts";
@@ -27,6 +28,7 @@ const { values: flags, positionals } = parseArgs({
     threads: { type: "string", default: "2" },
     runs: { type: "string", default: "1" },
     tokens: { type: "string", default: "8192" },
+    reference: { type: "boolean", default: false },
     folder: { type: "string" },
   },
 });
@@ -143,9 +145,9 @@ function rmse(a: Float32Array, b: Float32Array): number {
 
 async function compareQuality(path: string, ours: string, theirs: string) {
   const measure = async (model: string) => {
-    const evaluation = await evaluateModel({
+    const evaluation = await evaluateIsolated({
       model: { name: model, path: model },
-      reference: { name: path, path },
+      ...(flags.reference && { reference: { name: path, path } }),
       text: await defaultText(),
       tokens: Number(flags.tokens),
       threads,

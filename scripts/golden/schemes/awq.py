@@ -3,6 +3,7 @@ AWQ. The codes are those of plain rounding; the words are packed by the classes 
 calibration need a GPU, and read back by its own functions.
 """
 
+from functools import partial
 import importlib.util
 import pathlib
 import sys
@@ -67,5 +68,6 @@ def unpack(packed) -> torch.Tensor:
     return dequantize(packed.qweight, packed.qzeros, packed.scales.float(), BITS, GROUP).T.contiguous()
 
 
-def all_fixtures(source: pathlib.Path) -> list[base.Fixture]:
-    return [make("awq-gemm", source, "gemm", 21), make("awq-gemv", source, "gemv", 22)]
+def all_fixtures(source: pathlib.Path) -> list[base.Make]:
+    return [partial(make, "awq-gemm", source, "gemm", 21),
+            partial(make, "awq-gemv", source, "gemv", 22)]

@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 import pathlib
+from collections.abc import Callable
 
 import numpy as np
 import safetensors.torch
@@ -103,10 +104,13 @@ class Fixture:
         print(name, len(content), "bytes")
 
 
-def write_index(fixtures: list[Fixture]) -> None:
+Make = Callable[[], Fixture]
+
+
+def write_index(fixture: Fixture) -> None:
     index = FOLDER / "index.json"
     known = {entry["name"]: entry for entry in json.loads(index.read_text())} if index.exists() else {}
-    known |= {fixture.entry["name"]: fixture.entry for fixture in fixtures}
+    known[fixture.entry["name"]] = fixture.entry
     lines = [json.dumps(known[name], default=str) for name in sorted(known)]
     index.write_text("[\n" + ",\n".join(lines) + "\n]\n")
 

@@ -1,5 +1,6 @@
 """bitsandbytes, quantized, saved and dequantized on the CPU."""
 
+from functools import partial
 import pathlib
 import tempfile
 
@@ -34,11 +35,11 @@ def dequantize(module: torch.nn.Module) -> torch.Tensor:
     return bitsandbytes.functional.int8_vectorwise_dequant(weight.data, scales).float()
 
 
-def all_fixtures() -> list[base.Fixture]:
+def all_fixtures() -> list[base.Make]:
     four = dict(load_in_4bit=True, bnb_4bit_compute_dtype=torch.float32)
     return [
-        make("bnb-nf4", "F16", 51, **four, bnb_4bit_quant_type="nf4"),
-        make("bnb-nf4-nested", "F16", 52, **four, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True),
-        make("bnb-fp4", "F16", 53, **four, bnb_4bit_quant_type="fp4"),
-        make("bnb-int8", "Q8_0", 54, load_in_8bit=True),
+        partial(make, "bnb-nf4", "F16", 51, **four, bnb_4bit_quant_type="nf4"),
+        partial(make, "bnb-nf4-nested", "F16", 52, **four, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True),
+        partial(make, "bnb-fp4", "F16", 53, **four, bnb_4bit_quant_type="fp4"),
+        partial(make, "bnb-int8", "Q8_0", 54, load_in_8bit=True),
     ]

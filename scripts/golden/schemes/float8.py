@@ -3,6 +3,7 @@ FP8 as DeepSeek publishes it, blocks of 128 × 128 with `weight_scale_inv`, and 
 format is the one that their model cards document. MXFP4 as gpt-oss publishes it, read back by transformers.
 """
 
+from functools import partial
 import torch
 
 import base
@@ -56,10 +57,10 @@ def mxfp4() -> base.Fixture:
                         settings={"quant_method": "mxfp4"}, weights={layer: weight}, types="MXFP4")
 
 
-def all_fixtures() -> list[base.Fixture]:
+def all_fixtures() -> list[base.Make]:
     return [
-        make("fp8-blocks", 61, (128, 128), torch.float8_e4m3fn),
-        make("fp8-small-blocks", 62, (32, 48), torch.float8_e4m3fn),
-        make("fp8-e5m2", 63, None, torch.float8_e5m2),
-        mxfp4(),
+        partial(make, "fp8-blocks", 61, (128, 128), torch.float8_e4m3fn),
+        partial(make, "fp8-small-blocks", 62, (32, 48), torch.float8_e4m3fn),
+        partial(make, "fp8-e5m2", 63, None, torch.float8_e5m2),
+        mxfp4,
     ]

@@ -1,5 +1,6 @@
 """GPTQ, quantized and packed by GPTQModel on the CPU."""
 
+from functools import partial
 import os
 import pathlib
 import tempfile
@@ -37,19 +38,19 @@ def version() -> str:
     return f"gptqmodel {gptqmodel.__version__}"
 
 
-def all_fixtures() -> list[base.Fixture]:
+def all_fixtures() -> list[base.Make]:
     common = dict(group_size=32, desc_act=False, sym=True)
     return [
-        quantize("gptq-4-sym", "Q4_0", seed=1, bits=4, **common, model_settings={"tie_word_embeddings": False}),
-        quantize("gptq-4-asym-v2", "Q4_1", seed=2, bits=4, **common | dict(sym=False), format="gptq_v2"),
-        quantize("gptq-4-asym-v1", "Q4_1", seed=3, bits=4, **common | dict(sym=False)),
-        quantize("gptq-4-order", "Q4_0", seed=4, bits=4, **common | dict(desc_act=True), act_group_aware=False),
-        quantize("gptq-4-order-asym", "Q4_1", seed=5, bits=4, **common | dict(desc_act=True, sym=False),
+        partial(quantize, "gptq-4-sym", "Q4_0", seed=1, bits=4, **common, model_settings={"tie_word_embeddings": False}),
+        partial(quantize, "gptq-4-asym-v2", "Q4_1", seed=2, bits=4, **common | dict(sym=False), format="gptq_v2"),
+        partial(quantize, "gptq-4-asym-v1", "Q4_1", seed=3, bits=4, **common | dict(sym=False)),
+        partial(quantize, "gptq-4-order", "Q4_0", seed=4, bits=4, **common | dict(desc_act=True), act_group_aware=False),
+        partial(quantize, "gptq-4-order-asym", "Q4_1", seed=5, bits=4, **common | dict(desc_act=True, sym=False),
                  act_group_aware=False, format="gptq_v2"),
-        quantize("gptq-4-rows", "Q4_0", seed=6, bits=4, **common | dict(group_size=-1)),
-        quantize("gptq-8-sym", "Q8_0", seed=7, bits=8, **common),
-        quantize("gptq-8-asym", "F16", seed=8, bits=8, **common | dict(sym=False), format="gptq_v2"),
-        quantize("gptq-3-sym", "Q4_0", seed=9, bits=3, **common),
-        quantize("gptq-2-asym", "Q4_0", seed=10, bits=2, **common | dict(sym=False), format="gptq_v2"),
-        quantize("gptq-4-small-groups", "F16", seed=11, bits=4, **common | dict(group_size=16)),
+        partial(quantize, "gptq-4-rows", "Q4_0", seed=6, bits=4, **common | dict(group_size=-1), act_group_aware=False),
+        partial(quantize, "gptq-8-sym", "Q8_0", seed=7, bits=8, **common),
+        partial(quantize, "gptq-8-asym", "F16", seed=8, bits=8, **common | dict(sym=False), format="gptq_v2"),
+        partial(quantize, "gptq-3-sym", "Q4_0", seed=9, bits=3, **common),
+        partial(quantize, "gptq-2-asym", "Q4_0", seed=10, bits=2, **common | dict(sym=False), format="gptq_v2"),
+        partial(quantize, "gptq-4-small-groups", "F16", seed=11, bits=4, **common | dict(group_size=16)),
     ]

@@ -49,7 +49,8 @@ def main() -> None:
                 fixtures = float8.all_fixtures()
             case _:
                 raise SystemExit(f"{kind}: choose from {', '.join(kinds)}")
-        base.write_index(fixtures)
+        for make in fixtures:
+            base.write_index(make())
 
 
 if __name__ == "__main__":

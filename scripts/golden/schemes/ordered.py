@@ -3,6 +3,7 @@ compressed-tensors with `weight_g_idx`, as versions up to 0.9 write it: columns 
 activations. Quantized, packed and read back by the functions of 0.9.
 """
 
+from functools import partial
 import torch
 
 import base
@@ -39,5 +40,5 @@ def version() -> str:
     return f"compressed-tensors {compressed_tensors.__version__}"
 
 
-def all_fixtures() -> list[base.Fixture]:
-    return [make("ct-order", "Q4_0", 36)]
+def all_fixtures() -> list[base.Make]:
+    return [partial(make, "ct-order", "Q4_0", 36)]

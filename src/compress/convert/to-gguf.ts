@@ -46,10 +46,10 @@ export async function writeModel(folder: string, options: ConvertOptions): Promi
 
 const nothing = new Uint8Array(0);
 
-/** Engines know ways to cut texts by their names in GGUF. */
-function requireTokenizer({ file }: Checkpoint): void {
-  if (!file.metadata.has("tokenizer.huggingface.json")) return;
-  throw new HearthError("model_unsupported", `${file.name} cuts texts in a way that GGUF has no name for.`, {
+/** Other engines know a tokenizer by the words of GGUF alone. */
+function requireTokenizer({ file, tokenizerProblem }: Checkpoint): void {
+  if (tokenizerProblem === undefined) return;
+  throw new HearthError("model_unsupported", `${file.name} cannot be a GGUF file. ${tokenizerProblem}`, {
     hint: "The folder itself runs: `hearth run FOLDER`.",
     details: { field: "tokenizer.json" },
   });

@@ -28,6 +28,8 @@ export interface Checkpoint {
   readonly read: ReadData;
   /** How the weights are quantized, for people; undefined: they are not. */
   readonly scheme: string | undefined;
+  /** What its tokenizer does that GGUF has no words for; flint reads the tokenizer.json in the metadata instead. */
+  readonly tokenizerProblem: string | undefined;
   /** Tensors of the checkpoint that the model has no use for. */
   readonly ignored: readonly string[];
   close(): void;
@@ -43,7 +45,7 @@ export function openCheckpoint(source: string | CheckpointFiles, options: Weight
   const weights = openWeights(files, figures, options);
   try {
     const data = layOut(weights.tensors);
-    const metadata = readMetadata(files, figures, data.tensors);
+    const { metadata, tokenizerProblem } = readMetadata(files, figures, data.tensors);
     const file: GgufFile = {
       name: files.name,
       version: 3,
@@ -54,7 +56,8 @@ export function openCheckpoint(source: string | CheckpointFiles, options: Weight
       fileBytes: data.dataBytes,
       alignment,
     };
-    return { file, metadata, read: data.read, scheme: weights.scheme, ignored: weights.ignored, close: weights.close };
+    const { scheme, ignored, close } = weights;
+    return { file, metadata, read: data.read, scheme, tokenizerProblem, ignored, close };
   } catch (error) {
     weights.close();
     throw error;
@@ -79,7 +82,12 @@ function readConfig(files: CheckpointFiles): Figures {
   });
 }
 
-function readMetadata(files: CheckpointFiles, figures: Figures, tensors: readonly GgufTensor[]): TypedMetadata {
+interface ReadMetadata {
+  readonly metadata: TypedMetadata;
+  readonly tokenizerProblem: string | undefined;
+}
+
+function readMetadata(files: CheckpointFiles, figures: Figures, tensors: readonly GgufTensor[]): ReadMetadata {
   const optional = (name: string): Json => {
     const path = files.paths.get(name);
     return path === undefined ? {} : readJsonFile(path, name);
@@ -93,7 +101,7 @@ function readMetadata(files: CheckpointFiles, figures: Figures, tensors: readonl
   const tokenizer = readTokenizer({ files, config: config.values, generation, settings, rows });
   const own: Record<string, GgufTypedValue | undefined> = { ...figures.keys, vocab_size: uint(rows), ...pooling(files, figures) };
   const types = family.encoder && architecture !== "modern-bert" ? tokenTypes(tensors) : undefined;
-  return defined({
+  const metadata = defined({
     "general.architecture": text(architecture),
     "general.type": text("model"),
     "general.name": text(tokenizer.stripsBehind && architecture === "phi3" ? `Phi-3 ${files.name}` : files.name),
@@ -103,9 +111,10 @@ function readMetadata(files: CheckpointFiles, figures: Figures, tensors: readonl
     ...Object.fromEntries(Object.entries(own).map(([key, value]) => [`${architecture}.${key}`, value])),
     ...tokenizer.keys,
     ...(types !== undefined && { "tokenizer.ggml.token_type_count": uint(types) }),
-    ...(tokenizer.unnamed !== undefined && { "tokenizer.huggingface.json": text(tokenizer.unnamed) }),
+    ...(tokenizer.unnamed && { "tokenizer.huggingface.json": text(tokenizer.unnamed.text) }),
     ...templateKeys(files, settings),
   });
+  return { metadata, tokenizerProblem: tokenizer.unnamed?.problem };
 }
 
 function defined(values: Readonly<Record<string, GgufTypedValue | undefined>>): TypedMetadata {

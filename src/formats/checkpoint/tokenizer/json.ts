@@ -1,4 +1,5 @@
 /** `tokenizer.json` of Hugging Face's library → a vocabulary of GGUF. */
+import { HearthError } from "../../../error.ts";
 import { printable } from "../../gguf/malformed.ts";
 import { isObject, malformed, unsupported } from "../json.ts";
 import type { Json } from "../json.ts";
@@ -11,10 +12,33 @@ import type { Vocabulary } from "./vocabulary.ts";
 
 const file = "tokenizer.json";
 
-/** Throws `model_malformed` where it contradicts itself, `model_unsupported` where GGUF has no words for it. */
+/** Where GGUF has no words for what it does, it has no `pre`, but a `problem`. Throws `model_malformed`. */
 export function readTokenizerJson(json: Json): Vocabulary {
   const model = json["model"];
   if (!isObject(model)) throw malformed(file, "model", "is missing");
+  try {
+    return readModel(json, model);
+  } catch (error) {
+    if (!(error instanceof HearthError) || error.code !== "model_unsupported") throw error;
+    return bare(json, model, error.message);
+  }
+}
+
+function plainAdded(added: unknown): unknown {
+  if (!Array.isArray(added)) return added;
+  return added.map((token: unknown) => (isObject(token) ? { id: token["id"], content: token["content"], special: token["special"] } : token));
+}
+
+/** The tokens alone. */
+function bare(json: Json, model: Json, problem: string): Vocabulary {
+  const table = new TokenTable(file);
+  if (Array.isArray(model["vocab"])) readScored(model["vocab"] as readonly unknown[], table);
+  else readIds(model, table);
+  addAdded({ ...json, added_tokens: plainAdded(json["added_tokens"]) }, table);
+  return { model: "gpt2", pre: undefined, problem, table, hasScores: false, flags: {} };
+}
+
+function readModel(json: Json, model: Json): Vocabulary {
   const type = model["type"] ?? (Array.isArray(model["merges"]) ? "BPE" : "WordPiece");
   switch (type) {
     case "BPE":
@@ -52,9 +76,20 @@ function addAdded(json: Json, table: TokenTable, spell: (text: string) => string
   for (const token of added as readonly unknown[]) {
     if (!isObject(token) || typeof token["content"] !== "string") throw malformed(file, "added_tokens", "has no content");
     const special = token["special"] === true;
+    if (!special && ["single_word", "lstrip", "rstrip"].some((name) => token[name] === true)) {
+      throw unsupported(file, "added_tokens", "has a token that takes more than its own text, or stands alone");
+    }
     const known = table.at(Number(token["id"]));
     const text = special || known ? token["content"] : spell(token["content"]);
     table.set(token["id"], text, special ? tokenTypes.control : tokenTypes.userDefined);
+  }
+}
+
+function readScored(vocab: readonly unknown[], table: TokenTable): void {
+  for (const [id, entry] of vocab.entries()) {
+    const [text, score] = Array.isArray(entry) ? (entry as readonly unknown[]) : [];
+    if (typeof score !== "number") throw malformed(file, "model.vocab", `has no score for token ${id}`);
+    table.set(id, text, tokenTypes.normal, score);
   }
 }
 
@@ -80,10 +115,12 @@ function bytePairs(json: Json, model: Json): Vocabulary {
   readIds(model, table);
   addAdded(json, table);
   const { isPlain } = readNormalizer(json["normalizer"]);
-  const name = preTokenizerName(json["pre_tokenizer"], model["ignore_merges"] === true);
+  const pre = preTokenizerName(json["pre_tokenizer"], model["ignore_merges"] === true);
+  if (!isPlain) throw unsupported(file, "normalizer", "changes texts, which GGUF has no words for here");
+  if (pre === undefined) throw unsupported(file, "pre_tokenizer", "cuts texts in a way that has no name in GGUF");
   return {
     model: "gpt2",
-    pre: isPlain ? name : undefined,
+    pre,
     table,
     hasScores: false,
     merges: readMerges(model).map(([left, right]) => `${left} ${right}`),
@@ -144,14 +181,9 @@ function findMetaspace(value: unknown): Json | undefined {
 
 function unigram(json: Json, model: Json): Vocabulary {
   const table = new TokenTable(file);
-  const vocab = model["vocab"];
-  if (!Array.isArray(vocab)) throw malformed(file, "model.vocab", "is no list");
-  for (const [id, entry] of (vocab as readonly unknown[]).entries()) {
-    const [text, score] = Array.isArray(entry) ? (entry as readonly unknown[]) : [];
-    if (typeof score !== "number") throw malformed(file, "model.vocab", `has no score for token ${id}`);
-    table.set(id, text, tokenTypes.normal, score);
-  }
-  if (model["byte_fallback"] === true) markBytes(table);
+  if (!Array.isArray(model["vocab"])) throw malformed(file, "model.vocab", "is no list");
+  readScored(model["vocab"] as readonly unknown[], table);
+  if (model["byte_fallback"] === true) throw unsupported(file, "model.byte_fallback", "is true in a unigram vocabulary");
   addAdded(json, table);
   if (markUnknown(model, table) === undefined) throw unsupported(file, "model.unk_id", "is missing");
   const normalizer = readNormalizer(json["normalizer"]);

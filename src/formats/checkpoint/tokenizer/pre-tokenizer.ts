@@ -90,7 +90,8 @@ function flatten(value: unknown, depth: number): readonly string[] {
 function splitStep({ pattern, behavior, invert }: Json): string {
   const regex = isObject(pattern) ? pattern["Regex"] : undefined;
   const isolates = (behavior === "Isolated" && invert !== true) || (behavior === "Removed" && invert === true);
-  return isolates && typeof regex === "string" ? split(regex) : `split in another way`;
+  // Some are written with an escape that means nothing.
+  return isolates && typeof regex === "string" ? split(regex.replaceAll('\\"', '"')) : "split in another way";
 }
 
 /** Further names in GGUF for ways that have one here. */

@@ -24,8 +24,8 @@ export interface TokenizerKeys {
   readonly keys: VocabularyKeys;
   /** Special tokens take the white space behind them: Phi-3, which engines know by its name. */
   readonly stripsBehind: boolean;
-  /** The text of `tokenizer.json`, where GGUF has no name for the way it cuts texts. */
-  readonly unnamed?: string;
+  /** What GGUF has no words for, and the text of the `tokenizer.json` that has. */
+  readonly unnamed?: { readonly problem: string; readonly text: string };
 }
 
 /** Keys `tokenizer.ggml.*`. Throws `model_not_found` where there is no tokenizer. */
@@ -45,14 +45,14 @@ export function readTokenizer(source: TokenizerSource): TokenizerKeys {
     own,
   });
   const all = { ...vocabulary, flags: { ...vocabulary.flags, ...flags } };
-  const isUnnamed = json !== undefined && vocabulary.model === "gpt2" && vocabulary.pre === undefined;
+  const { problem } = vocabulary;
   return {
     keys: {
       ...vocabularyKeys(all, rows),
       ...roleKeys({ ...unknownOf(vocabulary), ...withoutUndefined(roles) }, rows),
     },
     stripsBehind: stripsBehind(json),
-    ...(isUnnamed && { unnamed: JSON.stringify(json) }),
+    ...(problem !== undefined && { unnamed: { problem, text: JSON.stringify(json) } }),
   };
 }
 

@@ -10,6 +10,8 @@ export interface Vocabulary {
   readonly model: "gpt2" | "llama" | "bert" | "t5";
   /** How texts are cut, for `gpt2`; undefined: in a way that has no name in GGUF. */
   readonly pre: string | undefined;
+  /** What GGUF has no words for. */
+  readonly problem?: string;
   readonly table: TokenTable;
   readonly hasScores: boolean;
   readonly merges?: readonly string[];
