@@ -237,7 +237,7 @@ export function createTestHouse({ models, settings, chosen = "fake" }: TestHouse
 
 function defaultSettings(): RuntimeSettings {
   const { engine, device, context, parallel, threads, kvTypeK, kvTypeV } = settingsTable;
-  const { flashAttention, gpuLayers, cacheTokens, speculation, draft, memory } = settingsTable;
+  const { flashAttention, gpuLayers, cacheTokens, speculation, draft, quantize, memory } = settingsTable;
   const { maxLoaded, queue, keepAlive, sleepAfter } = settingsTable;
   return {
     engine: engine.default,
@@ -247,6 +247,7 @@ function defaultSettings(): RuntimeSettings {
     threads: threads.default,
     kvTypeK: kvTypeK.default,
     kvTypeV: kvTypeV.default,
+    quantize: quantize.default,
     flashAttention: flashAttention.default,
     gpuLayers: gpuLayers.default,
     cacheTokens: cacheTokens.default,

@@ -37,6 +37,8 @@ const peer = flags["llama-quantize"];
 if (source === undefined || peer === undefined) throw new Error("Name a GGUF file, and llama-quantize.");
 const folder = mkdtempSync(join(flags.folder ?? tmpdir(), "quantize-"));
 const threads = Number(flags.threads);
+/** Weights of a tensor that are looked at. */
+const sampled = 2 ** 18;
 
 try {
   for (const type of flags.types.split(",")) console.log(JSON.stringify(await compare(type, source)));
@@ -84,9 +86,6 @@ function timed(work: () => void): number {
 function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
 }
-
-/** Weights of a tensor that are looked at. */
-const sampled = 2 ** 18;
 
 async function compareFiles(path: string, ours: string, theirs: string) {
   const files = await Promise.all([path, ours, theirs].map(openModel));

@@ -43,7 +43,8 @@ async function typesOf(one: Kind, path: string) {
     shorten(Object.keys(one.shapes).map((name) => found.get(name) ?? "?"));
   for (const mix of mixNames) {
     types[mix] = inOrder(ask(path, [source, mix]));
-    if (/^(iq4|q4_0|q5_0)/.test(mix)) types[`${mix}+imatrix`] = inOrder(ask(path, ["--imatrix", importance, source, mix]));
+    if (/^(iq4|q4_0|q5_0)/.test(mix))
+      types[`${mix}+imatrix`] = inOrder(ask(path, ["--imatrix", importance, source, mix]));
   }
   return types;
 }
@@ -58,14 +59,16 @@ function ask(path: string, words: readonly string[]): ReadonlyMap<string, string
 
 function contentOf({ metadata, shapes }: Kind): GgufContent {
   const { "general.architecture": architecture } = metadata;
-  const typed = Object.entries({ ...metadata, ...figures(String(architecture)) }).map(([key, value]): [string, GgufTypedValue] => [
-    key,
-    typeof value === "string"
-      ? { type: "string", value }
-      : /epsilon/.test(key)
-        ? { type: "float32", value }
-        : { type: "uint32", value },
-  ]);
+  const typed = Object.entries({ ...metadata, ...figures(String(architecture)) }).map(
+    ([key, value]): [string, GgufTypedValue] => [
+      key,
+      typeof value === "string"
+        ? { type: "string", value }
+        : /epsilon/.test(key)
+          ? { type: "float32", value }
+          : { type: "uint32", value },
+    ],
+  );
   return {
     metadata: Object.fromEntries(typed),
     tensors: Object.entries(shapes).map(([name, shape]) => ({

@@ -60,9 +60,11 @@ async function runJob<K extends Job["kind"]>(
   signal?.addEventListener("abort", onAbort, { once: true });
   child.on("error", reject);
   child.on("exit", (code, killed) =>
-    reject(new HearthError("engine_failed", `The process that computed ended with ${killed ?? code ?? "no code"}.`, {
-      hint: "It may have had too little memory: try a smaller model, or close other programs.",
-    })),
+    reject(
+      new HearthError("engine_failed", `The process that computed ended with ${killed ?? code ?? "no code"}.`, {
+        hint: "It may have had too little memory: try a smaller model, or close other programs.",
+      }),
+    ),
   );
   child.on("message", (message) => {
     const reply = message as JobReply;

@@ -18,7 +18,12 @@ function quantize(source: string, out: string) {
 describe("a quantization that is killed", () => {
   it("leaves nothing under the output's name, and what it leaves is gone after the next one", async () => {
     const folder = temporaryFolder();
-    const source = await makeTinyLlama(join(folder, "source.gguf"), { embedding: 1024, layers: 6, heads: 8, type: "F16" });
+    const source = await makeTinyLlama(join(folder, "source.gguf"), {
+      embedding: 1024,
+      layers: 6,
+      heads: 8,
+      type: "F16",
+    });
     const out = join(folder, "out.gguf");
     const whole = quantize(source, out);
     const started = performance.now();

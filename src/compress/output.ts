@@ -44,13 +44,19 @@ export async function writeOutput(file: OutputFile, write: (temporary: string) =
   await syncFolder(folder);
 }
 
-export async function checkRoom({ path, sizeBytes, freeBytes = diskFreeBytes }: OutputFile, folder: string): Promise<void> {
+export async function checkRoom(
+  { path, sizeBytes, freeBytes = diskFreeBytes }: OutputFile,
+  folder: string,
+): Promise<void> {
   const free = await freeBytes(folder);
   if (free === undefined || free >= sizeBytes) return;
   throw new HearthError(
     "disk_full",
     `${basename(path)} needs ${formatBytes(sizeBytes)} on the disk of ${folder}; ${formatBytes(free)} are free.`,
-    { hint: "Free some space, or name a file on another disk with --out.", details: { freeBytes: free, neededBytes: sizeBytes } },
+    {
+      hint: "Free some space, or name a file on another disk with --out.",
+      details: { freeBytes: free, neededBytes: sizeBytes },
+    },
   );
 }
 

@@ -2,7 +2,6 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { HearthError } from "../error.ts";
-import { openCheckpoint, openCheckpointData } from "../formats/checkpoint/open.ts";
 import type { GgufTypedValue } from "../formats/gguf/encode.ts";
 import { readGguf } from "../formats/gguf/read.ts";
 import { typedMetadata } from "../formats/gguf/typed.ts";
@@ -19,8 +18,8 @@ export interface WeightSource {
 /** The bytes of the tensors. */
 export interface WeightData {
   /** Fills `target` with the data from `offset` on. Throws `model_malformed` where it ends before. */
-  read(offset: number, target: Uint8Array): void;
-  close(): void;
+  readonly read: (offset: number, target: Uint8Array) => void;
+  readonly close: () => void;
 }
 
 /** Names all files of a model of which one file, the first of several, or a folder is given. */
@@ -39,7 +38,7 @@ interface DataPart {
 /** Throws what the readers of the formats throw. */
 export async function openSource(path: string): Promise<WeightSource & { readonly source: SourcePath }> {
   const folder = checkpointFolder(path);
-  if (folder !== undefined) return openFolder(folder);
+  if (folder !== undefined) return await openFolder(folder);
   const files = await Promise.all(partPaths(path).map((part) => readGguf(part)));
   const parts = files.map(({ dataOffset, fileBytes }, index): DataPart => ({
     path: partPaths(path)[index] ?? path,
@@ -57,7 +56,9 @@ export async function openSource(path: string): Promise<WeightSource & { readonl
   return { file: { ...first, tensors }, metadata: typedMetadata(first), source: { path, parts } };
 }
 
-function openFolder(path: string): WeightSource & { readonly source: SourcePath } {
+async function openFolder(path: string): Promise<WeightSource & { readonly source: SourcePath }> {
+  // Most sources are GGUF files: they do without this code.
+  const { openCheckpoint } = await import("../formats/checkpoint/open.ts");
   const { file, metadata, close } = openCheckpoint(path);
   close();
   return { file, metadata, source: { path } };
@@ -73,8 +74,8 @@ function partPaths(path: string): string[] {
 }
 
 /** Opens the data again, in any thread. */
-export function openData({ path, parts }: SourcePath): WeightData {
-  if (!parts) return openCheckpointData(path);
+export async function openData({ path, parts }: SourcePath): Promise<WeightData> {
+  if (!parts) return (await import("../formats/checkpoint/open.ts")).openCheckpointData(path);
   const opened = parts.map((part) => ({ ...part, descriptor: openSync(part.path, "r") }));
   return {
     read(offset, target) {

@@ -89,7 +89,11 @@ describe("how good a model is", () => {
     for (const mix of ["q8_0", "q4_0"] as const) {
       const out = join(folder, `${mix}.gguf`);
       await quantizeModel({ source: path, out, mix, threads: 2 });
-      const { comparison } = await evaluateModel({ ...options, model: { name: mix, path: out }, reference: options.model });
+      const { comparison } = await evaluateModel({
+        ...options,
+        model: { name: mix, path: out },
+        reference: options.model,
+      });
       divergences.push(comparison?.divergence.value ?? 0);
     }
     const [eight = 0, four = 0] = divergences;

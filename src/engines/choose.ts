@@ -83,7 +83,8 @@ function findPlace(asked: Device, { hasGpuEngine }: ChooseOptions): Place {
 async function tryFlint({ question, options, place, forced }: Candidate): Promise<Attempt | HearthError> {
   const { info, load } = question;
   // Where no other engine reads the format, the GPU stays idle.
-  if (place.gpus.length > 0 && !forced && table[info.format].length > 1) return unsupported("flint", question, `flint computes on the CPU`);
+  if (place.gpus.length > 0 && !forced && table[info.format].length > 1)
+    return unsupported("flint", question, `flint computes on the CPU`);
   const { refuseFlint, refuseFlintOptions } = await import("./flint/refuse.ts");
   const refusal = refuseFlint(info, place.asked);
   if (refusal !== undefined) return unsupported("flint", question, refusal);

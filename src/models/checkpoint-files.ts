@@ -25,7 +25,8 @@ export function checkpointFiles(names: readonly string[]): readonly string[] | u
   if (weights.length === 0 || !names.includes("config.json")) return undefined;
   const isSharded = weights.length > 1 || /-of-\d{5}\.safetensors$/.test(weights[0] ?? "");
   const small = names.filter(
-    (name) => plain.has(name) || (isSharded && name === indexName) || /^additional_chat_templates\/[\w-]+\.jinja$/.test(name),
+    (name) =>
+      plain.has(name) || (isSharded && name === indexName) || /^additional_chat_templates\/[\w-]+\.jinja$/.test(name),
   );
   return [...weights, ...small.toSorted()];
 }

@@ -3,7 +3,14 @@ import { readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { startHub, type Hub, type HubOptions } from "../../test/hub-server.ts";
-import { makeCheckpoint, safetensorsBytes, tinyConfig, tinyTensors, tinyTokenizer, writeFiles } from "../../test/make-checkpoint.ts";
+import {
+  makeCheckpoint,
+  safetensorsBytes,
+  tinyConfig,
+  tinyTensors,
+  tinyTokenizer,
+  writeFiles,
+} from "../../test/make-checkpoint.ts";
 import { temporaryFolder, temporaryLibrary, type TemporaryLibrary } from "../../test/temporary-library.ts";
 import { detectFormat } from "../formats/detect.ts";
 import { inspectGguf } from "./inspect.ts";
@@ -51,7 +58,12 @@ describe("a repository with SafeTensors", () => {
       vocabularySize: 264,
     });
     expect((await library.resolve(`hf:${repo}`)).id).toBe(model.id);
-    expect(await library.verify(model.name)).toMatchObject([{ status: "ok" }, { status: "ok" }, { status: "ok" }, { status: "ok" }]);
+    expect(await library.verify(model.name)).toMatchObject([
+      { status: "ok" },
+      { status: "ok" },
+      { status: "ok" },
+      { status: "ok" },
+    ]);
     await library.remove(model.name);
     expect([await entries("blobs"), await entries("views")]).toEqual([[], []]);
   });
@@ -62,7 +74,12 @@ describe("a repository with SafeTensors", () => {
     rmSync(join(dataFolder, "models/views"), { recursive: true });
     const [first] = (await library.resolve(model.name)).files;
     expect(readFileSync(first?.path ?? "")).toEqual(weights);
-    expect((await readdir(dirname(first?.path ?? ""))).sort()).toEqual(["1_Pooling", "config.json", "model.safetensors", "tokenizer.json"]);
+    expect((await readdir(dirname(first?.path ?? ""))).sort()).toEqual([
+      "1_Pooling",
+      "config.json",
+      "model.safetensors",
+      "tokenizer.json",
+    ]);
   });
 
   test("in a folder of its own is named by its file", async () => {
@@ -79,14 +96,20 @@ describe("a repository with SafeTensors", () => {
   });
 
   test("that is damaged is not installed", async () => {
-    const { library, entries } = await hubWith({ [repo]: { ...files, "model.safetensors": weights.subarray(0, weights.length - 4) } });
+    const { library, entries } = await hubWith({
+      [repo]: { ...files, "model.safetensors": weights.subarray(0, weights.length - 4) },
+    });
     await expect(library.pull(`hf:${repo}`)).rejects.toMatchObject({ code: "model_malformed" });
     expect(await entries("manifests")).toEqual([]);
   });
 
   test("of pickles is refused by name", async () => {
-    const { library } = await hubWith({ [repo]: { "config.json": bytes(tinyConfig), "pytorch_model.bin": bytes("x") } });
-    await expect(library.pull(`hf:${repo}`)).rejects.toMatchObject({ hint: expect.stringMatching(/pytorch_model.bin.*pickle/) });
+    const { library } = await hubWith({
+      [repo]: { "config.json": bytes(tinyConfig), "pytorch_model.bin": bytes("x") },
+    });
+    await expect(library.pull(`hf:${repo}`)).rejects.toMatchObject({
+      hint: expect.stringMatching(/pytorch_model.bin.*pickle/),
+    });
   });
 });
 
@@ -115,7 +138,8 @@ test("a snapshot in the hub's cache is adopted where it is, links and all", asyn
   const snapshot = join(cache, "models--maker--tiny/snapshots", commit);
   const folder = makeCheckpoint();
   mkdirSync(snapshot, { recursive: true });
-  for (const name of ["config.json", "tokenizer.json", "model.safetensors"]) symlinkSync(join(folder, name), join(snapshot, name));
+  for (const name of ["config.json", "tokenizer.json", "model.safetensors"])
+    symlinkSync(join(folder, name), join(snapshot, name));
   const foreign = { ollama: "/none", lmstudio: [], huggingface: cache, llamaCpp: "/none" };
   const { library } = await temporaryLibrary({ detect: detectFormat, inspect: inspectGguf, foreign });
   const [model] = await library.list();

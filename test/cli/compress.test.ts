@@ -18,7 +18,10 @@ const evaluate: Evaluate = async ({ model, reference, text, tokens }) => ({
       referenceSize: { dataBytes: 4000, weights: 2000, bitsPerWeight: 16, types: { F16: 2000 } },
       referencePerplexity: { value: 7, error: 0.1 },
       divergence: { value: 0.05, error: 0.001 },
-      quantiles: [{ part: 0.5, value: 0.01 }, { part: 1, value: 0.9 }],
+      quantiles: [
+        { part: 0.5, value: 0.01 },
+        { part: 1, value: 0.9 },
+      ],
       agreement: { value: 0.9, error: 0.01 },
     },
   }),
@@ -74,7 +77,9 @@ describe("hearth quantize", () => {
     expect(existsSync(join(source, "..", "tiny-q4_0.card.html"))).toBe(true);
     const shown = await hearth(["show", out]);
     expect(shown.stdout).toMatch(/quality card[\s\S]*KL divergence/);
-    expect(JSON.parse((await hearth(["show", out, "--json"])).stdout)).toMatchObject({ card: { perplexity: { value: 7.5 } } });
+    expect(JSON.parse((await hearth(["show", out, "--json"])).stdout)).toMatchObject({
+      card: { perplexity: { value: 7.5 } },
+    });
   });
 });
 
@@ -87,7 +92,11 @@ describe("hearth eval", () => {
     expect(stdout).toMatch(/perplexity +7\.5/);
     expect(stdout).toContain("english.txt");
     const { stdout: json } = await hearth([...words, "--json"], { services: { evaluate } });
-    expect(JSON.parse(json)).toMatchObject({ version: 1, text: { windowTokens: 1024 }, comparison: { reference: source } });
+    expect(JSON.parse(json)).toMatchObject({
+      version: 1,
+      text: { windowTokens: 1024 },
+      comparison: { reference: source },
+    });
   });
 
   test("names questions that are none", async () => {
@@ -118,7 +127,9 @@ describe("hearth imatrix", () => {
       unseen: 0,
       experts: 0,
     });
-    const { code, stdout } = await hearth(["imatrix", source, "--text", text, "--out", out], { services: { collectImportance } });
+    const { code, stdout } = await hearth(["imatrix", source, "--text", text, "--out", out], {
+      services: { collectImportance },
+    });
     expect(code).toBe(0);
     expect(stdout).toMatch(/text\.txt: 4096 tokens in 8 pieces/);
     expect(existsSync(out)).toBe(true);

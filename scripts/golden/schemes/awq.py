@@ -49,7 +49,7 @@ def make(name: str, source: pathlib.Path, kind: str, seed: int) -> base.Fixture:
     gemm = kind == "gemm"
     packer = load(source, f"awq/modules/linear/{kind}.py")
     packer = packer.WQLinear_GEMM if gemm else packer.WQLinear_GEMV
-    tensors, weights = dict(base.floats(model)), {}
+    tensors, weights = base.float_state(model), {}
     for layer, module in base.linears(model).items():
         left, scales, zeros = rounded(module.weight.data)
         module.weight.data = left.half()
@@ -57,7 +57,6 @@ def make(name: str, source: pathlib.Path, kind: str, seed: int) -> base.Fixture:
                                     zeros=zeros.T.contiguous() if gemm else zeros)
         tensors |= {f"{layer}.{key}": value for key, value in packed.state_dict().items()}
         weights[layer] = left if not gemm else unpack(packed)
-    tensors.pop("lm_head.weight", None)
     settings = {"quant_method": "awq", "bits": BITS, "group_size": GROUP, "zero_point": True, "version": kind,
                 "modules_to_not_convert": None}
     return base.Fixture(name, "AutoAWQ 0.2.9", model, tensors=tensors, settings=settings, weights=weights, types="Q4_1")

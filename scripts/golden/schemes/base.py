@@ -15,12 +15,14 @@ FOLDER = pathlib.Path(__file__).parents[3] / "src/formats/checkpoint/schemes/__f
 VOCABULARY = 64
 TOKENS = [5, 9, 17, 33, 61, 12, 40, 41, 7, 19]
 # Rows of each matrix that are kept whole; the product with a vector tells about the others.
-ROWS = [0, 9, 31]
+ROWS = [9]
+# The last tokens' logits are kept.
+LOGITS = 3
 
 
 def config(**more) -> hf.LlamaConfig:
     return hf.LlamaConfig(**dict(
-        vocab_size=VOCABULARY, hidden_size=64, intermediate_size=96, num_hidden_layers=1, num_attention_heads=4,
+        vocab_size=VOCABULARY, hidden_size=64, intermediate_size=64, num_hidden_layers=1, num_attention_heads=4,
         num_key_value_heads=2, max_position_embeddings=128, rms_norm_eps=1e-5, tie_word_embeddings=True,
         bos_token_id=0, eos_token_id=1, pad_token_id=1) | more)
 
@@ -34,7 +36,10 @@ def build(seed: int = 1, **more) -> hf.LlamaForCausalLM:
             if "norm" in name:
                 weight.copy_(1 + 0.2 * torch.randn_like(weight))
             else:
-                weight.copy_(torch.randn_like(weight) * (0.5 if "embed" in name else weight.shape[1] ** -0.5))
+                weight.copy_(torch.randn_like(weight) * weight.shape[1] ** -0.5)
+            # Few different values: the file is packed.
+            if "embed" in name or "lm_head" in name:
+                weight.copy_(torch.round(weight * 32) / 8)
     return model.to(torch.float16)
 
 
@@ -52,24 +57,29 @@ def uneven(model: torch.nn.Module) -> torch.nn.Module:
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if "layernorm" in name:
-                weight.copy_(torch.exp(torch.randn_like(weight, dtype=torch.float32)).half())
+                weight.copy_(torch.exp(0.5 * torch.randn_like(weight, dtype=torch.float32)).half())
     return model
 
 
-def logits(model: hf.LlamaForCausalLM, weights: dict[str, torch.Tensor]) -> np.ndarray:
-    """Of the model with these matrices, in F32."""
-    plain = hf.LlamaForCausalLM(hf.LlamaConfig(**{
-        key: value for key, value in model.config.to_dict().items() if key not in ("quantization_config", "dtype")})).eval()
-    plain.load_state_dict({key: value.float() for key, value in floats(model).items()}, strict=False)
+def logits(settings: dict, tensors: dict[str, torch.Tensor], weights: dict[str, torch.Tensor]) -> np.ndarray:
+    """Of the model with these matrices, and the other tensors as they are in the checkpoint, in F32."""
+    model = hf.LlamaForCausalLM(hf.LlamaConfig(**settings)).float().eval()
+    state = {key: value.float() for key, value in floats(tensors).items()}
+    state |= {f"{name}.weight": weight.float() for name, weight in weights.items()}
+    missing, unexpected = model.load_state_dict(state, strict=False)
+    assert not unexpected and set(missing) <= {"lm_head.weight"}, (missing, unexpected)
     with torch.no_grad():
-        for name, weight in weights.items():
-            plain.get_submodule(name).weight.copy_(weight.float())
-        return plain.float()(torch.tensor([TOKENS])).logits[0].numpy()
+        return model(torch.tensor([TOKENS])).logits[0, -LOGITS:].numpy()
 
 
-def floats(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+def floats(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     wanted = ("norm.weight", "layernorm.weight", "embed_tokens.weight", "lm_head.weight")
-    return {key: value for key, value in model.state_dict().items() if key.endswith(wanted)}
+    return {key: value for key, value in tensors.items() if key.endswith(wanted)}
+
+
+def float_state(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """What is not quantized, the embeddings once."""
+    return {key: value for key, value in floats(model.state_dict()).items() if key != "lm_head.weight"}
 
 
 def encode(values: np.ndarray) -> str:
@@ -99,8 +109,10 @@ class Fixture:
         (FOLDER / f"{name}.safetensors.gz").write_bytes(gzip.compress(content, 9, mtime=0))
         self.entry = {"name": name, "tool": tool, "settings": settings, "type": types, "matrices": goldens(weights)}
         if model is not None:
-            plain = {key: value for key, value in model.config.to_dict().items() if key != "quantization_config"}
-            self.entry |= {"config": plain, "tokens": TOKENS, "logits": encode(logits(model, weights))}
+            skipped = ("quantization_config", "dtype", "transformers_version", "_name_or_path")
+            plain = {key: value for key, value in model.config.to_dict().items() if key not in skipped and value is not None}
+            plain["architectures"] = ["LlamaForCausalLM"]
+            self.entry |= {"config": plain, "tokens": TOKENS, "logits": encode(logits(plain, tensors, weights))}
         print(name, len(content), "bytes")
 
 

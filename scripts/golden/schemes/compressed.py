@@ -25,15 +25,24 @@ def make(name: str, types: str, seed: int, modifier, *, calibrate: bool = False,
         folder = folder / "made"
         model.save_pretrained(folder, save_compressed=True, **saving)
         tensors, settings = base.read_folder(folder)
-        weights = read_back(folder)
+        weights = read_back(base.linears(model), tensors, settings)
     tensors.pop("lm_head.weight", None)
     return base.Fixture(name, version(), model, tensors=tensors, settings=settings, weights=weights, types=types)
 
 
-def read_back(folder: pathlib.Path) -> dict[str, torch.Tensor]:
-    wanted = hf.utils.quantization_config.CompressedTensorsConfig(run_compressed=False)
-    again = hf.AutoModelForCausalLM.from_pretrained(folder, quantization_config=wanted)
-    return {layer: module.weight.detach().float() for layer, module in base.linears(again).items()}
+def read_back(layers: dict, tensors: dict, settings: dict) -> dict[str, torch.Tensor]:
+    """With scales in F32: they are kept in BF16, and products would be rounded to it."""
+    from compressed_tensors.compressors.base import BaseCompressor
+    from compressed_tensors.quantization import QuantizationScheme
+
+    compressor = BaseCompressor.get_value_from_registry(settings["format"])
+    scheme = QuantizationScheme(**settings["config_groups"]["group_0"])
+    made = {}
+    for layer in layers:
+        state = {key.removeprefix(f"{layer}."): value for key, value in tensors.items() if key.startswith(f"{layer}.")}
+        state["weight_scale"] = state["weight_scale"].float()
+        made[layer] = compressor.decompress(state, scheme)["weight"].float()
+    return made
 
 
 def version() -> str:

@@ -25,9 +25,8 @@ def blocks(weight: torch.Tensor, size: tuple[int, int], dtype: torch.dtype) -> t
 
 
 def make(name: str, seed: int, size: tuple[int, int] | None, dtype: torch.dtype) -> base.Fixture:
-    model = base.build(seed)
-    tensors, weights = dict(base.floats(model)), {}
-    tensors.pop("lm_head.weight", None)
+    model = base.build(seed, intermediate_size=96)
+    tensors, weights = base.float_state(model), {}
     for layer, module in base.linears(model).items():
         codes, scales, left = blocks(module.weight.data, size or (1 << 30, 1 << 30), dtype)
         scale = {"weight_scale_inv": scales} if size else {"weight_scale": scales[0, 0]}

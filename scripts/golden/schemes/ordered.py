@@ -19,8 +19,7 @@ def make(name: str, types: str, seed: int) -> base.Fixture:
 
     args = QuantizationArgs(num_bits=4, type="int", strategy="group", group_size=GROUP, symmetric=True, actorder="group")
     model = base.build(seed).to(torch.bfloat16)
-    tensors, weights = dict(base.floats(model)), {}
-    tensors.pop("lm_head.weight", None)
+    tensors, weights = base.float_state(model), {}
     for layer, module in base.linears(model).items():
         weight = module.weight.data
         g_idx = torch.arange(weight.shape[1], dtype=torch.int32)[torch.randperm(weight.shape[1])] // GROUP

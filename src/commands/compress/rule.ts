@@ -1,5 +1,5 @@
 import type { TensorRule } from "../../compress/quantize/choose.ts";
-import { quantizedTypes } from "../../engines/flint/weights/quantize/recipes.ts";
+import { quantizedTypes } from "../../engines/flint/weights/quantize/recipe.ts";
 import { HearthError } from "../../error.ts";
 
 const types = ["F32", "F16", "BF16", ...quantizedTypes] as const;

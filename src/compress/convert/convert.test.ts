@@ -29,7 +29,9 @@ describe("a folder becomes a GGUF file", () => {
     const out = inFolder("made.gguf");
     await convert({ source: makeCheckpoint(), out, type: "f16" });
     const { tensors } = await readGguf(out);
-    expect(new Set(tensors.map(({ typeName, shape }) => `${shape.length} ${typeName}`))).toEqual(new Set(["2 F16", "1 F32"]));
+    expect(new Set(tensors.map(({ typeName, shape }) => `${shape.length} ${typeName}`))).toEqual(
+      new Set(["2 F16", "1 F32"]),
+    );
   });
 
   test("given one of its files of weights", async () => {
@@ -42,7 +44,11 @@ describe("a folder becomes a GGUF file", () => {
 describe("a GGUF file becomes a folder", () => {
   test("which becomes the same file again", async () => {
     const folder = temporaryFolder();
-    const [first, middle, last] = ["first.gguf", "middle", "last.gguf"].map((name) => join(folder, name)) as [string, string, string];
+    const [first, middle, last] = ["first.gguf", "middle", "last.gguf"].map((name) => join(folder, name)) as [
+      string,
+      string,
+      string,
+    ];
     await convert({ source: makeCheckpoint(), out: first });
     await convert({ source: first, out: middle });
     await convert({ source: middle, out: last });
@@ -52,7 +58,10 @@ describe("a GGUF file becomes a folder", () => {
 
   test("with template, sampling and roles of tokens", async () => {
     const path = inFolder("tiny.gguf");
-    writeFileSync(path, modelBytes(tinyLlama({ type: "F16", metadata: { "general.sampling.temp": { type: "float32", value: 0.5 } } })));
+    writeFileSync(
+      path,
+      modelBytes(tinyLlama({ type: "F16", metadata: { "general.sampling.temp": { type: "float32", value: 0.5 } } })),
+    );
     const out = inFolder("made");
     await convert({ source: path, out });
     const json = (name: string): unknown => JSON.parse(readFileSync(join(out, name), "utf8"));
@@ -95,7 +104,10 @@ describe("nothing half-made is ever seen", () => {
     };
     const gguf = join(folder, "a.gguf");
     await convert({ source, out: gguf });
-    for (const [from, out] of [[source, join(folder, "b.gguf")], [gguf, join(folder, "c")]] as const) {
+    for (const [from, out] of [
+      [source, join(folder, "b.gguf")],
+      [gguf, join(folder, "c")],
+    ] as const) {
       const work = convert({ source: from, out, signal: abort.signal, onProgress });
       if (how === "broken" || from === gguf) await expect(work).rejects.toThrow();
       else await work;

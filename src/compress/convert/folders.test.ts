@@ -15,13 +15,20 @@ import { encodeHeader } from "../../formats/gguf/encode.ts";
 function writeFolder(name: string): string {
   const url = new URL(`../../formats/checkpoint/__fixtures__/${name}.json.gz`, import.meta.url);
   const files = JSON.parse(gunzipSync(readFileSync(url)).toString()) as Record<string, string>;
-  return writeFiles(Object.fromEntries(Object.entries(files).map(([file, text]) => [file, Buffer.from(text, "base64")])));
+  return writeFiles(
+    Object.fromEntries(Object.entries(files).map(([file, text]) => [file, Buffer.from(text, "base64")])),
+  );
 }
 
 /** The bytes of the file that `convert` would write. */
 function readWhole(folder: string): Uint8Array<ArrayBuffer> {
   const { file, metadata, read, close } = openCheckpoint(folder);
-  const tensors = file.tensors.map(({ name, shape, typeName: type }) => ({ name, shape, type, data: new Uint8Array() }));
+  const tensors = file.tensors.map(({ name, shape, typeName: type }) => ({
+    name,
+    shape,
+    type,
+    data: new Uint8Array(),
+  }));
   const header = encodeHeader({ metadata, tensors }).bytes;
   const bytes = new Uint8Array(header.length + file.fileBytes);
   bytes.set(header);

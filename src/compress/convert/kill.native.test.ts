@@ -31,7 +31,12 @@ function digest(path: string): string {
 
 test("killed at any time, a conversion shows its whole output or none", { timeout: 180_000 }, async () => {
   const folder = temporaryFolder();
-  const gguf = await makeTinyLlama(join(folder, "model.gguf"), { embedding: 1024, heads: 16, layers: 1, vocabulary: 1000 });
+  const gguf = await makeTinyLlama(join(folder, "model.gguf"), {
+    embedding: 1024,
+    heads: 16,
+    layers: 1,
+    vocabulary: 1000,
+  });
   const checkpoint = join(folder, "model");
   await convert({ source: gguf, out: checkpoint });
   const whole = { gguf: createHash("sha256"), folder: digest(checkpoint) };

@@ -22,7 +22,11 @@ afterAll(async () => {
 /** A fixture as a folder, and that as a file of F16. */
 async function makeFile(fixture: Fixture): Promise<string> {
   const folder = temporaryFolder();
-  const [source, checkpoint, file] = ["a.gguf", "folder", "b.gguf"].map((name) => join(folder, name)) as [string, string, string];
+  const [source, checkpoint, file] = ["a.gguf", "folder", "b.gguf"].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string,
+  ];
   writeFileSync(source, fixtureBytes(fixture));
   await convert({ source, out: checkpoint });
   await convert({ source: checkpoint, out: file, type: "f16" });

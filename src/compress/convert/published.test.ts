@@ -23,7 +23,10 @@ interface Published {
 const published = JSON.parse(
   readFileSync(new URL("../../formats/checkpoint/__fixtures__/published.json", import.meta.url), "utf8"),
 ) as readonly Published[];
-const models = listFixtures().map((fixture) => ({ fixture, known: published.find(({ name }) => name === fixture.name)! }));
+const models = listFixtures().map((fixture) => ({
+  fixture,
+  known: published.find(({ name }) => name === fixture.name)!,
+}));
 
 function writeModel(fixture: Fixture): { readonly path: string; readonly bytes: Uint8Array<ArrayBuffer> } {
   const bytes = fixtureBytes(fixture);
@@ -37,7 +40,10 @@ function hashes(path: string): Record<string, unknown> {
   const found = [...file.tensors.values()].map(({ name, dtype, shape, offset, sizeBytes }) => {
     const bytes = new Uint8Array(sizeBytes);
     read(offset, bytes);
-    return [name, [{ F32: "float32" }[dtype as "F32"], shape, createHash("sha256").update(bytes).digest("hex").slice(0, 16)]];
+    return [
+      name,
+      [{ F32: "float32" }[dtype as "F32"], shape, createHash("sha256").update(bytes).digest("hex").slice(0, 16)],
+    ];
   });
   close();
   return Object.fromEntries(found) as Record<string, unknown>;
@@ -90,14 +96,18 @@ describe("the folder of a model", () => {
     const checkpoint = openCheckpoint(out);
     checkpoint.close();
     const list = (metadata: ReadonlyMap<string, unknown>, key: string): unknown => {
-      const value = metadata.get(`tokenizer.ggml.${key}`) as { strings?: Iterable<string>; numbers?: Iterable<number> } | undefined;
+      const value = metadata.get(`tokenizer.ggml.${key}`) as
+        | { strings?: Iterable<string>; numbers?: Iterable<number> }
+        | undefined;
       return value && [...(value.strings ?? value.numbers ?? [])];
     };
     const before = parseGguf(bytes, { name: fixture.name }).metadata;
     for (const key of ["tokens", "merges"]) expect(list(checkpoint.file.metadata, key)).toEqual(list(before, key));
     const types = list(before, "token_type") as number[];
     const unused = new Set(types.flatMap((type, id) => (type === 5 ? [id] : [])));
-    const made = (list(checkpoint.file.metadata, "token_type") as number[]).map((type, id) => (unused.has(id) ? 5 : type));
+    const made = (list(checkpoint.file.metadata, "token_type") as number[]).map((type, id) =>
+      unused.has(id) ? 5 : type,
+    );
     expect(made).toEqual(types);
     for (const role of ["bos", "eos", "unknown", "cls", "mask", "padding", "seperator"]) {
       const key = `tokenizer.ggml.${role}_token_id`;
@@ -107,7 +117,8 @@ describe("the folder of a model", () => {
 });
 
 /** Keys that the writer of the fixtures adds or leaves out as it likes. */
-const free = /vocab_size|rope\.scaling\.type|sliding_window|rope\.freq_base|rope\.dimension_count|pooling_type|output_labels|key_length|value_length|head_count_kv/;
+const free =
+  /vocab_size|rope\.scaling\.type|sliding_window|rope\.freq_base|rope\.dimension_count|pooling_type|output_labels|key_length|value_length|head_count_kv/;
 
 describe("the configuration that transformers saves", () => {
   test.each(models)("gives the figures of the file: $fixture.name", ({ fixture, known }) => {

@@ -28,7 +28,7 @@ export async function writeCheckpoint(options: ConvertOptions): Promise<ConvertR
   const opened = await openSource(source);
   const { file } = opened;
   const info = describeGguf(file);
-  const data = openData(opened.source);
+  const data = await openData(opened.source);
   try {
     const found = readTensors(opened, data, floatTypes[type]);
     const restored = restoreConfig(file, {
@@ -66,7 +66,9 @@ export async function writeCheckpoint(options: ConvertOptions): Promise<ConvertR
 
 /** Tensors as rows of floats. */
 function readTensors({ file }: WeightSource, data: WeightData, type: FloatType | undefined): Map<string, GgufRows> {
-  return new Map(file.tensors.map((tensor) => [tensor.name, { shape: tensor.shape, rows: floatRows(tensor, data, type) }]));
+  return new Map(
+    file.tensors.map((tensor) => [tensor.name, { shape: tensor.shape, rows: floatRows(tensor, data, type) }]),
+  );
 }
 
 function floatRows(tensor: GgufTensor, data: WeightData, type: FloatType | undefined): MatrixRows {

@@ -30,7 +30,9 @@ export async function writeModel(folder: string, options: ConvertOptions): Promi
     const content = file.tensors.map(({ name, typeName, shape }) => ({ name, type: typeName, shape, data: nothing }));
     const header = encodeHeader({ metadata, tensors: content }).bytes;
     const sizeBytes = header.length + file.fileBytes;
-    await writeOutput({ path: out, sizeBytes, freeBytes }, (temporary) => write(temporary, header, checkpoint, options));
+    await writeOutput({ path: out, sizeBytes, freeBytes }, (temporary) =>
+      write(temporary, header, checkpoint, options),
+    );
     return {
       path: out,
       format: "gguf",
@@ -61,7 +63,9 @@ function notesOf({ scheme, ignored }: Checkpoint): readonly string[] {
     ...(scheme === undefined ? [] : [`The weights are quantized (${scheme}); their types in the file keep the codes.`]),
     ...(ignored.length === 0
       ? []
-      : [`${ignored.length} tensors that the model does not compute with were left out: ${left}${ignored.length > 3 ? " …" : ""}.`]),
+      : [
+          `${ignored.length} tensors that the model does not compute with were left out: ${left}${ignored.length > 3 ? " …" : ""}.`,
+        ]),
   ];
 }
 

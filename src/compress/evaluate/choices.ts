@@ -27,14 +27,20 @@ export async function readQuestions(path: string): Promise<Question[]> {
   try {
     text = await readFile(path, "utf8");
   } catch (error) {
-    throw new HearthError("bad_request", `${path} cannot be read.`, { hint: "Give the path of a JSONL file.", cause: error });
+    throw new HearthError("bad_request", `${path} cannot be read.`, {
+      hint: "Give the path of a JSONL file.",
+      cause: error,
+    });
   }
-  const questions = text.split("\n").flatMap((row, index) => (row.trim() === "" ? [] : [parseQuestion(row, `${path}:${index + 1}`)]));
+  const questions = text
+    .split("\n")
+    .flatMap((row, index) => (row.trim() === "" ? [] : [parseQuestion(row, `${path}:${index + 1}`)]));
   if (questions.length > 0) return questions;
   throw new HearthError("bad_request", `${path} has no questions.`, { hint: form });
 }
 
-const form = 'A line is {"question": "…", "choices": ["…", "…"], "answer": 0}; the answer may be the text of a choice too.';
+const form =
+  'A line is {"question": "…", "choices": ["…", "…"], "answer": 0}; the answer may be the text of a choice too.';
 
 function parseQuestion(row: string, place: string): Question {
   let parsed: z.infer<typeof line>;
@@ -46,9 +52,13 @@ function parseQuestion(row: string, place: string): Question {
   const { question, choices } = parsed;
   const answer = placeOf(parsed.answer, choices);
   if (answer >= 0 && answer < choices.length) return { question, choices, answer };
-  throw new HearthError("bad_request", `${place}: the answer "${parsed.answer}" is none of the ${choices.length} choices.`, {
-    hint: form,
-  });
+  throw new HearthError(
+    "bad_request",
+    `${place}: the answer "${parsed.answer}" is none of the ${choices.length} choices.`,
+    {
+      hint: form,
+    },
+  );
 }
 
 function placeOf(answer: number | string, choices: readonly string[]): number {
@@ -83,7 +93,11 @@ interface Pair {
   readonly choice: string;
 }
 
-async function likelihoodOf(study: Study, { question, choice }: Pair, signal: AbortSignal | undefined): Promise<number> {
+async function likelihoodOf(
+  study: Study,
+  { question, choice }: Pair,
+  signal: AbortSignal | undefined,
+): Promise<number> {
   const { tokenizer, contextTokens } = study;
   const { addBos, bos } = tokenizer;
   const encode = (text: string): number[] => [
@@ -97,9 +111,13 @@ async function likelihoodOf(study: Study, { question, choice }: Pair, signal: Ab
   const shared = before.findIndex((token, index) => token !== tokens[index]);
   const first = Math.max(1, shared < 0 ? before.length : shared);
   if (tokens.length > contextTokens) {
-    throw new HearthError("bad_request", `A question with its choice has ${tokens.length} tokens; ${contextTokens} are the most.`, {
-      hint: "Shorten it, or give a larger --window.",
-    });
+    throw new HearthError(
+      "bad_request",
+      `A question with its choice has ${tokens.length} tokens; ${contextTokens} are the most.`,
+      {
+        hint: "Shorten it, or give a larger --window.",
+      },
+    );
   }
   const { logprobs } = await study.score({ tokens, from: first }, signal);
   return logprobs.reduce((sum, logprob) => sum + logprob, 0) / Math.max(1, Buffer.byteLength(choice));

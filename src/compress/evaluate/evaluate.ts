@@ -83,11 +83,16 @@ async function measureModel(
     if (kept) checkComparable(kept, { model, study, windows });
     const differences = new Float64Array(kept ? scoredIn(windows) : 0);
     const agreements = new Float64Array(differences.length);
-    const logprobs = await scoreWindows(study, { options, windows, label: model.name }, kept && ((row, index) => {
-      const { divergence, agrees } = kept.rows.compare(index, row);
-      differences[index] = divergence;
-      agreements[index] = agrees ? 1 : 0;
-    }));
+    const logprobs = await scoreWindows(
+      study,
+      { options, windows, label: model.name },
+      kept &&
+        ((row, index) => {
+          const { divergence, agrees } = kept.rows.compare(index, row);
+          differences[index] = divergence;
+          agreements[index] = agrees ? 1 : 0;
+        }),
+    );
     const { questions, text, signal } = options;
     return {
       model: model.name,
@@ -190,7 +195,10 @@ function compared(
     reference: name,
     referencePerplexity: perplexity,
     divergence: meanOf(differences),
-    quantiles: quantilesOf(differences, parts.toSorted((a, b) => a - b)),
+    quantiles: quantilesOf(
+      differences,
+      parts.toSorted((a, b) => a - b),
+    ),
     agreement: meanOf(agreements),
   };
 }

@@ -21,7 +21,7 @@ export interface RowStore {
   write(logits: Float32Array): void;
   /** How far another model's logits are from row `index`. */
   compare(index: number, logits: Float32Array): Comparison;
-  close(): void;
+  readonly close: () => void;
 }
 
 export interface Comparison {

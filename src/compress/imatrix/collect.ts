@@ -64,10 +64,14 @@ export async function collectImportance(path: string, options: CollectOptions): 
 }
 
 function tooShort({ name }: Text, tokens: number): HearthError {
-  return new HearthError("bad_request", `${name} gives ${tokens} tokens in whole pieces; at least ${leastTokens} are needed.`, {
-    hint: "Take a longer text: about 50,000 tokens, and of the kind that the model will be used for.",
-    details: { tokens },
-  });
+  return new HearthError(
+    "bad_request",
+    `${name} gives ${tokens} tokens in whole pieces; at least ${leastTokens} are needed.`,
+    {
+      hint: "Take a longer text: about 50,000 tokens, and of the kind that the model will be used for.",
+      details: { tokens },
+    },
+  );
 }
 
 /** Of the layers: embeddings are looked up, and the output keeps more bits anyway. */

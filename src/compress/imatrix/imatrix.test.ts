@@ -19,7 +19,9 @@ const file: ImportanceFile = {
 };
 
 /** The older format: all integers int32, the values times the number of calls. */
-function legacyBytes(entries: readonly (readonly [name: string, calls: number, values: readonly number[]])[]): Uint8Array {
+function legacyBytes(
+  entries: readonly (readonly [name: string, calls: number, values: readonly number[]])[],
+): Uint8Array {
   const bytes: number[] = [];
   const int = (value: number): void => void bytes.push(...new Uint8Array(Int32Array.of(value).buffer));
   const text = (value: string): void => {

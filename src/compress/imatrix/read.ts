@@ -73,7 +73,8 @@ function floatsOf(file: GgufFile, tensor: GgufTensor, bytes: Uint8Array<ArrayBuf
   if (tensor.typeName !== "F32") throw fault(file, tensor, `is of type ${tensor.typeName}; it must be F32`);
   const start = file.dataOffset + tensor.offset;
   const floats = new Float32Array(bytes.buffer.slice(start, start + tensor.sizeBytes));
-  if (!floats.every((value) => value >= 0 && value < Infinity)) throw fault(file, tensor, "holds what is no sum of squares");
+  if (!floats.every((value) => value >= 0 && value < Infinity))
+    throw fault(file, tensor, "holds what is no sum of squares");
   return floats;
 }
 

@@ -25,10 +25,12 @@ function toContent({ entries, datasets, chunks, chunkTokens }: ImportanceFile): 
       "imatrix.chunk_count": { type: "uint32", value: chunks },
       "imatrix.chunk_size": { type: "uint32", value: chunkTokens },
     },
-    tensors: [...entries].toSorted(([a], [b]) => (a < b ? -1 : 1)).flatMap(([name, { sums, counts }]) => [
-      floats(`${name}.in_sum2`, [sums.length / counts.length, counts.length], sums),
-      floats(`${name}.counts`, [1, counts.length], counts),
-    ]),
+    tensors: [...entries]
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .flatMap(([name, { sums, counts }]) => [
+        floats(`${name}.in_sum2`, [sums.length / counts.length, counts.length], sums),
+        floats(`${name}.counts`, [1, counts.length], counts),
+      ]),
   };
 }
 

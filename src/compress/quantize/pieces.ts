@@ -7,6 +7,7 @@ import type { GgmlTypeName } from "../../formats/gguf/ggml.ts";
 import { printable } from "../../formats/gguf/malformed.ts";
 import type { WeightData } from "../source.ts";
 import type { TensorJob } from "./plan.ts";
+import { cells } from "./progress.ts";
 
 /** Rows of one matrix. */
 export interface Piece {
@@ -36,9 +37,6 @@ export function piecesOf(jobs: readonly TensorJob[]): Piece[] {
 export function mostWeights(jobs: readonly TensorJob[]): number {
   return Math.max(pieceWeights, ...jobs.map(({ k }) => k));
 }
-
-/** Next piece, weights done in thousands, whether to stop. */
-export const cells = { next: 0, done: 1, stop: 2 } as const;
 
 export interface PieceWork {
   readonly jobs: readonly TensorJob[];

@@ -89,7 +89,9 @@ const string = (value: string): GgufTypedValue => ({ type: "string", value });
 
 /** Keys as llama.cpp writes them. */
 function newMetadata(metadata: Metadata, { mix, importance }: PlanOptions): Metadata {
-  const kept = Object.entries(metadata).filter(([key]) => !key.startsWith("split.") && !key.startsWith("quantize.imatrix."));
+  const kept = Object.entries(metadata).filter(
+    ([key]) => !key.startsWith("split.") && !key.startsWith("quantize.imatrix."),
+  );
   const dataset = importance?.file.datasets[0];
   return {
     ...Object.fromEntries(kept),

@@ -55,7 +55,8 @@ describe("quantizing a model", () => {
     const [before, after] = [read(source), read(options.out)];
     for (const { name } of before.file.tensors) {
       const [a, b] = [before.weights(name), after.weights(name)];
-      const largest = (values: Float32Array): number => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+      const largest = (values: Float32Array): number =>
+        values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
       expect(largest(a.map((value, index) => value - (b[index] ?? 0)))).toBeLessThan(largest(a) / 200);
     }
   });
@@ -127,7 +128,10 @@ describe("quantizing is refused", () => {
     const tensor = file.tensors.find(({ name }) => name === "blk.0.ffn_up.weight");
     bytes.writeUInt16LE(0x7e00, file.dataOffset + (tensor?.offset ?? 0) + 100);
     writeFileSync(source, bytes);
-    await expect(quantizeModel(options)).rejects.toMatchObject({ code: "model_malformed", message: /ffn_up.*not finite/ });
+    await expect(quantizeModel(options)).rejects.toMatchObject({
+      code: "model_malformed",
+      message: /ffn_up.*not finite/,
+    });
     expect(files()).toEqual(["tiny.gguf"]);
   });
 
@@ -135,7 +139,10 @@ describe("quantizing is refused", () => {
     const { options, folder } = await setUp();
     const path = join(folder, "importance.gguf");
     const entry = { sums: new Float32Array(64).fill(1), counts: Float32Array.of(1) };
-    await writeImportance({ path }, { entries: new Map([["blk.0.attn_q.weight", entry]]), datasets: [], chunks: 1, chunkTokens: 1 });
+    await writeImportance(
+      { path },
+      { entries: new Map([["blk.0.attn_q.weight", entry]]), datasets: [], chunks: 1, chunkTokens: 1 },
+    );
     await expect(quantizeModel({ ...options, importance: path })).rejects.toMatchObject({
       code: "bad_request",
       message: /64 columns for blk\.0\.attn_q\.weight, which has 256/,

@@ -11,7 +11,8 @@ import { openSource } from "../source.ts";
 import type { Choice, TensorRule } from "./choose.ts";
 import type { MixName } from "./mixes.ts";
 import { planQuantize } from "./plan.ts";
-import { runThreads } from "./threads.ts";
+import { startQuantizeThreads } from "./threads.ts";
+import type { QuantizeThreads } from "./threads.ts";
 
 export interface QuantizeOptions {
   /** A GGUF file, the first of several, or a checkpoint's folder. */
@@ -51,6 +52,15 @@ export interface QuantizeReport {
  * begins, and `conflict` where the output exists. Aborted or killed, it leaves nothing under the output's name.
  */
 export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeReport> {
+  const threads = startQuantizeThreads(options.threads ?? availableParallelism());
+  try {
+    return await quantizeWith(threads, options);
+  } finally {
+    await threads.end();
+  }
+}
+
+async function quantizeWith(threads: QuantizeThreads, options: QuantizeOptions): Promise<QuantizeReport> {
   const started = performance.now();
   const { out, mix, rules = [], importance, allowRequantize = false, signal, freeBytes } = options;
   const opened = await openSource(options.source);
@@ -64,8 +74,7 @@ export async function quantizeModel(options: QuantizeOptions): Promise<QuantizeR
   await writeOutput({ path: out, sizeBytes: plan.fileBytes, freeBytes }, async (temporary) => {
     await writeHeader(temporary, plan.header);
     await truncate(temporary, plan.fileBytes);
-    await runThreads({
-      threads: options.threads ?? availableParallelism(),
+    await threads.run({
       jobs: plan.jobs,
       source: opened.source,
       out: temporary,

@@ -17,8 +17,8 @@ export interface WorkerReply {
   readonly error?: SerializedError;
 }
 
-export function runTask({ source, out, ...task }: PieceTask): void {
-  const data = openData(source);
+export async function runTask({ source, out, ...task }: PieceTask): Promise<void> {
+  const data = await openData(source);
   const descriptor = openSync(out, "r+");
   try {
     runPieces({ ...task, data, write: (offset, bytes) => writeAll(descriptor, offset, bytes) });

@@ -31,11 +31,17 @@ export function readFigures(values: Json, name = "config.json"): Figures {
   const sizes = readSizes(config, family);
   const positions = config.requireInteger("max_position_embeddings", "max_trained_positions", "n_positions");
   const contextLength = Math.max(1, positions - sizes.positionOffset);
-  const rope = family.rope === false ? undefined : readRope({ config, family, headWidth: sizes.headWidth, contextLength });
+  const rope =
+    family.rope === false ? undefined : readRope({ config, family, headWidth: sizes.headWidth, contextLength });
   return {
     config,
     family,
-    keys: { ...commonKeys(config, family, sizes), context_length: uint(contextLength), ...rope?.keys, ...family.keys?.(config) },
+    keys: {
+      ...commonKeys(config, family, sizes),
+      context_length: uint(contextLength),
+      ...rope?.keys,
+      ...family.keys?.(config),
+    },
     sizes,
     tied: config.boolean("tie_word_embeddings"),
     labels: className.endsWith("ForSequenceClassification") ? readLabels(config) : undefined,

@@ -57,7 +57,13 @@ describe("a folder", () => {
     const checkpoint = openCheckpoint(makeCheckpoint({ "model.safetensors": safetensorsBytes(tinyTensors("BF16")) }));
     const whole = new Uint8Array(checkpoint.file.fileBytes);
     checkpoint.read(0, whole);
-    for (const [offset, length] of [[0, 7], [63, 200], [16_900, 9000], [whole.length - 5, 5], [1000, 0]] as const) {
+    for (const [offset, length] of [
+      [0, 7],
+      [63, 200],
+      [16_900, 9000],
+      [whole.length - 5, 5],
+      [1000, 0],
+    ] as const) {
       const piece = new Uint8Array(length).fill(99);
       checkpoint.read(offset, piece);
       expect(piece).toEqual(whole.subarray(offset, offset + length));
@@ -86,10 +92,15 @@ describe("a folder", () => {
       [shard(1)]: safetensorsBytes(first),
       [shard(2)]: safetensorsBytes(second),
     };
-    const index = { weight_map: Object.fromEntries(Object.keys(tinyTensors()).map((name) => [name, shard(name in first ? 1 : 2)])) };
+    const index = {
+      weight_map: Object.fromEntries(Object.keys(tinyTensors()).map((name) => [name, shard(name in first ? 1 : 2)])),
+    };
     const data = [{}, files, { ...files, "model.safetensors.index.json": index }].map((each) => {
       const checkpoint = openCheckpoint(makeCheckpoint(each));
-      const made = checkpoint.file.tensors.map(({ name }) => [name, Buffer.from(bytesOf(checkpoint, name)).toString("base64")]);
+      const made = checkpoint.file.tensors.map(({ name }) => [
+        name,
+        Buffer.from(bytesOf(checkpoint, name)).toString("base64"),
+      ]);
       checkpoint.close();
       return Object.fromEntries(made) as Record<string, string>;
     });
@@ -111,7 +122,9 @@ describe("a folder", () => {
     const checkpoint = openCheckpoint(makeCheckpoint(), { type: "BF16" });
     expect(checkpoint.file.metadata.get("general.file_type")).toBe(32);
     expect(checkpoint.file.tensors.find(({ name }) => name === "blk.0.ffn_up.weight")?.typeName).toBe("BF16");
-    const exact = new Float32Array(tinyTensors()["model.layers.0.mlp.up_proj.weight"]?.data?.slice().buffer ?? new ArrayBuffer());
+    const exact = new Float32Array(
+      tinyTensors()["model.layers.0.mlp.up_proj.weight"]?.data?.slice().buffer ?? new ArrayBuffer(),
+    );
     const shorts = new Uint16Array(bytesOf(checkpoint, "blk.0.ffn_up.weight").buffer);
     const rounded = new Float32Array(Uint32Array.from(shorts, (bits) => bits << 16).buffer);
     expect(Math.max(...exact.map((value, index) => Math.abs(value - (rounded[index] ?? NaN))))).toBeLessThan(2 ** -8);
@@ -141,7 +154,12 @@ describe("a folder", () => {
   test("templates, sampling and pooling come with it", () => {
     const { file, close } = openCheckpoint(
       makeCheckpoint({
-        "tokenizer_config.json": { chat_template: [{ name: "default", template: "A" }, { name: "tool_use", template: "B" }] },
+        "tokenizer_config.json": {
+          chat_template: [
+            { name: "default", template: "A" },
+            { name: "tool_use", template: "B" },
+          ],
+        },
         "generation_config.json": { do_sample: true, temperature: 0.6, top_k: 20, eos_token_id: [257, 65] },
         "1_Pooling/config.json": { pooling_mode_lasttoken: true },
       }),
@@ -183,26 +201,91 @@ describe("a folder is refused with what is wrong and what to do", () => {
     ["no config.json", { "config.json": undefined }, /no config.json/, /Fetch/],
     ["no tokenizer", { "tokenizer.json": undefined }, /no tokenizer/, /tokenizer.json/],
     ["no weights", { "model.safetensors": undefined }, /no \*.safetensors/, /GGUF/],
-    ["pickled weights", { "model.safetensors": undefined, "pytorch_model.bin": "x" }, /pytorch_model.bin.*pickle/, /never opens/],
-    ["a missing shard", { "model.safetensors": undefined, [shard(1)]: safetensorsBytes(sharded().first) }, /lacks 1 of the 2.*00002-of-00002/, /Fetch/],
-    ["two sets of weights", { "model.safetensors": undefined, "a.safetensors": safetensorsBytes({}), "b.safetensors": safetensorsBytes({}) }, /several sets/, /Keep one/],
-    ["an index of another model", { "model.safetensors.index.json": { weight_map: { x: "model.safetensors" } } }, /says that x is in model.safetensors/, /fetch/],
-    ["an unknown architecture", { "config.json": { ...tinyConfig, architectures: ["MambaForCausalLM"] } }, /"MambaForCausalLM"/, /LlamaForCausalLM/],
+    [
+      "pickled weights",
+      { "model.safetensors": undefined, "pytorch_model.bin": "x" },
+      /pytorch_model.bin.*pickle/,
+      /never opens/,
+    ],
+    [
+      "a missing shard",
+      { "model.safetensors": undefined, [shard(1)]: safetensorsBytes(sharded().first) },
+      /lacks 1 of the 2.*00002-of-00002/,
+      /Fetch/,
+    ],
+    [
+      "two sets of weights",
+      { "model.safetensors": undefined, "a.safetensors": safetensorsBytes({}), "b.safetensors": safetensorsBytes({}) },
+      /several sets/,
+      /Keep one/,
+    ],
+    [
+      "an index of another model",
+      { "model.safetensors.index.json": { weight_map: { x: "model.safetensors" } } },
+      /says that x is in model.safetensors/,
+      /fetch/,
+    ],
+    [
+      "an unknown architecture",
+      { "config.json": { ...tinyConfig, architectures: ["MambaForCausalLM"] } },
+      /"MambaForCausalLM"/,
+      /LlamaForCausalLM/,
+    ],
     ["no architecture", { "config.json": { ...tinyConfig, architectures: undefined } }, /architectures/, /./],
-    ["a missing figure", { "config.json": { ...tinyConfig, hidden_size: undefined } }, /hidden_size is missing/, /config.json/],
-    ["a figure that is none", { "config.json": { ...tinyConfig, num_hidden_layers: "2" } }, /num_hidden_layers is "2"/, /./],
-    ["layers that the weights do not have", { "config.json": { ...tinyConfig, num_hidden_layers: 3 } }, /no layer 2/, /./],
+    [
+      "a missing figure",
+      { "config.json": { ...tinyConfig, hidden_size: undefined } },
+      /hidden_size is missing/,
+      /config.json/,
+    ],
+    [
+      "a figure that is none",
+      { "config.json": { ...tinyConfig, num_hidden_layers: "2" } },
+      /num_hidden_layers is "2"/,
+      /./,
+    ],
+    [
+      "layers that the weights do not have",
+      { "config.json": { ...tinyConfig, num_hidden_layers: 3 } },
+      /no layer 2/,
+      /./,
+    ],
     ["more layers than it says", { "config.json": { ...tinyConfig, num_hidden_layers: 1 } }, /go on to layer 1/, /./],
     ["another activation", { "config.json": { ...tinyConfig, hidden_act: "relu" } }, /"relu"/, /./],
-    ["a rope that is not known", { "config.json": { ...tinyConfig, rope_scaling: { type: "spiral" } } }, /"spiral"/, /./],
-    ["an unknown quantization", { "config.json": { ...tinyConfig, quantization_config: { quant_method: "magic" } } }, /"magic"/, /GGUF/],
+    [
+      "a rope that is not known",
+      { "config.json": { ...tinyConfig, rope_scaling: { type: "spiral" } } },
+      /"spiral"/,
+      /./,
+    ],
+    [
+      "an unknown quantization",
+      { "config.json": { ...tinyConfig, quantization_config: { quant_method: "magic" } } },
+      /"magic"/,
+      /GGUF/,
+    ],
     ["weights of doubles", { "model.safetensors": replaced(q, { dtype: "F64", shape: [32, 32] }) }, /F64/, /float32/],
     ["weights of integers", { "model.safetensors": replaced(q, { dtype: "I32", shape: [32, 32] }) }, /I32/, /./],
     ["rows that are no heads", { "model.safetensors": replaced(q, { dtype: "F32", shape: [33, 32] }) }, /33 rows/, /./],
-    ["a tensor that has no place", { "model.safetensors": replaced("model.layers.0.magic.weight", { dtype: "F32", shape: [1] }) }, /magic.*no place/, /./],
-    ["no embeddings", { "model.safetensors": safetensorsBytes(without("model.embed_tokens.weight")) }, /embeddings/, /./],
+    [
+      "a tensor that has no place",
+      { "model.safetensors": replaced("model.layers.0.magic.weight", { dtype: "F32", shape: [1] }) },
+      /magic.*no place/,
+      /./,
+    ],
+    [
+      "no embeddings",
+      { "model.safetensors": safetensorsBytes(without("model.embed_tokens.weight")) },
+      /embeddings/,
+      /./,
+    ],
     ["a tokenizer that is no JSON", { "tokenizer.json": "{" }, /tokenizer.json is not JSON/, /./],
-    ["more tokens than rows", { "tokenizer.json": { ...tinyTokenizer, model: { type: "BPE", vocab: { a: 0, b: 264 }, merges: [] } } }, /265 tokens/, /./],
+    [
+      "more tokens than rows",
+      { "tokenizer.json": { ...tinyTokenizer, model: { type: "BPE", vocab: { a: 0, b: 264 }, merges: [] } } },
+      /265 tokens/,
+      /./,
+    ],
   ])("%s", (_, files, message, hint) => {
     expect(() => openCheckpoint(makeCheckpoint(files))).toThrow(
       expect.objectContaining({ message: expect.stringMatching(message), hint: expect.stringMatching(hint) }),
@@ -216,7 +299,12 @@ describe("a folder is refused with what is wrong and what to do", () => {
     ];
     const tensors = { ...tinyTensors(), ...Object.fromEntries([expert("F32", 0), expert("F16", 1)]) };
     const folder = makeCheckpoint({
-      "config.json": { ...tinyConfig, architectures: ["MixtralForCausalLM"], num_local_experts: 2, num_experts_per_tok: 1 },
+      "config.json": {
+        ...tinyConfig,
+        architectures: ["MixtralForCausalLM"],
+        num_local_experts: 2,
+        num_experts_per_tok: 1,
+      },
       "model.safetensors": safetensorsBytes(tensors),
     });
     expect(() => openCheckpoint(folder)).toThrow(/ffn_gate_exps.*F32.*F16/);

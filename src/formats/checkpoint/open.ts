@@ -32,7 +32,7 @@ export interface Checkpoint {
   readonly tokenizerProblem: string | undefined;
   /** Tensors of the checkpoint that the model has no use for. */
   readonly ignored: readonly string[];
-  close(): void;
+  readonly close: () => void;
 }
 
 /**
@@ -68,7 +68,7 @@ export function openCheckpoint(source: string | CheckpointFiles, options: Weight
 export function openCheckpointData(
   source: string | CheckpointFiles,
   options: WeightOptions = {},
-): VirtualData & { close(): void } {
+): VirtualData & { readonly close: () => void } {
   const files = typeof source === "string" ? listCheckpoint(source) : source;
   const weights = openWeights(files, readConfig(files), options);
   return { ...layOut(weights.tensors), close: weights.close };
@@ -99,7 +99,11 @@ function readMetadata(files: CheckpointFiles, figures: Figures, tensors: readonl
   const rows = tensors.find(({ name }) => name === "token_embd.weight")?.shape[1];
   if (rows === undefined) throw new HearthError("model_malformed", `${files.name} has no table of embeddings.`);
   const tokenizer = readTokenizer({ files, config: config.values, generation, settings, rows });
-  const own: Record<string, GgufTypedValue | undefined> = { ...figures.keys, vocab_size: uint(rows), ...pooling(files, figures) };
+  const own: Record<string, GgufTypedValue | undefined> = {
+    ...figures.keys,
+    vocab_size: uint(rows),
+    ...pooling(files, figures),
+  };
   const types = family.encoder && architecture !== "modern-bert" ? tokenTypes(tensors) : undefined;
   const metadata = defined({
     "general.architecture": text(architecture),

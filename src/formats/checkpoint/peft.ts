@@ -1,6 +1,6 @@
 /** LoRA adapters (arXiv 2106.09685) as PEFT saves them, read as the GGUF file that llama.cpp would have of them. */
 import { join } from "node:path";
-import { HearthError } from "../../error.ts";
+import type { HearthError } from "../../error.ts";
 import { stringOf } from "../gguf/check.ts";
 import type { GgufFile } from "../gguf/types.ts";
 import { printable } from "../gguf/malformed.ts";
@@ -25,7 +25,7 @@ import type { ReadData } from "./virtual.ts";
 export interface PeftAdapter {
   readonly file: GgufFile;
   readonly read: ReadData;
-  close(): void;
+  readonly close: () => void;
 }
 
 const configName = "adapter_config.json";
@@ -107,7 +107,8 @@ function toPair(raw: RawTensor, { config, family, sizes }: PairContext): readonl
   if (raw.shape.length !== 2) throw malformed(weightsName, raw.name, `has ${raw.shape.length} dimensions; LoRA has 2`);
   const name = parseModule(module, family);
   const rule = family.rules.find(({ from }) => from === name.pattern);
-  if (!rule || rule.place !== undefined || name.index !== undefined) throw fail("adapts a matrix that is not known here");
+  if (!rule || rule.place !== undefined || name.index !== undefined)
+    throw fail("adapts a matrix that is not known here");
   const rows = rawRows(raw);
   return [rule, ...(rule.and ?? [])].map((part) => {
     const base = ggufName(part.to, { ...name, suffix: "weight" });

@@ -11,7 +11,7 @@ export interface RawTensors {
   readonly tensors: ReadonlyMap<string, RawTensor>;
   /** `__metadata__` of the first file. */
   readonly metadata: ReadonlyMap<string, string>;
-  close(): void;
+  readonly close: () => void;
 }
 
 /** Opens the shards and checks their headers against each other and against the index. Reads no data. */

@@ -144,7 +144,7 @@ function longRope(scaling: Config, source: ScalingSource): Keys {
 function readFactors(scaling: Config, name: string, length: number): Float32Array {
   const values = scaling.get(name);
   if (Array.isArray(values) && values.length === length && values.every((value) => typeof value === "number")) {
-    return Float32Array.from(values as number[]);
+    return Float32Array.from(values);
   }
   throw malformed(scaling.name, `rope_scaling.${name}`, `must be a list of ${length} numbers`);
 }

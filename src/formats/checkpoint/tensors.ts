@@ -85,7 +85,9 @@ function layerOf(name: string): number | undefined {
 
 function checkLayers(tensors: readonly NamedTensor[], layers: number): void {
   const found = new Set(tensors.map(({ name }) => layerOf(name)));
-  const missing = Array.from({ length: Math.min(layers, 10_000) }, (_, layer) => layer).find((layer) => !found.has(layer));
+  const missing = Array.from({ length: Math.min(layers, 10_000) }, (_, layer) => layer).find(
+    (layer) => !found.has(layer),
+  );
   const beyond = [...found].find((layer) => layer !== undefined && layer >= layers);
   const problem = missing === undefined ? `go on to layer ${beyond}` : `have no layer ${missing}`;
   if (missing === undefined && beyond === undefined) return;
@@ -125,7 +127,8 @@ function buildTensor(name: string, members: readonly Member[], { sizes, mixed }:
     return rule.plusOne ? plusOne(chosen) : chosen;
   });
   const differ = parts.some(({ type }) => type !== parts[0]?.type);
-  const alike = mixed && differ ? parts.map((part) => (isFloat(part.type) ? castRows(part, mixed, name) : part)) : parts;
+  const alike =
+    mixed && differ ? parts.map((part) => (isFloat(part.type) ? castRows(part, mixed, name) : part)) : parts;
   const rows = joinRows(alike, name);
   return toFloatVector(name, { shape: shapeOf(rows, ordered), rows });
 }
@@ -186,7 +189,9 @@ function withOutput(tensors: NamedTensor[], { family, tied }: Figures): NamedTen
 
 /** Embeddings, layers by number, the rest; in a layer as the family lists them, wherever the checkpoint has them. */
 function sorted(tensors: readonly NamedTensor[], rules: Family["rules"]): readonly NamedTensor[] {
-  const ranks = new Map(rules.flatMap((rule) => [rule, ...(rule.and ?? [])]).map(({ to }, index) => [to, index] as const));
+  const ranks = new Map(
+    rules.flatMap((rule) => [rule, ...(rule.and ?? [])]).map(({ to }, index) => [to, index] as const),
+  );
   const place = ({ name }: NamedTensor): number =>
     layerOf(name) ?? (/^(token|position|rope)/.test(name) ? -1 : Number.MAX_SAFE_INTEGER);
   const rank = ({ name }: NamedTensor): number =>

@@ -26,7 +26,8 @@ export function layOut(named: readonly NamedTensor[]): VirtualData {
     return tensor;
   });
   const read: ReadData = (start, target) => {
-    if (start < 0 || start + target.length > offset) throw new RangeError(`no bytes from ${start}: there are ${offset}`);
+    if (start < 0 || start + target.length > offset)
+      throw new RangeError(`no bytes from ${start}: there are ${offset}`);
     for (let index = lastAt(tensors, start); index < tensors.length; index++) {
       const { offset: begin, sizeBytes } = tensors[index]!;
       if (begin >= start + target.length) break;

@@ -35,7 +35,7 @@ export interface WeightOptions {
 export interface Weights extends Mapping {
   /** How they are quantized, for people. */
   readonly scheme: string | undefined;
-  close(): void;
+  readonly close: () => void;
 }
 
 /** Opens the shards; reads headers only. Throws what its parts throw. */
@@ -120,5 +120,10 @@ function partName(tensor: string, layer: string): string {
 function openLayer(scheme: Scheme | undefined, layer: QuantizedLayer, reorder: boolean): SourceTensor {
   if (!scheme) throw new RangeError("no scheme");
   const name = `${layer.name}.weight`;
-  return { name, rows: scheme.openLayer(layer, { reorder: reorder && !/\bexperts\b/.test(layer.name) }), isVector: false, stack: 1 };
+  return {
+    name,
+    rows: scheme.openLayer(layer, { reorder: reorder && !/\bexperts\b/.test(layer.name) }),
+    isVector: false,
+    stack: 1,
+  };
 }

@@ -89,7 +89,8 @@ function readTensor(key: string, value: unknown, { name, dataOffset }: DataPlace
   const shape = readShape(value["shape"], fail);
   const [begin, end] = readOffsets(value["data_offsets"], fail);
   const bits = shape.reduce((product, dimension) => product * dimension, elementBits[dtype]);
-  if (!Number.isSafeInteger(bits) || bits % 8 !== 0) throw fail(`has the shape ${shapeText(shape)}, which no file holds`);
+  if (!Number.isSafeInteger(bits) || bits % 8 !== 0)
+    throw fail(`has the shape ${shapeText(shape)}, which no file holds`);
   if (end - begin !== bits / 8) {
     throw fail(`is ${shapeText(shape)} of ${dtype}, which takes ${bits / 8} bytes, but it has ${end - begin}`);
   }

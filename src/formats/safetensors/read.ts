@@ -8,8 +8,8 @@ import type { SafetensorsFile } from "./types.ts";
 export interface OpenSafetensors {
   readonly file: SafetensorsFile;
   /** Fills `target` with bytes of the file. Throws `model_malformed` where it ends before. */
-  read(offset: number, target: Uint8Array): void;
-  close(): void;
+  readonly read: (offset: number, target: Uint8Array) => void;
+  readonly close: () => void;
 }
 
 /** Throws `model_not_found` where there is no such file, else what `parseSafetensors` throws. */

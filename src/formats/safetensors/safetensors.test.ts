@@ -29,7 +29,13 @@ test("a file is read: names, types, shapes, and the bytes of the data", () => {
   const folder = mkdtempSync(join(tmpdir(), "hearth-safetensors-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const path = join(folder, "a.safetensors");
-  writeFileSync(path, bytesOf({ __metadata__: { format: "pt" }, b: one, a: two, none: { ...one, shape: [0], data_offsets: [12, 12] } }, 12));
+  writeFileSync(
+    path,
+    bytesOf(
+      { __metadata__: { format: "pt" }, b: one, a: two, none: { ...one, shape: [0], data_offsets: [12, 12] } },
+      12,
+    ),
+  );
   const { file, read, close } = openSafetensors(path);
   const target = new Uint8Array(4);
   read(file.tensors.get("b")?.offset ?? 0, target);
@@ -68,7 +74,9 @@ test.each<[string, unknown, number, RegExp]>([
   ["bytes at the end", { a: two }, 9, /1 bytes of no tensor/],
   ["metadata that is no text", { __metadata__: { a: 1 } }, 0, /no text/],
 ])("a file with %s is refused", (_, header, dataBytes, message) => {
-  expect(() => parse(header, dataBytes)).toThrow(expect.objectContaining({ code: "model_malformed", message: expect.stringMatching(message) }));
+  expect(() => parse(header, dataBytes)).toThrow(
+    expect.objectContaining({ code: "model_malformed", message: expect.stringMatching(message) }),
+  );
 });
 
 test("a header that claims to be larger than the file is refused before it is read", () => {

@@ -31,7 +31,10 @@ it.each([
 
 it("shares the cache between equal tenants and adapters only", () => {
   const root = (tenant: string | undefined, ...scales: number[]): string =>
-    cacheRoot(tenant, scales.map((scale) => ({ path: "/one.gguf", scale })));
+    cacheRoot(
+      tenant,
+      scales.map((scale) => ({ path: "/one.gguf", scale })),
+    );
   const roots = [root("me"), root(undefined), root("me", 1), root("me", 0), root("you", 1), root(undefined, 1)];
   expect(new Set(roots).size).toBe(6);
   expect(root("me", 0.5)).toBe(root("me", 0.5));

@@ -27,7 +27,9 @@ const golden = JSON.parse(readFileSync(new URL("__fixtures__/golden.json", impor
 function open(vocabulary: Vocabulary, roles: Record<string, number | undefined> = {}): GgufTokenizer {
   const { table } = vocabulary;
   const unknown = Array.from({ length: table.size }, (_, id) => id).find((id) => table.at(id)?.type === 2);
-  return createGgufTokenizer(toMetadata({ ...vocabularyKeys(vocabulary, table.size), ...roleKeys({ unknown, ...roles }, table.size) }));
+  return createGgufTokenizer(
+    toMetadata({ ...vocabularyKeys(vocabulary, table.size), ...roleKeys({ unknown, ...roles }, table.size) }),
+  );
 }
 
 /** Texts of which llama.cpp's ways to cut are known to differ: marks and cases beyond ASCII, ends of a text's spaces. */
@@ -41,7 +43,8 @@ describe("the vocabulary of a tokenizer.json in the words of GGUF", () => {
       const ours = open(readTokenizerJson(tokenizer));
       for (const [index, text] of golden.texts.entries()) {
         // SentencePiece puts a space before a text that has one; the library does not.
-        if (isUsual(text) && !(name === "mistral" && text.startsWith(" "))) expect([text, ours.encode(text, { special: false, start: true })]).toEqual([text, plain[index]]);
+        if (isUsual(text) && !(name === "mistral" && text.startsWith(" ")))
+          expect([text, ours.encode(text, { special: false, start: true })]).toEqual([text, plain[index]]);
       }
     },
   );
@@ -99,7 +102,9 @@ describe("a way to cut texts that has a name", () => {
     const ours = createGgufTokenizer(file.metadata);
     expect(ours.size).toBe(264);
     expect(ours.decode(ours.encode("hey </s> you", { special: false }))).toBe("hey </s> you");
-    expect(ours.encode("a</s>", { special: true })).toEqual([97, 257].map((id) => (id === 97 ? ours.encode("a", { special: false })[0] : id)));
+    expect(ours.encode("a</s>", { special: true })).toEqual(
+      [97, 257].map((id) => (id === 97 ? ours.encode("a", { special: false })[0] : id)),
+    );
     expect([...ours.endTokens]).toContain(257);
     expect(ours.isControl(263)).toBe(true);
     expect(ours.vocabulary.starts).toHaveLength(265);

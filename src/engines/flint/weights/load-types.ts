@@ -19,7 +19,8 @@ export function loadTypes(quantize: Quantize | undefined): WeightOptions {
       return {
         type,
         encode(weights, target) {
-          if (machine === undefined || machine.capacity < weights.length) machine = createQuantizeMachine(weights.length);
+          if (machine === undefined || machine.capacity < weights.length)
+            machine = createQuantizeMachine(weights.length);
           machine.weights.set(weights);
           machine.write({ type, k: tensor.rows.k }, weights.length, target);
         },

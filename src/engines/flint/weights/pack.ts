@@ -173,7 +173,11 @@ function writeSuper(decoded: DecodedSuper, layout: SuperLayout, target: Uint8Arr
   const write = writeCodes[layout.bits];
   for (let index = 0; index < records; index++) {
     const base = index * record.bytes;
-    const codes = new Uint32Array(target.buffer, target.byteOffset + base + record.codes, (blocks * record.blockBytes) / 4);
+    const codes = new Uint32Array(
+      target.buffer,
+      target.byteOffset + base + record.codes,
+      (blocks * record.blockBytes) / 4,
+    );
     write(words, codes, { blocks, first: index * blocks, perRow: records * blocks, record: record.blockBytes / 4 });
     for (let row = 0; row < rowGroup; row++) {
       for (let group = 0; group < groups; group++) {

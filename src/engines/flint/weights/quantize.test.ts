@@ -4,7 +4,7 @@ import { toFloat32 } from "./codecs/float.ts";
 import { quantize } from "./quantize.ts";
 import type { WritableType } from "./quantize.ts";
 import { createQuantizeMachine } from "./quantize/machine.ts";
-import { quantizedTypes } from "./quantize/recipes.ts";
+import { quantizedTypes } from "./quantize/recipe.ts";
 
 // The weights and the errors of ggml's own quantizers are written by scripts/golden/codecs.py.
 const weights = new Float32Array(new Uint8Array(Buffer.from(golden.weights, "base64")).buffer);

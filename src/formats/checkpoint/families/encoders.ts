@@ -58,8 +58,12 @@ export const bert: Family = {
 export const roberta: Family = {
   ...bert,
   classes: [
-    ...["RobertaModel", "RobertaForMaskedLM", "RobertaForSequenceClassification"],
-    ...["XLMRobertaModel", "XLMRobertaForMaskedLM", "XLMRobertaForSequenceClassification"],
+    "RobertaModel",
+    "RobertaForMaskedLM",
+    "RobertaForSequenceClassification",
+    "XLMRobertaModel",
+    "XLMRobertaForMaskedLM",
+    "XLMRobertaForSequenceClassification",
   ],
   prefixes: ["", "roberta."],
   paddedPositions: true,

@@ -8,9 +8,28 @@ import { exaone, internlm2 } from "./others.ts";
 import { qwen2, qwen2moe, qwen3, qwen3moe } from "./qwen.ts";
 
 const families: readonly Family[] = [
-  ...[llama, smollm3, xverse, ernie45, exaone, internlm2, qwen2, qwen2moe, qwen3, qwen3moe],
-  ...[gemma, gemma2, gemma3, phi3, granite, granitemoe, olmo2, stablelm],
-  ...[bert, roberta, nomicBert, modernBert],
+  llama,
+  smollm3,
+  xverse,
+  ernie45,
+  exaone,
+  internlm2,
+  qwen2,
+  qwen2moe,
+  qwen3,
+  qwen3moe,
+  gemma,
+  gemma2,
+  gemma3,
+  phi3,
+  granite,
+  granitemoe,
+  olmo2,
+  stablelm,
+  bert,
+  roberta,
+  nomicBert,
+  modernBert,
 ];
 
 /** By the names in `architectures` of config.json. */

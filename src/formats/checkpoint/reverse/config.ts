@@ -83,7 +83,11 @@ interface ClassFacts {
 }
 
 function className({ classes }: Family, { isRank, experts }: ClassFacts): string {
-  const wanted = isRank ? "ForSequenceClassification" : experts > 0 && classes.includes("MixtralForCausalLM") ? "Mixtral" : "";
+  const wanted = isRank
+    ? "ForSequenceClassification"
+    : experts > 0 && classes.includes("MixtralForCausalLM")
+      ? "Mixtral"
+      : "";
   return classes.find((name) => name.includes(wanted)) ?? classes[0] ?? "";
 }
 
@@ -111,7 +115,8 @@ function commonSettings(file: GgufFile, { architecture, family, sizes, read }: C
     ...(read("attention.key_length") !== undefined && { head_dim: headWidth }),
     max_position_embeddings: read("context_length"),
     [names[family.norm]]: read(epsilon),
-    [architecture.startsWith("gemma") || architecture === "modern-bert" ? "hidden_activation" : "hidden_act"]: activation(family),
+    [architecture.startsWith("gemma") || architecture === "modern-bert" ? "hidden_activation" : "hidden_act"]:
+      activation(family),
     ...(experts > 0 && {
       [architecture.startsWith("qwen") ? "num_experts" : "num_local_experts"]: experts,
       num_experts_per_tok: read("expert_used_count"),

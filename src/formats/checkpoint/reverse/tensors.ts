@@ -111,11 +111,13 @@ function uncut(parts: readonly GgufRows[], rule: Rule, sizes: Sizes): MatrixRows
     const order = rows?.(total, sizes);
     const n = parts[index]?.rows.n ?? 0;
     if (!order && parts.length === 1) return parts[0]!.rows;
-    if (order?.n !== n) throw unsupported("The file", rule.to, `has ${n} rows; its heads and experts ask for ${order?.n}`);
+    if (order?.n !== n)
+      throw unsupported("The file", rule.to, `has ${n} rows; its heads and experts ask for ${order?.n}`);
     for (let row = 0; row < n; row++) origin[order.at(row)] = start + row;
     start += n;
   }
-  if (origin.includes(-1)) throw unsupported("The file", rule.to, "has rows that do not make up a tensor of a checkpoint");
+  if (origin.includes(-1))
+    throw unsupported("The file", rule.to, "has rows that do not make up a tensor of a checkpoint");
   const joined = joinRows(
     parts.map(({ rows }) => rows),
     rule.to,

@@ -197,7 +197,12 @@ function unigram(source: Source): Json | string {
   return {
     normalizer: steps.length === 0 ? null : { type: "Sequence", normalizers: steps },
     pre_tokenizer: metaspace,
-    model: { type: "Unigram", unk_id: unknown, vocab: tokens.map((text, id) => [text, scores[id] ?? 0]), byte_fallback: false },
+    model: {
+      type: "Unigram",
+      unk_id: unknown,
+      vocab: tokens.map((text, id) => [text, scores[id] ?? 0]),
+      byte_fallback: false,
+    },
     decoder: metaspace,
   };
 }
@@ -231,12 +236,17 @@ function wordPiece(source: Source): Json {
 /** Tokens around a text. */
 function around({ model, tokens, role, flag }: Source): Json | null {
   const isWordPiece = model === "bert";
-  const first = isWordPiece ? (role("cls") ?? role("bos")) : (flag("add_bos_token") ?? model === "llama") ? role("bos") : undefined;
+  const first = isWordPiece
+    ? (role("cls") ?? role("bos"))
+    : (flag("add_bos_token") ?? model === "llama")
+      ? role("bos")
+      : undefined;
   const last = isWordPiece ? role("seperator") : flag("add_eos_token") ? role("eos") : undefined;
   const name = (id: number): string => tokens[id] ?? "";
   const ids = [first, last].filter((id) => id !== undefined);
   if (ids.length === 0) return null;
-  const token = (id: number | undefined, type: number) => (id === undefined ? [] : [{ SpecialToken: { id: name(id), type_id: type } }]);
+  const token = (id: number | undefined, type: number) =>
+    id === undefined ? [] : [{ SpecialToken: { id: name(id), type_id: type } }];
   const single = [...token(first, 0), { Sequence: { id: "A", type_id: 0 } }, ...token(last, 0)];
   return {
     type: "TemplateProcessing",
@@ -246,7 +256,15 @@ function around({ model, tokens, role, flag }: Source): Json | null {
   };
 }
 
-const roleNames = { bos: "bos", eos: "eos", unknown: "unk", seperator: "sep", padding: "pad", cls: "cls", mask: "mask" } as const;
+const roleNames = {
+  bos: "bos",
+  eos: "eos",
+  unknown: "unk",
+  seperator: "sep",
+  padding: "pad",
+  cls: "cls",
+  mask: "mask",
+} as const;
 
 function settingsOf({ model, tokens, role, flag }: Source): Json {
   const roles = Object.entries(roleNames).flatMap(([name, short]): [string, string | undefined][] => {
@@ -255,7 +273,9 @@ function settingsOf({ model, tokens, role, flag }: Source): Json {
     if (id === undefined || (model === "bert" && (name === "bos" || name === "eos"))) return [];
     return [[`${short}_token`, tokens[id]]];
   });
-  const flags = ["add_bos_token", "add_eos_token"].flatMap((name) => (flag(name) === undefined ? [] : [[name, flag(name)]]));
+  const flags = ["add_bos_token", "add_eos_token"].flatMap((name) =>
+    flag(name) === undefined ? [] : [[name, flag(name)]],
+  );
   return { tokenizer_class: "PreTrainedTokenizerFast", ...Object.fromEntries(roles), ...Object.fromEntries(flags) };
 }
 

@@ -73,7 +73,12 @@ function openColumns(layer: QuantizedLayer, layout: Layout): CodedMatrix {
   const groupOf = evenGroups(k, groupSizeFor(layer, { k, groups, layout }));
   const strip = createStrips(qweight, layout.shelf.strips);
   return {
-    ...{ name: qweight.name, n, k, bits, groups, groupOf },
+    name: qweight.name,
+    n,
+    k,
+    bits,
+    groups,
+    groupOf,
     ...zeroPoints(() => transpose(unpackColumns(readWords(qzeros)), groups)),
     readScales: () => transpose(readScales(scales), groups),
     readCodes(first, count, codes) {
@@ -112,13 +117,30 @@ function openRows(layer: QuantizedLayer, layout: Layout): CodedMatrix {
   expectShape(qzeros, [n, Math.max(zeroWords, wordsFor(groups, bits))], `a matrix of ${n} rows and ${groups} groups`);
   expectShape(scales, [n, Math.max(stored, groups)], `a matrix of ${n} rows and ${groups} groups`);
   return {
-    ...{ name: qweight.name, n, k, bits, groups, groupOf: evenGroups(k, size) },
-    ...zeroPoints(() => Int16Array.from(unpackRows(readWords(qzeros), { rowWords: zeroWords, length: groups }))),
+    name: qweight.name,
+    n,
+    k,
+    bits,
+    groups,
+    groupOf: evenGroups(k, size),
+    ...zeroPoints(() =>
+      Int16Array.from(
+        unpackRows(readWords(qzeros), {
+          rowWords: zeroWords,
+          length: groups,
+        }),
+      ),
+    ),
     readScales: () => readScales(scales).filter((_, index) => index % stored < groups),
     readCodes(first, count, codes) {
       const packed = new Uint32Array((count * k) / 8);
       qweight.read(first * (k / 2), new Uint8Array(packed.buffer));
-      codes.set(unpackRows(packed, { rowWords: k / 8, length: k }));
+      codes.set(
+        unpackRows(packed, {
+          rowWords: k / 8,
+          length: k,
+        }),
+      );
     },
   };
 }

@@ -13,8 +13,14 @@ import { expectShape, findPart, partUnsupported, requirePart, sizeAt, stripEndin
 import { allow, settingsOf } from "./settings.ts";
 
 const endings = [
-  ...[".weight.absmax", ".weight.quant_map", ".weight.nested_absmax", ".weight.nested_quant_map"],
-  ...[".weight.quant_state.bitsandbytes__nf4", ".weight.quant_state.bitsandbytes__fp4", ".SCB", ".weight_format"],
+  ".weight.absmax",
+  ".weight.quant_map",
+  ".weight.nested_absmax",
+  ".weight.nested_quant_map",
+  ".weight.quant_state.bitsandbytes__nf4",
+  ".weight.quant_state.bitsandbytes__fp4",
+  ".SCB",
+  ".weight_format",
 ];
 
 export const openBitsAndBytes: OpenScheme = (config) => {
@@ -44,7 +50,13 @@ function openBytes(layer: QuantizedLayer, shelf: Shelf): MatrixRows {
   checkFormat(layer);
   return codedRows(
     {
-      ...{ name: weight.name, n, k, bits: 8, groups: 1, groupOf: evenGroups(k, k), zero: 128 },
+      name: weight.name,
+      n,
+      k,
+      bits: 8,
+      groups: 1,
+      groupOf: evenGroups(k, k),
+      zero: 128,
       readScales: () => readScales(scales).map((scale) => scale / 127),
       readCodes(first, count, codes) {
         weight.read(first * k, codes.subarray(0, count * k));

@@ -24,7 +24,15 @@ export function openBytes(layer: QuantizedLayer, block: readonly [number, number
     );
   };
   return {
-    ...{ name: weight.name, n, k, bits: 8, groups: map.groups, groupOf: readGroups(layer, { ...map, k }) },
+    name: weight.name,
+    n,
+    k,
+    bits: 8,
+    groups: map.groups,
+    groupOf: readGroups(layer, {
+      ...map,
+      k,
+    }),
     ...zeroPoints(readZeros),
     readScales: () => expandScales(readScales(scales), map, n),
     readCodes(first, count, codes) {

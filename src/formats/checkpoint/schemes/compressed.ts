@@ -18,15 +18,17 @@ import { isCacheScale, requirePart, stripEnding } from "./parts.ts";
 import { allow, describeGroups, isSize, settingsOf } from "./settings.ts";
 
 const endings = [
-  ...[
-    ".weight_packed",
-    ".weight_scale",
-    ".weight_zero_point",
-    ".weight_shape",
-    ".weight_g_idx",
-    ".weight_global_scale",
-  ],
-  ...[".input_scale", ".input_zero_point", ".input_global_scale", ".output_scale", ".output_zero_point"],
+  ".weight_packed",
+  ".weight_scale",
+  ".weight_zero_point",
+  ".weight_shape",
+  ".weight_g_idx",
+  ".weight_global_scale",
+  ".input_scale",
+  ".input_zero_point",
+  ".input_global_scale",
+  ".output_scale",
+  ".output_zero_point",
 ];
 const formats = ["pack-quantized", "int-quantized", "float-quantized", "naive-quantized", "mixed-precision", "dense"];
 

@@ -8,7 +8,7 @@ import { unpackCodes, wordsFor } from "./bits.ts";
 import { codedRows, createShelf } from "./coded.ts";
 import type { CodedMatrix, Shelf } from "./coded.ts";
 import { readScales, readWords, scaleTypes, transpose } from "./numbers.ts";
-import { evenGroups } from "./order.ts";
+import { evenGroups, readGroupIndex } from "./order.ts";
 import { expectShape, findPart, partFault, requirePart, sizeAt, stripEnding } from "./parts.ts";
 import { allow, describeGroups, groupSizeOf, settingsOf } from "./settings.ts";
 import { createStrips } from "./strips.ts";
@@ -58,19 +58,29 @@ function openLayer(layer: QuantizedLayer, layout: Layout, options?: OpenLayerOpt
     throw partFault(qzeros.name, `has rows of ${sizeAt(qzeros, 1)} words for the ${n} columns of scales`);
   }
   expectShape(qzeros, [groups, wordsFor(n, bits)], `scales of ${groups} × ${n}`);
-  const groupOf = readGroups(layer, { k: Math.floor((sizeAt(qweight, 0) * 32) / bits), groups, layout });
-  const k = groupOf.length;
+  const k = Math.floor((sizeAt(qweight, 0) * 32) / bits);
   expectShape(qweight, [wordsFor(k, bits), n], `a matrix of ${n} rows and ${k} columns with ${bits} bits`);
+  const groupOf = readGroups(layer, { k, groups, layout });
   const readZeros = (): Int16Array => transpose(unpackZeros(readWords(qzeros), { ...layout, bits, n }), groups);
   const strip = createStrips(qweight, layout.shelf.strips);
   const matrix: CodedMatrix = {
-    ...{ name: qweight.name, n, k, bits, groups, groupOf },
+    name: qweight.name,
+    n,
+    k,
+    bits,
+    groups,
+    groupOf,
     ...zeroPoints(readZeros),
     readScales: () => transpose(readScales(scales), groups),
     readCodes(first, count, codes) {
       for (let row = 0; row < count; row++) {
         const { words, first: start, width } = strip(first + row);
-        const packed = { words, start: first + row - start, step: width, bits };
+        const packed = {
+          words,
+          start: first + row - start,
+          step: width,
+          bits,
+        };
         unpackCodes(packed, codes.subarray(row * k, (row + 1) * k));
       }
     },
@@ -94,18 +104,12 @@ interface Groups {
 /** `g_idx`, or groups of equal size where a file does without it. */
 function readGroups(layer: QuantizedLayer, { k, groups, layout }: Groups): Uint32Array {
   const part = findPart(layer, "g_idx", { dtypes: ["I32"], rank: 1 });
-  if (!part) {
-    const size = [layout.groupSize ?? k, k / groups].find((one) => Math.ceil(k / one) === groups);
-    if (size !== undefined && Number.isInteger(size)) return evenGroups(k, size);
-    throw partFault(
-      `${layer.name}.scales`,
-      `has ${groups} groups; ${describeGroups(layout.groupSize)} of ${k} columns`,
-    );
-  }
-  const groupOf = readWords(part);
-  const wrong = groupOf.findIndex((group) => group >= groups);
-  if (wrong < 0) return groupOf;
-  throw partFault(part.name, `names group ${groupOf[wrong]! | 0} for column ${wrong}; there are ${groups}`);
+  const groupOf = part && readGroupIndex(part, { k, groups });
+  if (groupOf) return groupOf;
+  const size = [layout.groupSize ?? k, k / groups].find((one) => Math.ceil(k / one) === groups);
+  if (size !== undefined && Number.isInteger(size)) return evenGroups(k, size);
+  const problem = `has ${groups} groups; ${k} columns do not divide so with ${describeGroups(layout.groupSize)}`;
+  throw partFault(`${layer.name}.scales`, problem);
 }
 
 interface ZeroWords {

@@ -1,4 +1,7 @@
 /** Columns and the groups that they belong to: in order, or as the activations had it (GPTQ's act-order). */
+import type { RawTensor } from "../scheme.ts";
+import { readWords } from "./numbers.ts";
+import { expectShape, partFault } from "./parts.ts";
 
 /** Columns that a block of ggml holds. */
 const blockWidth = 32;
@@ -27,4 +30,17 @@ export interface SortedColumns {
 export function sortColumns(groupOf: Uint32Array): SortedColumns {
   const columns = Uint32Array.from(groupOf.keys()).sort((a, b) => groupOf[a]! - groupOf[b]! || a - b);
   return { columns, groupOf: columns.map((column) => groupOf[column]!) };
+}
+
+/** `g_idx`: the group of each of `k` columns, below `groups`; undefined where all are -1: it is not used. */
+export function readGroupIndex(
+  part: RawTensor,
+  { k, groups }: { readonly k: number; readonly groups: number },
+): Uint32Array | undefined {
+  expectShape(part, [k], `a matrix of ${k} columns`);
+  const groupOf = readWords(part);
+  if (groupOf.every((group) => group === 0xffff_ffff)) return undefined;
+  const wrong = groupOf.findIndex((group) => group >= groups);
+  if (wrong < 0) return groupOf;
+  throw partFault(part.name, `names group ${groupOf[wrong]! | 0} for column ${wrong}; there are ${groups}`);
 }

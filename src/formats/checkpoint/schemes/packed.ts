@@ -5,7 +5,7 @@ import { unpackCodes, wordsFor } from "./bits.ts";
 import type { CodedMatrix } from "./coded.ts";
 import { zeroPoints } from "./gptq.ts";
 import { readBytes, readScales, readWords, scaleTypes, transpose } from "./numbers.ts";
-import { evenGroups } from "./order.ts";
+import { evenGroups, readGroupIndex } from "./order.ts";
 import { expectShape, findPart, partFault, requirePart, sizeAt } from "./parts.ts";
 import { expandScales, mapScales } from "./scales.ts";
 import type { ScaleMap } from "./scales.ts";
@@ -38,14 +38,30 @@ export function openPacked(layer: QuantizedLayer): CodedMatrix {
     expectShape(zeros, [wordsFor(n, bits), map.groups], `a matrix of ${n} rows, ${map.groups} groups`);
   if (zeros?.dtype === "I8") expectShape(zeros, scales.shape, `scales of ${shapeText(scales.shape)}`);
   return {
-    ...{ name: packed.name, n, k, bits, groups: map.groups, groupOf: readGroups(layer, { ...map, k }) },
+    name: packed.name,
+    n,
+    k,
+    bits,
+    groups: map.groups,
+    groupOf: readGroups(layer, {
+      ...map,
+      k,
+    }),
     ...zeroPoints(readZeros),
     readScales: () => expandScales(readScales(scales), map, n),
     readCodes(first, count, codes) {
       const words = new Uint32Array(count * rowWords);
       packed.read(first * rowWords * 4, new Uint8Array(words.buffer));
       for (let row = 0; row < count; row++) {
-        unpackCodes({ words, start: row * rowWords, step: 1, bits }, codes.subarray(row * k, (row + 1) * k));
+        unpackCodes(
+          {
+            words,
+            start: row * rowWords,
+            step: 1,
+            bits,
+          },
+          codes.subarray(row * k, (row + 1) * k),
+        );
       }
     },
   };
@@ -81,17 +97,11 @@ export function expandZeros(zeros: Int16Array, map: ScaleMap, n: number): Int16A
   return Int16Array.from(expandScales(Float32Array.from(zeros), map, n));
 }
 
-/** `weight_g_idx` where the order of columns is the activations'; -1 in it: not used. */
+/** `weight_g_idx` where the order of columns is the activations'. */
 export function readGroups(
   layer: QuantizedLayer,
   { k, groups, columnsPerGroup }: ScaleMap & { readonly k: number },
 ): Uint32Array {
   const part = findPart(layer, "weight_g_idx", { dtypes: ["I32"], rank: 1 });
-  if (!part) return evenGroups(k, columnsPerGroup);
-  expectShape(part, [k], `a matrix of ${k} columns`);
-  const groupOf = readWords(part);
-  if (groupOf[0] === 0xffff_ffff) return evenGroups(k, columnsPerGroup);
-  const wrong = groupOf.findIndex((group) => group >= groups);
-  if (wrong < 0) return groupOf;
-  throw partFault(part.name, `names group ${groupOf[wrong]! | 0} for column ${wrong}; there are ${groups}`);
+  return (part && readGroupIndex(part, { k, groups })) ?? evenGroups(k, columnsPerGroup);
 }

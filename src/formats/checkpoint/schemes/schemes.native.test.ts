@@ -6,6 +6,20 @@ import { openCheckpoint } from "../open.ts";
 import type { Checkpoint } from "../open.ts";
 import { schemeFixtures, withFolder } from "./__fixtures__/fixtures.ts";
 
+/**
+ * Root mean square error relative to that of the logits. Activations have 8 bits, as in flint's `types.native.test.ts`; here
+ * some inputs are much larger than others, so that GPTQ has an order to find, which costs the small ones more.
+ */
+const bound = 0.03;
+/** The cache has 11 bits. */
+const floatBound = 1e-3;
+
+function error(rows: readonly ArrayLike<number>[], expected: readonly ArrayLike<number>[]): number {
+  const values = expected.flatMap((row) => Array.from(row));
+  const apart = rows.flatMap((row) => Array.from(row)).map((value, index) => value - (values[index] ?? NaN));
+  return Math.hypot(...apart) / Math.hypot(...values);
+}
+
 function ggufBytes({ file, metadata, read }: Checkpoint): Uint8Array<ArrayBuffer> {
   const tensors = file.tensors.map(({ name, shape, typeName, offset, sizeBytes }) => {
     const data = new Uint8Array(sizeBytes);
@@ -25,11 +39,10 @@ describe.each(schemeFixtures().filter(({ config }) => config !== undefined))("$n
         checkpoint.close();
       }
     });
-    const rows = openInline(bytes, { contextTokens: 64 }).step({ tokens: fixture.tokens });
-    const expected = fixture.logits.flatMap((row) => Array.from(row));
-    const apart = rows
-      .flatMap((row) => Array.from(row))
-      .map((value, index) => Math.abs(value - (expected[index] ?? NaN)));
-    expect(Math.max(...apart) / Math.max(...expected.map(Math.abs))).toBeLessThan(1e-2);
+    const rows = openInline(bytes, { contextTokens: 64 }).step({
+      tokens: fixture.tokens,
+      from: fixture.tokens.length - fixture.logits.length,
+    });
+    expect(error(rows, fixture.logits)).toBeLessThan(fixture.type === "F16" ? floatBound : bound);
   });
 });

@@ -26,7 +26,9 @@ export function readTokenizerJson(json: Json): Vocabulary {
 
 function plainAdded(added: unknown): unknown {
   if (!Array.isArray(added)) return added;
-  return added.map((token: unknown) => (isObject(token) ? { id: token["id"], content: token["content"], special: token["special"] } : token));
+  return added.map((token: unknown) =>
+    isObject(token) ? { id: token["id"], content: token["content"], special: token["special"] } : token,
+  );
 }
 
 /** The tokens alone. */
@@ -56,7 +58,9 @@ function readModel(json: Json, model: Json): Vocabulary {
 function mentions(value: unknown, type: string, depth = 0): boolean {
   if (depth > 10 || !isObject(value)) return false;
   if (value["type"] === type) return true;
-  return Object.values(value).some((steps) => Array.isArray(steps) && steps.some((step) => mentions(step, type, depth + 1)));
+  return Object.values(value).some(
+    (steps) => Array.isArray(steps) && steps.some((step) => mentions(step, type, depth + 1)),
+  );
 }
 
 function isByteLevel(json: Json): boolean {
@@ -74,7 +78,8 @@ function addAdded(json: Json, table: TokenTable, spell: (text: string) => string
   const added = json["added_tokens"] ?? [];
   if (!Array.isArray(added)) throw malformed(file, "added_tokens", "is no list");
   for (const token of added as readonly unknown[]) {
-    if (!isObject(token) || typeof token["content"] !== "string") throw malformed(file, "added_tokens", "has no content");
+    if (!isObject(token) || typeof token["content"] !== "string")
+      throw malformed(file, "added_tokens", "has no content");
     const special = token["special"] === true;
     if (!special && ["single_word", "lstrip", "rstrip"].some((name) => token[name] === true)) {
       throw unsupported(file, "added_tokens", "has a token that takes more than its own text, or stands alone");
@@ -183,7 +188,8 @@ function unigram(json: Json, model: Json): Vocabulary {
   const table = new TokenTable(file);
   if (!Array.isArray(model["vocab"])) throw malformed(file, "model.vocab", "is no list");
   readScored(model["vocab"] as readonly unknown[], table);
-  if (model["byte_fallback"] === true) throw unsupported(file, "model.byte_fallback", "is true in a unigram vocabulary");
+  if (model["byte_fallback"] === true)
+    throw unsupported(file, "model.byte_fallback", "is true in a unigram vocabulary");
   addAdded(json, table);
   if (markUnknown(model, table) === undefined) throw unsupported(file, "model.unk_id", "is missing");
   const normalizer = readNormalizer(json["normalizer"]);
@@ -210,7 +216,8 @@ export function wordPieceText(text: string, prefix = "##"): string {
 
 function wordPiece(json: Json, model: Json): Vocabulary {
   const prefix = model["continuing_subword_prefix"] ?? "##";
-  if (typeof prefix !== "string" || prefix === "") throw malformed(file, "model.continuing_subword_prefix", "is no text");
+  if (typeof prefix !== "string" || prefix === "")
+    throw malformed(file, "model.continuing_subword_prefix", "is no text");
   const names = new TokenTable(file);
   readIds(model, names);
   addAdded(json, names);

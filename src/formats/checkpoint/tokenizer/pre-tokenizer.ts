@@ -129,7 +129,9 @@ const aliases: Readonly<Record<string, string>> = {
 };
 
 /** `pre_tokenizer` for a name in GGUF; undefined: there are no words for it. */
-export function preTokenizerOf(name: string): { readonly preTokenizer: Json; readonly ignoreMerges: boolean } | undefined {
+export function preTokenizerOf(
+  name: string,
+): { readonly preTokenizer: Json; readonly ignoreMerges: boolean } | undefined {
   const found = known.find((each) => each.name === (aliases[name] ?? name));
   if (!found) return undefined;
   const steps = found.steps.map(toStep);

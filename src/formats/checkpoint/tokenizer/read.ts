@@ -91,8 +91,16 @@ function readVocabulary(files: CheckpointFiles, json: Json | undefined, settings
 /** WordPiece as one token a line; the rest is as BERT has it, unless the settings say otherwise. */
 function readWords(text: string, settings: Json): Vocabulary {
   const table = new TokenTable("vocab.txt");
-  for (const [id, line] of text.replace(/\r?\n$/, "").split(/\r?\n/).entries()) {
-    const type = line === "[UNK]" ? tokenTypes.unknown : /^\[(PAD|CLS|SEP|MASK)\]$/.test(line) ? tokenTypes.control : tokenTypes.normal;
+  for (const [id, line] of text
+    .replace(/\r?\n$/, "")
+    .split(/\r?\n/)
+    .entries()) {
+    const type =
+      line === "[UNK]"
+        ? tokenTypes.unknown
+        : /^\[(PAD|CLS|SEP|MASK)\]$/.test(line)
+          ? tokenTypes.control
+          : tokenTypes.normal;
     table.set(id, type === tokenTypes.normal ? wordPieceText(line) : line, type);
   }
   const lowercase = settings["do_lower_case"] !== false;

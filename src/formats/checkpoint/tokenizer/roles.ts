@@ -24,7 +24,8 @@ export interface RoleKeys {
 }
 
 /** Names of tokens that every engine takes for an end already. */
-const knownEnds = /^(<\|eot_id\|>|<\|im_end\|>|<\|end\|>|<end_of_turn>|<\|endoftext\|>|<\/s>|<\|eom_id\|>|<\|end_of_text\|>)$/;
+const knownEnds =
+  /^(<\|eot_id\|>|<\|im_end\|>|<\|end\|>|<end_of_turn>|<\|endoftext\|>|<\/s>|<\|eom_id\|>|<\|end_of_text\|>)$/;
 
 export function readRoles(source: RoleSource): RoleKeys {
   const { vocabulary, json, settings, config, own } = source;

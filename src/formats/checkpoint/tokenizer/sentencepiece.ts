@@ -31,7 +31,11 @@ export function readSentencePiece(bytes: Uint8Array, added: ReadonlyMap<number, 
   for (const [id, token] of added) {
     const special = token["special"] !== false;
     const text = String(token["content"]);
-    table.set(id, special ? text : text.replaceAll("\u2581", " "), special ? tokenTypes.control : tokenTypes.userDefined);
+    table.set(
+      id,
+      special ? text : text.replaceAll("\u2581", " "),
+      special ? tokenTypes.control : tokenTypes.userDefined,
+    );
   }
   const charsmap = normalizer.get(2);
   return {

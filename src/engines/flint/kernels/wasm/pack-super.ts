@@ -39,7 +39,9 @@ function packed(type: GgmlTypeName, source: SuperType): readonly [GgmlTypeName, 
 function partsOf({ low, upper }: SuperType, { codes, blockBytes }: SuperRecord): CodePart[] {
   return Array.from({ length: 8 }, (_, block): CodePart[] => [
     { offset: codes + block * blockBytes, codes: (row) => low(row, block) },
-    ...(upper ? [{ offset: codes + block * blockBytes + 128, upper: true, codes: (row: Code) => upper(row, block) }] : []),
+    ...(upper
+      ? [{ offset: codes + block * blockBytes + 128, upper: true, codes: (row: Code) => upper(row, block) }]
+      : []),
   ]).flat();
 }
 

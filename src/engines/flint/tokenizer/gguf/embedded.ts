@@ -47,7 +47,9 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new HearthError("model_malformed", "The vocabulary: tokenizer.huggingface.json is not JSON.", { cause: error });
+    throw new HearthError("model_malformed", "The vocabulary: tokenizer.huggingface.json is not JSON.", {
+      cause: error,
+    });
   }
 }
 

@@ -2,12 +2,7 @@
 import { ggmlType } from "../../../../formats/gguf/ggml.ts";
 import type { GgmlTypeName } from "../../../../formats/gguf/ggml.ts";
 import { floatToBrain } from "../../../../util/half.ts";
-import {
-  adjustRange,
-  adjustScale,
-  rangeAdjustName,
-  scaleAdjustName,
-} from "../../kernels/wasm/quantize/adjust.ts";
+import { adjustRange, adjustScale, rangeAdjustName, scaleAdjustName } from "../../kernels/wasm/quantize/adjust.ts";
 import { chooseCodes, codesName } from "../../kernels/wasm/quantize/codes.ts";
 import { fitRange, rangeName } from "../../kernels/wasm/quantize/fit-range.ts";
 import { fitScale, scaleName } from "../../kernels/wasm/quantize/fit-scale.ts";
@@ -99,11 +94,7 @@ interface Target {
   readonly out: Uint8Array;
 }
 
-function quantize(
-  workspace: Workspace,
-  rows: Rows & { readonly type: QuantizedType },
-  { count, out }: Target,
-): void {
+function quantize(workspace: Workspace, rows: Rows & { readonly type: QuantizedType }, { count, out }: Target): void {
   const { kernel, places, groups } = workspace;
   const recipe = recipes[rows.type];
   const { blockSize, blockBytes } = ggmlType(rows.type);

@@ -49,7 +49,11 @@ interface SignedLevels {
 }
 
 /** Scales of either sign. That of the greatest magnitude becomes −half: there is no such positive multiple. */
-export function settleSigned({ scales, inverses }: Groups, block: Block, { at: place, count, half }: SignedLevels): void {
+export function settleSigned(
+  { scales, inverses }: Groups,
+  block: Block,
+  { at: place, count, half }: SignedLevels,
+): void {
   const { first, out, at } = block;
   let extreme = 0;
   for (let i = first; i < first + count; i++) if (Math.abs(scales[i]!) > Math.abs(extreme)) extreme = scales[i]!;
@@ -62,7 +66,12 @@ export function settleSigned({ scales, inverses }: Groups, block: Block, { at: p
 }
 
 /** `offset`: the code of the value 0. */
-export function invertScales({ scales, inverses, offsets }: Groups, first: number, count: number, offset: number): void {
+export function invertScales(
+  { scales, inverses, offsets }: Groups,
+  first: number,
+  count: number,
+  offset: number,
+): void {
   for (let i = first; i < first + count; i++) {
     inverses[i] = inverseOf(inverses[i]! * scales[i]!);
     offsets[i] = offset;

@@ -5,19 +5,21 @@ import type { ScaleFit } from "../../kernels/wasm/quantize/fit-scale.ts";
 import type { Weighing } from "../../kernels/wasm/quantize/quad.ts";
 
 /** The types that weights can be brought into by a search for scales. */
-export type QuantizedType =
-  | "Q4_0"
-  | "Q4_1"
-  | "Q5_0"
-  | "Q5_1"
-  | "Q8_0"
-  | "IQ4_NL"
-  | "Q2_K"
-  | "Q3_K"
-  | "Q4_K"
-  | "Q5_K"
-  | "Q6_K"
-  | "IQ4_XS";
+export const quantizedTypes = [
+  "Q8_0",
+  "Q6_K",
+  "Q5_K",
+  "Q5_1",
+  "Q5_0",
+  "Q4_K",
+  "Q4_1",
+  "Q4_0",
+  "IQ4_NL",
+  "IQ4_XS",
+  "Q3_K",
+  "Q2_K",
+] as const;
+export type QuantizedType = (typeof quantizedTypes)[number];
 
 /** What is known of the groups of a run of blocks, in the memory of the kernels. One element a group, codes one a weight. */
 export interface Groups {

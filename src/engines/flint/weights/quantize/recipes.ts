@@ -4,5 +4,3 @@ import { kRecipes } from "./k.ts";
 import type { QuantizedType, Recipe } from "./recipe.ts";
 
 export const recipes: Readonly<Record<QuantizedType, Recipe>> = { ...classicRecipes, ...kRecipes, IQ4_XS: iq4Xs };
-
-export const quantizedTypes: readonly QuantizedType[] = Object.keys(recipes) as QuantizedType[];

@@ -34,7 +34,7 @@ export interface SchemeFixture {
   /** The model, where there is a whole one. */
   readonly config?: Readonly<Record<string, unknown>>;
   readonly tokens: readonly number[];
-  /** A row of 64 for each token. */
+  /** A row of 64 for each of the last tokens. */
   readonly logits: readonly Float32Array[];
 }
 

@@ -44,14 +44,20 @@ export function adjustRange(adjust: RangeAdjust): FunctionCode {
     const { params, quads, loop } = begin(scope, 6);
     const [x, q, scales, mins, ds, dmins] = params as [Local, Local, Local, Local, Local, Local];
     const quad = quadOf(scope, adjust.group);
-    const [scale, min, d, dmin, error, zero, last, better] = scope.locals("v128", 8) as [Local, Local, Local, Local, Local, Local, Local, Local];
+    const [scale, min, d, dmin, error, zero, last, better] = scope.locals("v128", 8) as [
+      Local,
+      Local,
+      Local,
+      Local,
+      Local,
+      Local,
+      Local,
+      Local,
+    ];
     const tries = [0, 1].map(() => createTry(scope));
     const [one, two] = tries as [Try, Try];
     const set = ({ scale: s, min: m }: Try, byScale: number, byMin: number): Code =>
-      sequence(
-        s.set(moved(scale, byScale, 1, adjust.most)),
-        m.set(moved(min, byMin, 0, adjust.most)),
-      );
+      sequence(s.set(moved(scale, byScale, 1, adjust.most)), m.set(moved(min, byMin, 0, adjust.most)));
     const run = (all: readonly Try[]): Code => evaluate(quad, all, { d, dmin, zero, last, scope });
     const keep = (one: Try): Code =>
       sequence(
@@ -72,17 +78,18 @@ export function adjustRange(adjust: RangeAdjust): FunctionCode {
       one.min.set(min.get),
       run([one]),
       error.set(one.error.get),
-      ...([[0, 1], [1, 0]] as const).map(([byScale, byMin]) =>
+      ...(
+        [
+          [0, 1],
+          [1, 0],
+        ] as const
+      ).map(([byScale, byMin]) =>
         sequence(set(one, -byScale, -byMin), set(two, byScale, byMin), run([one, two]), keep(one), keep(two)),
       ),
       v128.store(scales.get, scale.get),
       v128.store(mins.get, min.get),
     );
-    return sequence(
-      zero.set(v128.constF32(0)),
-      last.set(v128.constF32(adjust.last)),
-      loop(body, adjust.group, quads),
-    );
+    return sequence(zero.set(v128.constF32(0)), last.set(v128.constF32(adjust.last)), loop(body, adjust.group, quads));
   });
 }
 
@@ -92,7 +99,16 @@ export function adjustScale(adjust: ScaleAdjust): FunctionCode {
     const { params, quads, loop } = begin(scope, 4);
     const [x, q, scales, ds] = params as [Local, Local, Local, Local];
     const quad = quadOf(scope, adjust.group);
-    const [scale, d, error, better, value, difference, found, inverse] = scope.locals("v128", 8) as [Local, Local, Local, Local, Local, Local, Local, Local];
+    const [scale, d, error, better, value, difference, found, inverse] = scope.locals("v128", 8) as [
+      Local,
+      Local,
+      Local,
+      Local,
+      Local,
+      Local,
+      Local,
+      Local,
+    ];
     const [other, step] = scope.locals("v128", 2) as [Local, Local];
     const { constants, exact } = rounder(scope, adjust.rounding);
     const run = (chosen: Local): Code =>

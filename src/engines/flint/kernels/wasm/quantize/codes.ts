@@ -5,7 +5,9 @@ import { f32x4, i16x8, i32, i8x16, v128 } from "../instructions.ts";
 import type { GroupSize } from "./quad.ts";
 import { tableCode } from "./rounding.ts";
 
-export type CodeKind = { readonly group: GroupSize; readonly last: number } | { readonly group: 32; readonly table: Int8Array };
+export type CodeKind =
+  | { readonly group: GroupSize; readonly last: number }
+  | { readonly group: 32; readonly table: Int8Array };
 
 export function codesName(kind: CodeKind): string {
   return "table" in kind ? "codes-table" : `codes-${kind.last}x${kind.group}`;

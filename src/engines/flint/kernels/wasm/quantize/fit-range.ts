@@ -208,9 +208,7 @@ class Search {
   #sum(spacings: readonly Spacing[]): Code {
     const each = ({ inverse, offset, sums }: Spacing): Code =>
       sequence(
-        this.#code.set(
-          clampRound(f32x4.relaxedMadd(this.#value.get, inverse.get, offset.get), this.#zero, this.#last),
-        ),
+        this.#code.set(clampRound(f32x4.relaxedMadd(this.#value.get, inverse.get, offset.get), this.#zero, this.#last)),
         this.#weighted.set(f32x4.mul(this.#code.get, this.#count.get)),
         sums.codes.set(f32x4.add(sums.codes.get, this.#weighted.get)),
         sums.squares.set(f32x4.relaxedMadd(this.#weighted.get, this.#code.get, sums.squares.get)),
@@ -234,15 +232,8 @@ class Search {
     const total = mul(this.#counts.get, squares.get);
     return sequence(
       determinant.set(sub(total, mul(codes.get, codes.get))),
-      scale.set(
-        div(
-          sub(mul(this.#counts.get, products.get), mul(this.#weights.get, codes.get)),
-          determinant.get,
-        ),
-      ),
-      min.set(
-        div(sub(mul(squares.get, this.#weights.get), mul(codes.get, products.get)), determinant.get),
-      ),
+      scale.set(div(sub(mul(this.#counts.get, products.get), mul(this.#weights.get, codes.get)), determinant.get)),
+      min.set(div(sub(mul(squares.get, this.#weights.get), mul(codes.get, products.get)), determinant.get)),
       this.#fit.signed
         ? []
         : sequence(
@@ -253,10 +244,7 @@ class Search {
       this.#findError({ codes, squares, products }),
       // A determinant that is nothing but rounding says nothing.
       better.set(
-        v128.and(
-          f32x4.lt(error.get, this.#error.get),
-          f32x4.gt(determinant.get, mul(total, v128.constF32(1e-5))),
-        ),
+        v128.and(f32x4.lt(error.get, this.#error.get), f32x4.gt(determinant.get, mul(total, v128.constF32(1e-5)))),
       ),
       keepBetter(better, [
         [this.scale, scale],

@@ -165,18 +165,11 @@ class Search {
       sequence(
         this.#weighted.set(nearest(f32x4.mul(this.#value.get, inverse.get))),
         // Value times count, then times value and weight.
-        products.set(
-          f32x4.relaxedMadd(f32x4.mul(this.#weighted.get, this.#count.get), this.#value.get, products.get),
-        ),
-        squares.set(
-          f32x4.relaxedMadd(f32x4.mul(this.#weighted.get, this.#count.get), this.#weighted.get, squares.get),
-        ),
+        products.set(f32x4.relaxedMadd(f32x4.mul(this.#weighted.get, this.#count.get), this.#value.get, products.get)),
+        squares.set(f32x4.relaxedMadd(f32x4.mul(this.#weighted.get, this.#count.get), this.#weighted.get, squares.get)),
       );
     return sequence(
-      ...spacings.flatMap(({ squares, products }) => [
-        squares.set(v128.constF32(0)),
-        products.set(v128.constF32(0)),
-      ]),
+      ...spacings.flatMap(({ squares, products }) => [squares.set(v128.constF32(0)), products.set(v128.constF32(0))]),
       this.#quad.each((value, count) =>
         sequence(this.#value.set(value), this.#count.set(count), ...spacings.map(each)),
       ),

@@ -65,11 +65,7 @@ export function arrange(quad: Quad, weighing: Weighing, { x, q }: { readonly x: 
         );
       }),
     );
-  return sequence(
-    lanes(x, valuesAt),
-    weighing === "importance" ? lanes(q, countsAt) : [],
-    weigh(quad, weighing),
-  );
+  return sequence(lanes(x, valuesAt), weighing === "importance" ? lanes(q, countsAt) : [], weigh(quad, weighing));
 }
 
 function weigh({ scope, group }: Quad, weighing: Weighing): Code {
@@ -100,10 +96,7 @@ function weigh({ scope, group }: Quad, weighing: Weighing): Code {
         total.set(f32x4.mul(total.get, v128.constF32(1 / group))),
         ...places.flatMap((at) => [
           value.set(load(at)),
-          write(
-            f32x4.mul(v128.load(i32.const(countsAt), at), f32x4.sqrt(f32x4.add(total.get, square))),
-            at,
-          ),
+          write(f32x4.mul(v128.load(i32.const(countsAt), at), f32x4.sqrt(f32x4.add(total.get, square))), at),
         ]),
       );
   }
@@ -118,4 +111,3 @@ export function keepBetter(better: Local, pairs: readonly (readonly [best: Local
 export function clampRound(value: Code, least: Local, most: Local): Code {
   return f32x4.pmin(f32x4.pmax(f32x4.nearest(value), least.get), most.get);
 }
-

@@ -37,7 +37,14 @@ export function rounder(scope: Scope, rounding: Rounding): Rounder {
  */
 function tableRounder(scope: Scope, table: Int8Array): Rounder {
   const number = scope.local("v128");
-  const [zero, last, round, high, values, lowest] = scope.locals("v128", 6) as [Local, Local, Local, Local, Local, Local];
+  const [zero, last, round, high, values, lowest] = scope.locals("v128", 6) as [
+    Local,
+    Local,
+    Local,
+    Local,
+    Local,
+    Local,
+  ];
   const factors = polynomialOf(table);
   const powers = scope.locals("v128", factors.length);
   const [first = [], ...rest] = powers.map(({ get }) => get).toReversed();
