@@ -101,7 +101,7 @@ async function compareFiles(path: string, ours: string, theirs: string) {
     ratios.set(a.typeName, [...(ratios.get(a.typeName) ?? []), ratio]);
   }
   const sizes = { ours: mine.file.fileBytes, theirs: other.file.fileBytes };
-  for (const { close } of files) close();
+  for (const file of files) file.close();
   const errors = Object.fromEntries(
     Array.from(ratios, ([name, all]) => [name, { median: round(median(all)), most: round(Math.max(...all)) }]),
   );

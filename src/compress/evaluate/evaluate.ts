@@ -161,8 +161,9 @@ async function scoreWindows(
     next?.catch(() => undefined);
     for (const logprob of scores?.logprobs ?? []) logprobs.push(logprob);
     const room = rooms[index % 2];
-    for (let row = 0; room && row < window.length - firstScored(window); row++) {
-      take?.(new Float32Array(room, row * study.width * 4, study.width), looked++);
+    const rows = room ? window.length - firstScored(window) : 0;
+    for (let row = 0; row < rows; row++) {
+      if (room) take?.(new Float32Array(room, row * study.width * 4, study.width), looked++);
     }
     onProgress?.(measured({ ...text, name: label }, (index + 1) / windows.length));
   }

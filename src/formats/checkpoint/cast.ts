@@ -4,7 +4,6 @@ import { floatToBrain, floatToHalf, halves } from "../../util/half.ts";
 import { ggmlType, tensorBytes } from "../gguf/ggml.ts";
 import type { GgmlTypeName } from "../gguf/ggml.ts";
 import { printable } from "../gguf/malformed.ts";
-import { rowBytes } from "./rows.ts";
 import type { MatrixRows } from "./scheme.ts";
 
 export type FloatType = "F32" | "F16" | "BF16";
@@ -87,11 +86,4 @@ export function plusOne(rows: MatrixRows): MatrixRows {
     target.set(new Uint8Array(values.buffer));
   };
   return { type: "F32", n: rows.n, k: rows.k, readRows };
-}
-
-/** Exactly the bytes of all rows, for small tensors. */
-export function allBytes(rows: MatrixRows): Uint8Array {
-  const bytes = new Uint8Array(rows.n * rowBytes(rows));
-  rows.readRows(0, rows.n, bytes);
-  return bytes;
 }

@@ -2,7 +2,7 @@
 import { ggmlType, tensorBytes } from "../gguf/ggml.ts";
 import type { GgmlTypeName } from "../gguf/ggml.ts";
 import { malformed, unsupported } from "./json.ts";
-import type { MatrixRows, RawTensor, RawTensorInfo } from "./scheme.ts";
+import type { MatrixRows, RawTensor } from "./scheme.ts";
 import { shapeText } from "../safetensors/parse.ts";
 
 /** Bytes of one row. */
@@ -11,11 +11,6 @@ export function rowBytes({ type, k }: Pick<MatrixRows, "type" | "k">): number {
 }
 
 const plainTypes: Readonly<Record<string, GgmlTypeName>> = { F32: "F32", F16: "F16", BF16: "BF16" };
-
-/** Whether a tensor has weights as they are, not codes of a quantization. */
-export function isPlain({ dtype }: RawTensorInfo): boolean {
-  return plainTypes[dtype] !== undefined;
-}
 
 /**
  * A tensor as rows: [n, k], stacked [experts, n, k] as experts · n rows, a vector [n] as n rows of one. Throws

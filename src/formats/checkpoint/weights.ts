@@ -80,7 +80,8 @@ function findScheme({ config }: Figures): Scheme | undefined {
     const scheme = open(settings);
     if (scheme) return scheme;
   }
-  const method = printable(String(settings["quant_method"] ?? "unknown"), 40);
+  const { quant_method: named } = settings;
+  const method = printable(typeof named === "string" ? named : "unknown", 40);
   throw unsupported(config.name, "quantization_config", `names the method "${method}", which hearth does not know`);
 }
 

@@ -83,8 +83,8 @@ function writeValue(out: Output, value: GgufTypedValue): void {
   out.big("uint64", BigInt(value.value.length));
   if ("bytes" in value.value) {
     // Tokens need not be UTF-8: they go as they came.
-    const { length, bytes } = value.value as GgufStrings;
-    for (let index = 0; index < length; index++) out.text(bytes(index));
+    const strings = value.value as GgufStrings;
+    for (let index = 0; index < strings.length; index++) out.text(strings.bytes(index));
     return;
   }
   const values: Iterable<unknown> = Array.isArray(value.value)

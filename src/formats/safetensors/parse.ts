@@ -17,14 +17,14 @@ export interface HeaderPlace {
 /** Length of the JSON header, by the first 8 bytes of the file. Throws before anything of that size is allocated. */
 export function headerLength(start: Uint8Array, { name, fileBytes }: HeaderPlace): number {
   if (fileBytes < 8 || start.length < 8) {
-    throw fault(name, "header", `has ${fileBytes} bytes; the length of the header alone takes 8`);
+    throw fault(name, "header", `is missing: the file has ${fileBytes} bytes, and its length alone takes 8`);
   }
   const length = new DataView(start.buffer, start.byteOffset, 8).getBigUint64(0, true);
   if (length > BigInt(fileBytes - 8)) {
-    throw fault(name, "header", `has a header of ${length} bytes, but only ${fileBytes - 8} follow`);
+    throw fault(name, "header", `is said to have ${length} bytes, but only ${fileBytes - 8} follow`);
   }
   if (length > BigInt(mostHeaderBytes)) {
-    throw fault(name, "header", `has a header of ${length} bytes; at most ${mostHeaderBytes} are allowed`);
+    throw fault(name, "header", `is said to have ${length} bytes; at most ${mostHeaderBytes} are allowed`);
   }
   return Number(length);
 }
@@ -52,9 +52,9 @@ function parseJson(header: Uint8Array, name: string): Record<string, unknown> {
   try {
     value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(header));
   } catch (error) {
-    throw fault(name, "header", "has a header that is not JSON", error);
+    throw fault(name, "header", "is not JSON", error);
   }
-  if (!isObject(value)) throw fault(name, "header", "has a header that is no JSON object");
+  if (!isObject(value)) throw fault(name, "header", "is no JSON object");
   return value;
 }
 
@@ -64,10 +64,10 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 function readMetadata(value: unknown, name: string): ReadonlyMap<string, string> {
   const field = "__metadata__";
-  if (!isObject(value)) throw fault(name, field, `has ${field} that is no JSON object`);
+  if (!isObject(value)) throw fault(name, field, "is no JSON object");
   return new Map(
     Object.entries(value).map(([key, text]) => {
-      if (typeof text !== "string") throw fault(name, field, `has ${field} with a value that is no text`);
+      if (typeof text !== "string") throw fault(name, field, "has a value that is no text");
       return [key, text] as const;
     }),
   );
@@ -79,7 +79,7 @@ interface DataPlace {
 }
 
 function readTensor(key: string, value: unknown, { name, dataOffset }: DataPlace): SafetensorsTensor {
-  const fail = (problem: string): HearthError => fault(name, key, `: ${printable(key)} ${problem}`);
+  const fail = (problem: string): HearthError => fault(name, key, problem);
   if (key === "" || key.length > mostNameUnits) throw fail(`has a name of ${key.length} characters`);
   if (!isObject(value)) throw fail("is described by something that is no JSON object");
   const dtype = value["dtype"];
@@ -128,7 +128,7 @@ function checkRanges(tensors: SafetensorsTensor[], { name, dataOffset, fileBytes
   let expected = dataOffset;
   for (const tensor of tensors.toSorted((a, b) => a.offset - b.offset || a.sizeBytes - b.sizeBytes)) {
     const { offset, sizeBytes } = tensor;
-    const fail = (problem: string): HearthError => fault(name, tensor.name, `: ${printable(tensor.name)} ${problem}`);
+    const fail = (problem: string): HearthError => fault(name, tensor.name, problem);
     if (offset < expected) throw fail(`shares ${expected - offset} bytes with another tensor`);
     if (offset + sizeBytes > fileBytes) {
       throw fail(`ends at byte ${offset + sizeBytes}, but the file has ${fileBytes}: it is cut short`);
@@ -140,7 +140,7 @@ function checkRanges(tensors: SafetensorsTensor[], { name, dataOffset, fileBytes
 }
 
 function fault(name: string, field: string, problem: string, cause?: unknown): HearthError {
-  return new HearthError("model_malformed", `${name}${problem.startsWith(":") ? "" : " "}${problem}.`, {
+  return new HearthError("model_malformed", `${name}: ${printable(field)} ${problem}.`, {
     details: { field: printable(field) },
     ...(cause !== undefined && { cause }),
   });

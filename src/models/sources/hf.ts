@@ -167,7 +167,7 @@ function checkpointIn({ files }: HubRepo, folder: string): readonly HubFile[] | 
 }
 
 function isCheckpoint(files: readonly HubFile[]): boolean {
-  return files.length > 1 && /\.safetensors$/.test(files[0]?.name ?? "");
+  return files.length > 1 && (files[0]?.name ?? "").endsWith(".safetensors");
 }
 
 function folderOf(name: string): string {

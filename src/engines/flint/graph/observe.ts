@@ -38,15 +38,22 @@ export function readObservations(plan: Plan, memories: readonly WebAssembly.Memo
       const known = all.get(name) ?? { name, sums: new Float64Array(k * experts), counts: new Float64Array(experts) };
       all.set(name, known);
       for (const memory of memories) {
-        const sums = new Float64Array(memory.buffer, address, (workers * workerBytes) / 8);
-        for (let at = 0; at < sums.length; at++) {
-          const inExpert = at % (k + 1);
-          const expert = Math.floor(at / (k + 1)) % experts;
-          if (inExpert === k) known.counts[expert]! += sums[at]!;
-          else known.sums[expert * k + inExpert]! += sums[at]!;
-        }
+        addSums(known, new Float64Array(memory.buffer, address, (workers * workerBytes) / 8), { k, experts });
       }
     }
   }
   return [...all.values()];
+}
+
+function addSums(
+  known: Observed,
+  sums: Float64Array,
+  { k, experts }: { readonly k: number; readonly experts: number },
+): void {
+  for (let at = 0; at < sums.length; at++) {
+    const inExpert = at % (k + 1);
+    const expert = Math.floor(at / (k + 1)) % experts;
+    if (inExpert === k) known.counts[expert]! += sums[at]!;
+    else known.sums[expert * k + inExpert]! += sums[at]!;
+  }
 }

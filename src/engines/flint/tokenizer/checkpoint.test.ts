@@ -41,11 +41,12 @@ describe("the vocabulary of a tokenizer.json in the words of GGUF", () => {
     (name) => {
       const { tokenizer, plain } = golden.cases.find((each) => each.name === name)!;
       const ours = open(readTokenizerJson(tokenizer));
-      for (const [index, text] of golden.texts.entries()) {
-        // SentencePiece puts a space before a text that has one; the library does not.
-        if (isUsual(text) && !(name === "mistral" && text.startsWith(" ")))
-          expect([text, ours.encode(text, { special: false, start: true })]).toEqual([text, plain[index]]);
-      }
+      // SentencePiece puts a space before a text that has one; the library does not.
+      const compared = (text: string): boolean => isUsual(text) && !(name === "mistral" && text.startsWith(" "));
+      const texts = [...golden.texts.entries()].filter(([, text]) => compared(text));
+      expect(texts.map(([, text]) => [text, ours.encode(text, { special: false, start: true })])).toEqual(
+        texts.map(([index, text]) => [text, plain[index]]),
+      );
     },
   );
 

@@ -80,7 +80,8 @@ function checkNomic(config: Config): void {
     ["num_experts", 0],
   ] as const) {
     const value = config.get(name) ?? usual;
-    if (value !== usual) throw unsupported(config.name, name, `is ${String(value)}; this architecture has ${usual}`);
+    if (value !== usual)
+      throw unsupported(config.name, name, `is ${JSON.stringify(value)}; this architecture has ${usual}`);
   }
 }
 

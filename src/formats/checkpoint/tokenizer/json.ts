@@ -50,7 +50,11 @@ function readModel(json: Json, model: Json): Vocabulary {
     case "WordPiece":
       return wordPiece(json, model);
     default:
-      throw unsupported(file, "model.type", `is "${printable(String(type), 40)}", which is not known`);
+      throw unsupported(
+        file,
+        "model.type",
+        `is "${printable(typeof type === "string" ? type : typeof type, 40)}", which is not known`,
+      );
   }
 }
 

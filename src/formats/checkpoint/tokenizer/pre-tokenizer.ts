@@ -45,10 +45,7 @@ const known: readonly Known[] = [
     name: "deepseek-v3",
   },
   {
-    steps: [
-      ...[String.raw`[\r\n]`, String.raw`\s?\p{L}+`, String.raw`\s?\p{P}+`, eastAsian].map(split),
-      ...[digits, bytes],
-    ],
+    steps: [...[String.raw`[\r\n]`, String.raw`\s?\p{L}+`, String.raw`\s?\p{P}+`, eastAsian].map(split), digits, bytes],
     name: "deepseek-coder",
   },
 ];
