@@ -6,12 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openSession, startLlama } from "../../../scripts/golden/llama.ts";
 import { temporaryFolder } from "../../../test/make-checkpoint.ts";
 import { distance } from "../../engines/flint/__fixtures__/distance.ts";
-import {
-  encoderFixtures,
-  findFixture,
-  fixtureBytes,
-  generateFixtures,
-} from "../../engines/flint/__fixtures__/fixtures.ts";
+import { encoderFixtures, fixtureBytes, generateFixtures } from "../../engines/flint/__fixtures__/fixtures.ts";
 import type { Fixture, GenerateFixture } from "../../engines/flint/__fixtures__/fixtures.ts";
 import { openInline } from "../../engines/flint/inline.ts";
 import { convert } from "./convert.ts";

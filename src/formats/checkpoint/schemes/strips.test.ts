@@ -53,6 +53,6 @@ it("columns of a group are brought together, and blocks may not mix groups", () 
   expect(isInBlocks(groupOf)).toBe(false);
   const sorted = sortColumns(groupOf);
   expect(isInBlocks(sorted.groupOf)).toBe(true);
-  expect(sorted.columns.slice(30, 34)).toEqual([60, 62, 1, 3]);
+  expect([...sorted.columns].slice(30, 34)).toEqual([60, 62, 1, 3]);
   expect(isInBlocks(sorted.groupOf.subarray(0, 40))).toBe(false);
 });
