@@ -93,16 +93,16 @@ describe("prompts that begin alike", () => {
 describe("requests that come while others are answered", () => {
   it("are computed together with them, and not one after the other", async () => {
     await using({}, async (model) => {
-      const long = { maxTokens: 300, ignoreEos: true, sampling: { temperature: 1 } };
+      const long = { maxTokens: 900, ignoreEos: true, sampling: { temperature: 1 } };
       const running = [1, 2].map((number) => collect(model, ask(text(number, 5), long)));
       // Both of them are at it when the third comes.
       await expect.poll(() => model.stats?.().generatedTokens).toBeGreaterThan(20);
       await collect(model, ask(text(3, 5), { maxTokens: 1 }));
       const { generatedTokens = 0 } = model.stats?.() ?? {};
-      expect(generatedTokens).toBeLessThan(590);
+      expect(generatedTokens).toBeLessThan(1790);
       await Promise.all(running);
       const { steps = 0 } = model.stats?.() ?? {};
-      expect(steps).toBeLessThan(450);
+      expect(steps).toBeLessThan(1350);
     });
   });
 
