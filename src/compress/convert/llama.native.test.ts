@@ -17,7 +17,8 @@ beforeAll(async () => {
   llama = await startLlama();
 });
 afterAll(async () => {
-  await llama.dispose();
+  // The process ends soon: nobody waits for native threads that are slow to go.
+  await Promise.race([llama.dispose(), new Promise((resolve) => setTimeout(resolve, 2000))]);
 });
 
 /** A fixture as a folder, and that as a file. */
