@@ -22,6 +22,7 @@ from safetensors import safe_open
 
 sys.dont_write_bytecode = True
 
+import further
 import piece_model
 from models import FOLDER as MODELS
 from models import goldens
@@ -100,6 +101,7 @@ def main() -> None:
     lines = [json.dumps(entry, ensure_ascii=False) for entry in published]
     (FOLDER / "published.json").write_text("[\n" + ",\n".join(lines) + "\n]\n")
     piece_model.write(FOLDER)
+    further.write(FOLDER)
 
 
 if __name__ == "__main__":

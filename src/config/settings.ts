@@ -1,6 +1,6 @@
 /** The settings table: one row per setting gives its flag, environment variable, default, parser and text. */
 import type { Device, EngineName, KvType } from "../spec/engine.ts";
-import { kvTypes } from "../spec/engine.ts";
+import { kvTypes, loadQuantizations } from "../spec/engine.ts";
 import type { OverflowPolicy } from "../spec/sampling.ts";
 import {
   parseBoolean,
@@ -107,7 +107,7 @@ export const settingsTable: Table = {
   quantize: row<"off" | "q4" | "q8">(
     "quantize",
     "off",
-    parseOneOf(["off", "q4", "q8"]),
+    parseOneOf(["off", ...loadQuantizations]),
     "bits that the weights of SafeTensors models get while they are loaded, where they are not quantized yet",
   ),
   cacheTokens: row(

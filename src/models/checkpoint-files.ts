@@ -2,6 +2,7 @@
 import { chooseWeights } from "../formats/checkpoint/files.ts";
 
 const plain: ReadonlySet<string> = new Set([
+  "README.md",
   "config.json",
   "generation_config.json",
   "tokenizer.json",

@@ -45,6 +45,7 @@ describe("a repository with SafeTensors", () => {
     expect(model.files.map(({ name, role }) => [name, role])).toEqual([
       ["model.safetensors", "weights"],
       ["1_Pooling/config.json", "config"],
+      ["README.md", "other"],
       ["config.json", "config"],
       ["tokenizer.json", "tokenizer"],
     ]);
@@ -58,12 +59,7 @@ describe("a repository with SafeTensors", () => {
       vocabularySize: 264,
     });
     expect((await library.resolve(`hf:${repo}`)).id).toBe(model.id);
-    expect(await library.verify(model.name)).toMatchObject([
-      { status: "ok" },
-      { status: "ok" },
-      { status: "ok" },
-      { status: "ok" },
-    ]);
+    expect(await library.verify(model.name)).toMatchObject(Array.from({ length: 5 }, () => ({ status: "ok" })));
     await library.remove(model.name);
     expect([await entries("blobs"), await entries("views")]).toEqual([[], []]);
   });
@@ -76,6 +72,7 @@ describe("a repository with SafeTensors", () => {
     expect(readFileSync(first?.path ?? "")).toEqual(weights);
     expect((await readdir(dirname(first?.path ?? ""))).sort()).toEqual([
       "1_Pooling",
+      "README.md",
       "config.json",
       "model.safetensors",
       "tokenizer.json",

@@ -41,7 +41,8 @@ async function inspectCheckpoint(path: string, model: InstalledModel | undefined
     folder === undefined && model
       ? { name: model.name, paths: new Map(model.files.map((file) => [file.name, file.path])) }
       : listCheckpoint(folder ?? dirname(path), model?.name);
-  const checkpoint = openCheckpoint(files);
+  // As flint reads it, the only engine that does.
+  const checkpoint = openCheckpoint(files, { reorder: true });
   checkpoint.close();
   return { ...describeGguf(checkpoint.file), format: "safetensors" };
 }

@@ -16,6 +16,11 @@ VOCABULARY = 64
 TOKENS = [5, 9, 17, 33, 61, 12, 40, 41, 7, 19]
 # Rows of each matrix that are kept whole; the product with a vector tells about the others.
 ROWS = [9]
+# What of its configuration a model needs.
+FIGURES = (
+    "vocab_size hidden_size intermediate_size num_hidden_layers num_attention_heads num_key_value_heads head_dim hidden_act "
+    "max_position_embeddings rms_norm_eps rope_parameters tie_word_embeddings attention_bias mlp_bias model_type "
+    "bos_token_id eos_token_id pad_token_id").split()
 # The last tokens' logits are kept.
 LOGITS = 3
 
@@ -109,8 +114,7 @@ class Fixture:
         (FOLDER / f"{name}.safetensors.gz").write_bytes(gzip.compress(content, 9, mtime=0))
         self.entry = {"name": name, "tool": tool, "settings": settings, "type": types, "matrices": goldens(weights)}
         if model is not None:
-            skipped = ("quantization_config", "dtype", "transformers_version", "_name_or_path")
-            plain = {key: value for key, value in model.config.to_dict().items() if key not in skipped and value is not None}
+            plain = {key: value for key, value in model.config.to_dict().items() if key in FIGURES}
             plain["architectures"] = ["LlamaForCausalLM"]
             self.entry |= {"config": plain, "tokens": TOKENS, "logits": encode(logits(plain, tensors, weights))}
         print(name, len(content), "bytes")

@@ -69,3 +69,40 @@ describe("a folder that transformers has written", () => {
     expect(ours).toMatchObject({ addBos: theirs.addBos, bos: theirs.bos });
   });
 });
+
+interface Further {
+  readonly name: string;
+  readonly texts: Readonly<Record<string, string>>;
+  /** `model.safetensors`, in base64. */
+  readonly weights: string;
+  readonly tokens: readonly number[];
+  /** Rows of float32, in base64. */
+  readonly values: string;
+  readonly width: number;
+}
+
+// Made by scripts/golden/further.py.
+const furtherUrl = new URL("../../formats/checkpoint/__fixtures__/further.json.gz", import.meta.url);
+const further = JSON.parse(gunzipSync(readFileSync(furtherUrl)).toString()) as readonly Further[];
+
+test.each(further)(
+  "a folder of a family without a golden model: $name",
+  ({ name, texts, weights, tokens, values, width }) => {
+    const folder = writeFiles({ ...texts, "model.safetensors": Buffer.from(weights, "base64") });
+    const floats = new Float32Array(new Uint8Array(Buffer.from(values, "base64")).buffer);
+    const expected = Array.from({ length: floats.length / width }, (_, row) =>
+      floats.subarray(row * width, (row + 1) * width),
+    );
+    const { reference, hyperparameters } = openReference(openModel(readWhole(folder), name), 64);
+    const ranks = hyperparameters.pooling === "rank";
+    const rows = reference.step(
+      tokens.map((token, position) => ({
+        token,
+        sequence: 0,
+        position,
+        output: ranks ? position === 0 : hyperparameters.encoder === undefined,
+      })),
+    );
+    expect(distance(rows, expected)).toBeLessThan(1e-4);
+  },
+);

@@ -13,7 +13,7 @@ export interface SmallFiles {
 
 export function smallFiles(file: GgufFile, restored: RestoredConfig, shards: readonly Shard[]): SmallFiles {
   const files = new Map<string, string>();
-  const add = (name: string, value: unknown): void => void files.set(name, `${JSON.stringify(value, null, 2)}\n`);
+  const add = (name: string, value: unknown): void => void files.set(name, toText(value));
   const { config, generation, family } = restored;
   const { tokenizer, problem, settings, templates } = restoreTokenizer(file);
   add("config.json", config);
@@ -23,9 +23,33 @@ export function smallFiles(file: GgufFile, restored: RestoredConfig, shards: rea
   for (const [name, text] of templates) {
     files.set(name === "default" ? "chat_template.jinja" : `additional_chat_templates/${name}.jinja`, text);
   }
+  files.set("README.md", cardOf(file));
   if (shards.length > 1) add("model.safetensors.index.json", indexOf(shards));
   addPooling(add, Number(file.metadata.get(`${family.architecture}.pooling_type`) ?? 0));
   return { files, notes: problem === undefined ? [] : [`There is no tokenizer.json: ${problem}.`] };
+}
+
+const floats = /(softcapping|multiplier|scaling|_eps|epsilon|theta|factor|freq|beta_\w+|temperature|_p|penalty)$/;
+
+/** JSON in which numbers stay floats that readers of other languages want as such, though they are whole. */
+function toText(value: unknown): string {
+  const lines = JSON.stringify(value, null, 2).split("\n");
+  const marked = lines.map((line) => {
+    const [, start = "", key = "", number, end] = /^(\s*"(\w+)": )(-?\d+)(,?)$/.exec(line) ?? [];
+    return number !== undefined && floats.test(key) ? `${start}${number}.0${end}` : line;
+  });
+  return `${marked.join("\n")}\n`;
+}
+
+/** What GGUF says of a model's origin, as hubs read it. */
+function cardOf({ metadata, name }: GgufFile): string {
+  const line = (key: string, from: string): string[] => {
+    const value = metadata.get(from);
+    return typeof value === "string" && value !== "" ? [`${key}: ${JSON.stringify(value)}`] : [];
+  };
+  const title = metadata.get("general.name");
+  const front = [...line("license", "general.license"), ...line("model_name", "general.name")];
+  return `---\n${front.join("\n")}\n---\n\n# ${typeof title === "string" ? title : name}\n\nMade of a GGUF file by \`hearth convert\`.\n`;
 }
 
 function indexOf(shards: readonly Shard[]): unknown {

@@ -8,6 +8,9 @@ interface Matrices {
   readonly experts: number;
 }
 
+/** Of the mean: a column that the text never used is not free to become anything. */
+const least = 1e-3;
+
 /**
  * The importance of each column, the mean of a matrix being 1: `k` for each expert; undefined where nothing is known of the
  * tensor. An expert that no token chose counts as if all its columns were the same. Throws `bad_request` for a matrix
@@ -29,7 +32,9 @@ export function importanceOf({ entries }: ImportanceFile, { name, k, experts }: 
   for (let expert = 0; expert < experts; expert++) {
     const part = sums.subarray(expert * k, (expert + 1) * k);
     const total = (counts[counts.length === 1 ? 0 : expert] ?? 0) > 0 ? part.reduce((sum, value) => sum + value, 0) : 0;
-    for (let i = 0; i < k; i++) shared[expert * k + i] = total > 0 ? ((part[i] ?? 0) * k) / total : 1;
+    for (let i = 0; i < k; i++) {
+      shared[expert * k + i] = total > 0 ? Math.max(least, ((part[i] ?? 0) * k) / total) : 1;
+    }
   }
   return shared;
 }

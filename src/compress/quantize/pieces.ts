@@ -40,6 +40,8 @@ export function mostWeights(jobs: readonly TensorJob[]): number {
 
 export interface PieceWork {
   readonly jobs: readonly TensorJob[];
+  /** See `quantizeModule`. */
+  readonly module?: WebAssembly.Module | undefined;
   /** Int32: see `cells`. */
   readonly progress: SharedArrayBuffer;
   readonly data: WeightData;
@@ -48,10 +50,10 @@ export interface PieceWork {
 }
 
 /** Takes pieces until none is left, or somebody stopped the work. Throws `model_malformed` for weights that are not finite. */
-export function runPieces({ jobs, progress, data, write }: PieceWork): void {
+export function runPieces({ jobs, module, progress, data, write }: PieceWork): void {
   const counts = new Int32Array(progress);
   const pieces = piecesOf(jobs);
-  const machine = createQuantizeMachine(mostWeights(jobs));
+  const machine = createQuantizeMachine(mostWeights(jobs), module);
   const out = new Uint8Array(machine.capacity * 4);
   for (;;) {
     const piece = pieces[Atomics.add(counts, cells.next, 1)];

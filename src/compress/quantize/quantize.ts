@@ -1,6 +1,7 @@
 /** Makes a smaller model file. */
 import { open, truncate } from "node:fs/promises";
 import { availableParallelism } from "node:os";
+import { quantizedTypes } from "../../engines/flint/weights/quantize/recipe.ts";
 import type { GgmlTypeName } from "../../formats/gguf/ggml.ts";
 import { ggmlType, tensorBytes } from "../../formats/gguf/ggml.ts";
 import type { Progress } from "../../spec/model.ts";
@@ -11,6 +12,7 @@ import { openSource } from "../source.ts";
 import type { Choice, TensorRule } from "./choose.ts";
 import type { MixName } from "./mixes.ts";
 import { planQuantize } from "./plan.ts";
+import type { TensorJob } from "./plan.ts";
 import { startQuantizeThreads } from "./threads.ts";
 import type { QuantizeThreads } from "./threads.ts";
 
@@ -71,10 +73,12 @@ async function quantizeWith(threads: QuantizeThreads, options: QuantizeOptions):
     importance: importance === undefined ? undefined : { file: await readImportance(importance), name: importance },
   });
   const weights = weightsOf(plan.choices);
+  const module = await compileKernels(plan.jobs);
   await writeOutput({ path: out, sizeBytes: plan.fileBytes, freeBytes }, async (temporary) => {
     await writeHeader(temporary, plan.header);
     await truncate(temporary, plan.fileBytes);
     await threads.run({
+      module,
       jobs: plan.jobs,
       source: opened.source,
       out: temporary,
@@ -89,6 +93,19 @@ async function quantizeWith(threads: QuantizeThreads, options: QuantizeOptions):
     });
   });
   return report({ path: out, mix, choices: plan.choices, sizeBytes: plan.fileBytes, ms: performance.now() - started });
+}
+
+/** While the threads come up. */
+async function compileKernels(jobs: readonly TensorJob[]): Promise<WebAssembly.Module> {
+  const { quantizeModule } = await import("../../engines/flint/weights/quantize/kernels.ts");
+  const changed = jobs.filter(({ from, to }) => from !== to);
+  const bytes = quantizeModule({
+    from: [...new Set(changed.map(({ from }) => from))],
+    to: quantizedTypes.filter((type) => changed.some(({ to }) => to === type)),
+    weighted: changed.some(({ importance }) => importance),
+    unweighted: changed.some(({ importance }) => !importance),
+  });
+  return await WebAssembly.compile(bytes);
 }
 
 async function writeHeader(path: string, header: Uint8Array): Promise<void> {

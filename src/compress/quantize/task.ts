@@ -6,7 +6,7 @@ import { openData } from "../source.ts";
 import { runPieces } from "./pieces.ts";
 import type { PieceWork } from "./pieces.ts";
 
-export interface PieceTask extends Pick<PieceWork, "jobs" | "progress"> {
+export interface PieceTask extends Pick<PieceWork, "jobs" | "module" | "progress"> {
   readonly source: SourcePath;
   /** A file that is there already, as large as it will be. */
   readonly out: string;

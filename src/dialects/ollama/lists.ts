@@ -1,4 +1,4 @@
-import { readGguf } from "../../formats/gguf/read.ts";
+import { readModelHeader } from "../../formats/model.ts";
 import type { GgufArray } from "../../formats/gguf/types.ts";
 import { isGgufArray } from "../../formats/gguf/types.ts";
 import type { InstalledModel } from "../../spec/model.ts";
@@ -13,8 +13,10 @@ export interface ModelLists {
 
 export async function readLists(model: InstalledModel): Promise<ModelLists> {
   const weights = model.files.find(({ role }) => role === "weights");
-  if (model.format !== "gguf" || !weights) throw unsupported("verbose", `${model.name} is not a GGUF model`);
-  const { metadata, tensors } = await readGguf(weights.path, { name: model.name });
+  if ((model.format !== "gguf" && model.format !== "safetensors") || !weights) {
+    throw unsupported("verbose", `${model.name} is neither a GGUF nor a SafeTensors model`);
+  }
+  const { metadata, tensors } = await readModelHeader(weights.path, { name: model.name });
   const arrays = [...metadata].flatMap(([key, value]) => (isGgufArray(value) ? [[key, toList(value)] as const] : []));
   return {
     arrays: Object.fromEntries(arrays),

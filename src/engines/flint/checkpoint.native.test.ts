@@ -2,7 +2,17 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { expect, onTestFinished, test } from "vitest";
-import { makeCheckpoint, safetensorsBytes, tinyTensors, writeFiles } from "../../../test/make-checkpoint.ts";
+import {
+  makeCheckpoint,
+  safetensorsBytes,
+  temporaryFolder,
+  tinyTensors,
+  writeFiles,
+} from "../../../test/make-checkpoint.ts";
+import type { TestTensor } from "../../../test/make-checkpoint.ts";
+import { makeTinyLlama } from "../../../test/make-model.ts";
+import { convert } from "../../compress/convert/convert.ts";
+import { openSafetensors } from "../../formats/safetensors/read.ts";
 import { inspectGguf } from "../../models/inspect.ts";
 import type { LoadedModel, LoadOptions } from "../../spec/engine.ts";
 import { findFixture } from "./__fixtures__/fixtures.ts";
@@ -60,4 +70,58 @@ test("weights that are rounded while they are loaded take less memory, and the m
   }
   expect(sizes).toEqual([...sizes].sort((a, b) => b - a));
   expect(new Set(sizes).size).toBe(3);
+});
+
+/** A folder with a llama of random weights, and what is in it. */
+async function makeFolder(): Promise<{ readonly folder: string; readonly tensors: Record<string, TestTensor> }> {
+  const source = await makeTinyLlama(join(temporaryFolder(), "tiny.gguf"));
+  const folder = join(temporaryFolder(), "tiny");
+  await convert({ source, out: folder });
+  const { file, read, close } = openSafetensors(join(folder, "model.safetensors"));
+  const entries = [...file.tensors.values()].map(({ name, dtype, shape, offset, sizeBytes }): [string, TestTensor] => {
+    const data = new Uint8Array(sizeBytes);
+    read(offset, data);
+    return [name, { dtype, shape, data }];
+  });
+  close();
+  return { folder, tensors: Object.fromEntries(entries) };
+}
+
+test("an adapter of PEFT gives what its weights give that were added to the model's", async () => {
+  const { folder, tensors } = await makeFolder();
+  const module = "model.layers.0.self_attn.q_proj";
+  const [rank, width] = [2, 64];
+  const a = Float32Array.from({ length: rank * width }, (_, index) => Math.sin(index));
+  const b = Float32Array.from({ length: width * rank }, (_, index) => Math.cos(3 * index));
+  const base = new Float32Array(tensors[`${module}.weight`]!.data!.slice().buffer);
+  // W + alpha / rank · B A
+  const merged = base.map((value, index) => {
+    const [row, column] = [Math.floor(index / width), index % width];
+    return value + 2 * (b[row * rank]! * a[column]! + b[row * rank + 1]! * a[width + column]!);
+  });
+  const bytes = (values: Float32Array): Uint8Array => new Uint8Array(values.buffer.slice(0));
+  const tensor = (shape: readonly number[], values: Float32Array): TestTensor => ({
+    dtype: "F32",
+    shape,
+    data: bytes(values),
+  });
+  const adapter = writeFiles({
+    "adapter_config.json": { peft_type: "LORA", r: rank, lora_alpha: 4, bias: "none" },
+    "adapter_model.safetensors": safetensorsBytes({
+      [`base_model.model.${module}.lora_A.weight`]: tensor([rank, width], a),
+      [`base_model.model.${module}.lora_B.weight`]: tensor([width, rank], b),
+    }),
+  });
+  const options = { contextTokens: 64, parallel: 1 };
+  const scores = async (loaded: Promise<LoadedModel>): Promise<number[]> => {
+    const { entries } = await (await loaded).score!({ prompt: [1, 97, 98, 99, 100, 101], topLogprobs: 0 });
+    return entries.map(({ logprob }) => logprob);
+  };
+  const plain = await scores(load(folder, "model.safetensors", options));
+  const ours = await scores(load(folder, "model.safetensors", { ...options, adapters: [{ path: adapter }] }));
+  const whole = { ...tensors, [`${module}.weight`]: tensor([width, width], merged) };
+  writeFiles({ "model.safetensors": safetensorsBytes(whole) }, folder);
+  const theirs = await scores(load(folder, "model.safetensors", options));
+  expect(Math.max(...ours.map((value, index) => Math.abs(value - theirs[index]!)))).toBeLessThan(1e-3);
+  expect(Math.max(...ours.map((value, index) => Math.abs(value - plain[index]!)))).toBeGreaterThan(1e-2);
 });

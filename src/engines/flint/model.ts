@@ -72,9 +72,13 @@ export async function loadModel(job: LoadJob, platform: Platform): Promise<Loade
 async function load(job: LoadJob, platform: Platform): Promise<LoadedModel> {
   const { model, options, call } = job;
   const { file, start, cores, onNotice } = platform;
-  const totalBytes = model.info.weightBytes;
-  const onProgress = (bytes: number): void =>
+  let opened: OpenedModel | undefined;
+  const onProgress = (bytes: number): void => {
+    // Weights that are rounded while they are loaded are fewer bytes than those of the files.
+    const totalBytes =
+      opened?.header.tensors.reduce((sum, tensor) => sum + tensor.sizeBytes, 0) ?? model.info.weightBytes;
     call.onProgress?.({ phase: "load", label: model.name, completedBytes: Math.min(bytes, totalBytes), totalBytes });
+  };
   const workers = Math.max(1, options.threads ?? cores);
   const begin = async (work: (started: StartedThreads) => Promise<Started>, more: Partial<ThreadsOptions>) => {
     const started = startThreads({ workers, file, start, onNotice, ...more });
@@ -86,13 +90,12 @@ async function load(job: LoadJob, platform: Platform): Promise<LoadedModel> {
     }
   };
   // The threads come up while the header is read.
-  let opened: OpenedModel | undefined;
   const first = await begin(
     async (started) => startModel((opened = await openModel(job, { platform, workers })), started, call.signal),
     { signal: call.signal, onProgress },
   );
   if (!opened) throw new Error("no model");
-  onProgress(totalBytes);
+  onProgress(Infinity);
   const known = opened;
   return createLoaded(known, first, () => begin((started) => startModel(known, started), {}));
 }

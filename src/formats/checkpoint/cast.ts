@@ -55,19 +55,40 @@ export function castRows(rows: MatrixRows, type: FloatType, name: string): Matri
 function encoders(name: string): Readonly<Record<FloatType, EncodeRows>> {
   return {
     F32: (weights, target) => target.set(new Uint8Array(weights.buffer, 0, weights.byteLength)),
-    BF16: (weights, target) => {
-      target.set(new Uint8Array(Uint16Array.from(weights, floatToBrain).buffer));
-    },
-    F16(weights, target) {
-      const shorts = new Uint16Array(weights.length);
-      for (let i = 0; i < weights.length; i++) {
-        const bits = floatToHalf(weights[i]!);
-        if ((bits & 0x7fff) === 0x7c00 && Number.isFinite(weights[i])) throw tooLarge(name, weights[i]!);
-        shorts[i] = bits;
-      }
-      target.set(new Uint8Array(shorts.buffer));
-    },
+    BF16: (weights, target) => target.set(new Uint8Array(toBrains(weights).buffer)),
+    F16: (weights, target) => target.set(new Uint8Array(toHalves(weights, name).buffer)),
   };
+}
+
+/** Rounds to the upper half of the bits, ties to even. */
+function toBrains(weights: Float32Array): Uint16Array {
+  const bits = new Uint32Array(weights.buffer, weights.byteOffset, weights.length);
+  const shorts = new Uint16Array(weights.length);
+  for (let i = 0; i < shorts.length; i++) {
+    const word = bits[i]!;
+    shorts[i] = (word & 0x7fff_ffff) > 0x7f80_0000 ? floatToBrain(NaN) : (word + 0x7fff + ((word >>> 16) & 1)) >>> 16;
+  }
+  return shorts;
+}
+
+/** Least f32 that is a normal f16, and the first that is none any more. */
+const normal = { least: 0x3880_0000, beyond: 0x477f_f000 };
+
+function toHalves(weights: Float32Array, name: string): Uint16Array {
+  const bits = new Uint32Array(weights.buffer, weights.byteOffset, weights.length);
+  const shorts = new Uint16Array(weights.length);
+  for (let i = 0; i < shorts.length; i++) {
+    const word = bits[i]!;
+    const magnitude = word & 0x7fff_ffff;
+    if (magnitude >= normal.least && magnitude < normal.beyond) {
+      const rounded = (magnitude - 0x3800_0000 + 0xfff + ((magnitude >>> 13) & 1)) >>> 13;
+      shorts[i] = ((word >>> 16) & 0x8000) | rounded;
+      continue;
+    }
+    if (magnitude >= normal.beyond && magnitude < 0x7f80_0000) throw tooLarge(name, weights[i]!);
+    shorts[i] = floatToHalf(weights[i]!);
+  }
+  return shorts;
 }
 
 function tooLarge(name: string, weight: number): HearthError {

@@ -63,6 +63,18 @@ export function samplingKeys(generation: Json): Values {
   return keys;
 }
 
+/** Name and license, from the lines between `---` at the start of a model card. */
+export function cardKeys({ paths }: CheckpointFiles): { readonly name: string | undefined; readonly keys: Values } {
+  const path = paths.get("README.md");
+  const front = path === undefined ? undefined : /^---\r?\n([^]*?)\r?\n---/.exec(readText(path, "README.md"))?.[1];
+  const read = (key: string): string | undefined => {
+    const value = new RegExp(`^${key}:[ \\t]*(.{1,200}?)[ \\t\\r]*$`, "m").exec(front ?? "")?.[1];
+    return value?.replace(/^(["'])(.*)\1$/, "$2") || undefined;
+  };
+  const license = read("license");
+  return { name: read("model_name"), keys: license === undefined ? {} : { "general.license": text(license) } };
+}
+
 const poolings = [
   ["pooling_mode_mean_tokens", 1],
   ["pooling_mode_cls_token", 2],

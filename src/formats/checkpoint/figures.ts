@@ -76,15 +76,26 @@ const names = {
   width: ["hidden_size", "n_embd"],
 } as const;
 
+/** Far above what models have; tables are made of these sizes before the weights are looked at. */
+const mostWidth = 2 ** 16;
+
 function readSizes(config: Config, family: Family): Sizes {
   const heads = config.requireInteger(...names.heads);
-  if (heads < 1) throw malformed(config.name, names.heads[0], `is ${heads}; it must be at least 1`);
+  const headWidth = config.integer("head_dim") ?? Math.floor(config.requireInteger(...names.width) / heads);
+  for (const [name, value] of [
+    [names.heads[0], heads],
+    ["head_dim", headWidth],
+  ] as const) {
+    if (value >= 1 && value <= mostWidth) continue;
+    throw malformed(config.name, name, `is ${value}; it must be from 1 to ${mostWidth}`);
+  }
   const padding = config.integer("pad_token_id") ?? 1;
   return {
     layers: config.requireInteger(...names.layers),
     heads,
-    keyHeads: config.integer("num_key_value_heads") ?? heads,
-    headWidth: config.integer("head_dim") ?? Math.floor(config.requireInteger(...names.width) / heads),
+    // Encoders have as many, whatever their configuration says.
+    keyHeads: (family.encoder ? undefined : config.integer("num_key_value_heads")) ?? heads,
+    headWidth,
     experts: config.integer("num_local_experts", "num_experts", "n_routed_experts") ?? 0,
     positionOffset: family.paddedPositions ? padding + 1 : 0,
   };
@@ -122,6 +133,7 @@ function commonKeys(config: Config, family: Family, sizes: Sizes): Keys {
 function readLabels(config: Config): readonly string[] {
   const byId = config.object("id2label")?.values;
   const count = byId ? Object.keys(byId).length : (config.integer("num_labels") ?? 2);
+  if (count < 1 || count > mostWidth) throw malformed(config.name, "num_labels", `is ${count}`);
   return Array.from({ length: count }, (_, index) => {
     const label = byId?.[String(index)];
     return typeof label === "string" ? label : `LABEL_${index}`;

@@ -177,6 +177,14 @@ describe("a folder", () => {
     expect(metadata["general.sampling.temp"]).toBeCloseTo(0.6);
   });
 
+  test("name and license come from its card", () => {
+    const card = '---\nlicense: apache-2.0\nmodel_name: "Tiny"\n---\n# Other\nlicense: mit\n';
+    const { file, close } = openCheckpoint(makeCheckpoint({ "README.md": card }));
+    close();
+    expect(file.metadata.get("general.license")).toBe("apache-2.0");
+    expect(file.metadata.get("general.name")).toBe("Tiny");
+  });
+
   test("a template in a file of its own wins", () => {
     const { file, close } = openCheckpoint(
       makeCheckpoint({ "tokenizer_config.json": { chat_template: "old" }, "chat_template.jinja": "new" }),

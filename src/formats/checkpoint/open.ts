@@ -3,7 +3,7 @@ import { HearthError } from "../../error.ts";
 import type { GgufTypedValue } from "../gguf/encode.ts";
 import { ggmlType } from "../gguf/ggml.ts";
 import type { GgufFile, GgufTensor } from "../gguf/types.ts";
-import { readPooling, rankPooling, samplingKeys, templateKeys } from "./extras.ts";
+import { cardKeys, readPooling, rankPooling, samplingKeys, templateKeys } from "./extras.ts";
 import { text, uint } from "./family.ts";
 import { readFigures } from "./figures.ts";
 import type { Figures } from "./figures.ts";
@@ -104,13 +104,16 @@ function readMetadata(files: CheckpointFiles, figures: Figures, tensors: readonl
     vocab_size: uint(rows),
     ...pooling(files, figures),
   };
+  const card = cardKeys(files);
+  const name = card.name ?? files.name;
   const types = family.encoder && architecture !== "modern-bert" ? tokenTypes(tensors) : undefined;
   const metadata = defined({
     "general.architecture": text(architecture),
     "general.type": text("model"),
-    "general.name": text(tokenizer.stripsBehind && architecture === "phi3" ? `Phi-3 ${files.name}` : files.name),
+    "general.name": text(tokenizer.stripsBehind && architecture === "phi3" ? `Phi-3 ${name}` : name),
     "general.file_type": uint(fileType(tensors)),
     "general.quantization_version": uint(2),
+    ...card.keys,
     ...samplingKeys(generation),
     ...Object.fromEntries(Object.entries(own).map(([key, value]) => [`${architecture}.${key}`, value])),
     ...tokenizer.keys,

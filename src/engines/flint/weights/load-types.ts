@@ -1,4 +1,4 @@
-/** Types that the matrices of an unquantized checkpoint get while it is loaded (`LoadOptions.quantize`). */
+/** What flint asks of a checkpoint: types that its unquantized matrices get (`LoadOptions.quantize`), columns in any order. */
 import type { Recoding, WeightOptions } from "../../../formats/checkpoint/weights.ts";
 import type { NamedTensor } from "../../../formats/checkpoint/tensors.ts";
 import type { LoadOptions } from "../../../spec/engine.ts";
@@ -10,9 +10,12 @@ type Quantize = NonNullable<LoadOptions["quantize"]>;
 
 /** What `openCheckpoint` asks. The machine is made when the first rows are read: a header needs none. */
 export function loadTypes(quantize: Quantize | undefined): WeightOptions {
-  if (quantize === undefined) return {};
+  // `Matrix.columns`: quantized matrices keep their codes.
+  const reorder = true;
+  if (quantize === undefined) return { reorder };
   let machine: QuantizeMachine | undefined;
   return {
+    reorder,
     recode(tensor, tied): Recoding | undefined {
       const type = typeOf(tensor, quantize, tied);
       if (!type) return undefined;

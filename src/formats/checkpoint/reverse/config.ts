@@ -45,9 +45,10 @@ export function restoreConfig(file: GgufFile, facts: ConfigFacts): RestoredConfi
   };
   const sizes = readSizes(file, architecture);
   const isRank = read("pooling_type") === 4;
+  const name = className(family, { isRank, experts: sizes.experts });
   const settings = {
-    architectures: [className(family, { isRank, experts: sizes.experts })],
-    model_type: family.modelType ?? architecture,
+    architectures: [name],
+    model_type: name.startsWith("Mixtral") ? "mixtral" : (family.modelType ?? architecture),
     ...commonSettings(file, { architecture, family, sizes, read }),
     ...(family.rope === false ? {} : restoreRope({ file, architecture, read, sizes, factors: facts.factors })),
     ...biasSettings(facts.has),
@@ -122,9 +123,11 @@ function commonSettings(file: GgufFile, { architecture, family, sizes, read }: C
       num_experts_per_tok: read("expert_used_count"),
     }),
     ...(types !== undefined && { type_vocab_size: types }),
-    bos_token_id: role("bos"),
-    eos_token_id: role("eos"),
-    pad_token_id: role("padding"),
+    // Left out, they would be those of the first model of the class.
+    bos_token_id: role("bos") ?? null,
+    eos_token_id: role("eos") ?? null,
+    pad_token_id: role("padding") ?? null,
+    ...(family.encoder && { cls_token_id: role("cls") ?? null, sep_token_id: role("seperator") ?? null }),
   };
 }
 

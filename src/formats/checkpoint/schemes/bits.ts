@@ -41,10 +41,23 @@ function unpackAny({ words, start, step, bits }: PackedCodes, codes: Uint8Array)
   }
 }
 
+/** The code that all of them are, where that is so and a word holds whole codes. For zero points: read once, nothing unpacked. */
+export function uniformCode(words: Uint32Array, bits: number): number | undefined {
+  const [first = 0] = words;
+  const code = first & (2 ** bits - 1);
+  if (32 % bits !== 0 || code * onesOf(bits) !== first) return undefined;
+  return words.every((word) => word === first) ? code : undefined;
+}
+
+/** A word whose codes are all 1. */
+export function onesOf(bits: number): number {
+  return 0xffff_ffff / (2 ** bits - 1);
+}
+
 /** Words that `count` codes take. */
 export function wordsFor(count: number, bits: number): number {
   return Math.ceil((count * bits) / 32);
 }
 
-/** Code `index` of eight in a word of an AWQ matrix (AutoAWQ, GEMM): even places first. */
-export const awqOrder = [0, 4, 1, 5, 2, 6, 3, 7] as const;
+/** Where in a word of an AWQ matrix (AutoAWQ, GEMM) the code of each of eight outputs stands: even places first. */
+export const awqShifts: Uint8Array = Uint8Array.of(0, 16, 4, 20, 8, 24, 12, 28);

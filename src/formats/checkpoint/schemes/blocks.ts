@@ -40,12 +40,14 @@ export const rowWriters: Readonly<Record<CodedType, WriteRow>> = {
   },
   /** An f16 scale and 32 signed bytes. */
   Q8_0({ codes, groupOf, scales, zeros }, target) {
+    const pairs = pairsOf(codes);
     const bytes = new Uint8Array(target.buffer, target.byteOffset, target.byteLength);
     for (let block = 0, at = 0; at < target.length; block++, at += 17) {
       const group = groupOf[block * 32]!;
       const zero = zeros[group]!;
       target[at] = floatToHalf(scales[group]!);
-      for (let i = 0; i < 32; i++) bytes[at * 2 + 2 + i] = codes[block * 32 + i]! - zero;
+      if (zero === 128) for (let i = 0; i < 16; i++) target[at + 1 + i] = pairs[block * 16 + i]! ^ 0x8080;
+      else for (let i = 0; i < 32; i++) bytes[at * 2 + 2 + i] = codes[block * 32 + i]! - zero;
     }
   },
   F16({ codes, groupOf, scales, zeros }, target) {

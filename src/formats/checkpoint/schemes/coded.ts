@@ -19,12 +19,13 @@ export interface CodedMatrix {
   /** Groups of a row, and that of each column. */
   readonly groups: number;
   readonly groupOf: Uint32Array;
-  /** The zero point, where all have the same; then there is no `readZeros`. */
+  /** The zero point, where all groups are known to have the same. */
   readonly zero: number | undefined;
   /** Fills `codes` with rows, one byte a code, from 0 up. */
   readCodes(first: number, count: number, codes: Uint8Array): void;
   /** [n][groups] */
   readScales(): Float32Array;
+  /** The same; not asked where `zero` is known. */
   readZeros?(): Int16Array;
 }
 
@@ -120,12 +121,13 @@ function createRows(matrix: CodedMatrix, { type, groupOf, columns, shelf }: Writ
 }
 
 function readGrid(matrix: CodedMatrix): Grid {
-  const { name, n, groups, zero = 0 } = matrix;
+  const { name, n, groups, zero } = matrix;
   // As the file will have them, so that minima fit their scales.
   const scales = matrix.readScales().map((scale) => {
     const half = halves[floatToHalf(scale)]!;
     if (Number.isFinite(half)) return half;
     throw partFault(name, `has a scale of ${scale}, beyond the range of f16`);
   });
-  return { scales, zeros: matrix.readZeros?.() ?? new Int16Array(n * groups).fill(zero) };
+  const zeros = zero === undefined ? matrix.readZeros?.() : undefined;
+  return { scales, zeros: zeros ?? new Int16Array(n * groups).fill(zero ?? 0) };
 }

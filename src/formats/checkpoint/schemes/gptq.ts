@@ -4,7 +4,7 @@
  */
 import { unsupported } from "../json.ts";
 import type { OpenLayerOptions, OpenScheme, MatrixRows, QuantizedLayer } from "../scheme.ts";
-import { unpackCodes, wordsFor } from "./bits.ts";
+import { onesOf, uniformCode, unpackCodes, wordsFor } from "./bits.ts";
 import { codedRows, createShelf } from "./coded.ts";
 import type { CodedMatrix, Shelf } from "./coded.ts";
 import { readScales, readWords, scaleTypes, transpose } from "./numbers.ts";
@@ -61,7 +61,6 @@ function openLayer(layer: QuantizedLayer, layout: Layout, options?: OpenLayerOpt
   const k = Math.floor((sizeAt(qweight, 0) * 32) / bits);
   expectShape(qweight, [wordsFor(k, bits), n], `a matrix of ${n} rows and ${k} columns with ${bits} bits`);
   const groupOf = readGroups(layer, { k, groups, layout });
-  const readZeros = (): Int16Array => transpose(unpackZeros(readWords(qzeros), { ...layout, bits, n }), groups);
   const strip = createStrips(qweight, layout.shelf.strips);
   const matrix: CodedMatrix = {
     name: qweight.name,
@@ -70,7 +69,8 @@ function openLayer(layer: QuantizedLayer, layout: Layout, options?: OpenLayerOpt
     bits,
     groups,
     groupOf,
-    ...zeroPoints(readZeros),
+    zero: uniformZero(readWords(qzeros), { ...layout, bits }),
+    readZeros: () => transpose(unpackZeros(readWords(qzeros), { ...layout, bits, n }), groups),
     readScales: () => transpose(readScales(scales), groups),
     readCodes(first, count, codes) {
       for (let row = 0; row < count; row++) {
@@ -86,13 +86,6 @@ function openLayer(layer: QuantizedLayer, layout: Layout, options?: OpenLayerOpt
     },
   };
   return codedRows(matrix, layout.shelf, options);
-}
-
-/** Read once when a layer is opened: a matrix whose zero points are all one needs none. */
-export function zeroPoints(readZeros: () => Int16Array): Pick<CodedMatrix, "zero" | "readZeros"> {
-  const zeros = readZeros();
-  const [zero] = zeros;
-  return zeros.every((one) => one === zero) ? { zero } : { zero: undefined, readZeros };
 }
 
 interface Groups {
@@ -118,6 +111,12 @@ interface ZeroWords {
   readonly lessOne: boolean;
 }
 
+function uniformZero(words: Uint32Array, { bits, lessOne }: Omit<ZeroWords, "n">): number | undefined {
+  const code = uniformCode(words, bits);
+  if (code === undefined || !lessOne) return code;
+  return code + 1 < 2 ** bits ? code + 1 : undefined;
+}
+
 /**
  * [groups][n]. Less one was subtracted from whole words, so it is added to whole words; three bits cross words and are
  * counted one by one.
@@ -133,9 +132,4 @@ function unpackZeros(words: Uint32Array, { bits, n, lessOne }: ZeroWords): Int16
     unpackCodes(packed, codes.subarray(group * n, (group + 1) * n));
   }
   return Int16Array.from(codes, (code) => (lessOne && !whole ? (code + 1) & 7 : code));
-}
-
-/** A word whose fields are all 1. */
-function onesOf(bits: number): number {
-  return 0xffff_ffff / (2 ** bits - 1);
 }

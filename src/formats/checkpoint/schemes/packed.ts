@@ -1,9 +1,8 @@
 /** Codes of 1 to 8 bits in words, as compressed-tensors packs them. */
-import type { QuantizedLayer } from "../scheme.ts";
+import type { QuantizedLayer, RawTensor } from "../scheme.ts";
 import { shapeText } from "../../safetensors/parse.ts";
-import { unpackCodes, wordsFor } from "./bits.ts";
+import { uniformCode, unpackCodes, wordsFor } from "./bits.ts";
 import type { CodedMatrix } from "./coded.ts";
-import { zeroPoints } from "./gptq.ts";
 import { readBytes, readScales, readWords, scaleTypes, transpose } from "./numbers.ts";
 import { evenGroups, readGroupIndex } from "./order.ts";
 import { expectShape, findPart, partFault, requirePart, sizeAt } from "./parts.ts";
@@ -25,43 +24,23 @@ export function openPacked(layer: QuantizedLayer): CodedMatrix {
   const map = mapScales(scales, { n, k, block: undefined });
   const zeros = findPart(layer, "weight_zero_point", { dtypes: ["I32", "I8"], rank: 2 });
   const half = 2 ** (bits - 1);
-  const readZeros = (): Int16Array => {
-    if (zeros?.dtype === "I8")
-      return expandZeros(
-        Int16Array.from(new Int8Array(readBytes(zeros).buffer), (zero) => zero + half),
-        map,
-        n,
-      );
-    return zeros ? unpackZeros(readWords(zeros), { bits, n, groups: map.groups }) : new Int16Array([half]);
-  };
-  if (zeros?.dtype === "I32")
-    expectShape(zeros, [wordsFor(n, bits), map.groups], `a matrix of ${n} rows, ${map.groups} groups`);
-  if (zeros?.dtype === "I8") expectShape(zeros, scales.shape, `scales of ${shapeText(scales.shape)}`);
   return {
     name: packed.name,
     n,
     k,
     bits,
     groups: map.groups,
-    groupOf: readGroups(layer, {
-      ...map,
-      k,
-    }),
-    ...zeroPoints(readZeros),
+    groupOf: readGroups(layer, { ...map, k }),
+    ...(zeros?.dtype === "I32"
+      ? wordZeros(zeros, { bits, n, groups: map.groups })
+      : byteZeros(zeros, { scales, half, map, n })),
     readScales: () => expandScales(readScales(scales), map, n),
     readCodes(first, count, codes) {
       const words = new Uint32Array(count * rowWords);
       packed.read(first * rowWords * 4, new Uint8Array(words.buffer));
       for (let row = 0; row < count; row++) {
-        unpackCodes(
-          {
-            words,
-            start: row * rowWords,
-            step: 1,
-            bits,
-          },
-          codes.subarray(row * k, (row + 1) * k),
-        );
+        const place = { words, start: row * rowWords, step: 1, bits };
+        unpackCodes(place, codes.subarray(row * k, (row + 1) * k));
       }
     },
   };
@@ -84,7 +63,18 @@ interface ZeroWords {
   readonly groups: number;
 }
 
-/** Words along n: [words][groups] → [n][groups]. */
+type Zeros = Pick<CodedMatrix, "zero" | "readZeros">;
+
+/** Zero points in words along n. */
+function wordZeros(part: RawTensor, { bits, n, groups }: ZeroWords): Zeros {
+  expectShape(part, [wordsFor(n, bits), groups], `a matrix of ${n} rows and ${groups} groups`);
+  return {
+    zero: uniformCode(readWords(part), bits),
+    readZeros: () => unpackZeros(readWords(part), { bits, n, groups }),
+  };
+}
+
+/** [words][groups] → [n][groups] */
 function unpackZeros(words: Uint32Array, { bits, n, groups }: ZeroWords): Int16Array {
   const codes = new Uint8Array(n * groups);
   for (let group = 0; group < groups; group++) {
@@ -93,8 +83,22 @@ function unpackZeros(words: Uint32Array, { bits, n, groups }: ZeroWords): Int16A
   return transpose(Int16Array.from(codes), groups);
 }
 
-export function expandZeros(zeros: Int16Array, map: ScaleMap, n: number): Int16Array {
-  return Int16Array.from(expandScales(Float32Array.from(zeros), map, n));
+export interface ZeroBytes {
+  readonly scales: RawTensor;
+  /** Half of the range of codes, which the stored ones have more than the signed ones. */
+  readonly half: number;
+  readonly map: ScaleMap;
+  readonly n: number;
+}
+
+/** Signed zero points, one for each scale; none: 0. */
+export function byteZeros(part: RawTensor | undefined, { scales, half, map, n }: ZeroBytes): Zeros {
+  if (!part) return { zero: half };
+  expectShape(part, scales.shape, `scales of ${shapeText(scales.shape)}`);
+  const zeros = Float32Array.from(new Int8Array(readBytes(part).buffer), (zero) => zero + half);
+  const [zero] = zeros;
+  if (zeros.every((one) => one === zero)) return { zero };
+  return { zero: undefined, readZeros: () => Int16Array.from(expandScales(zeros, map, n)) };
 }
 
 /** `weight_g_idx` where the order of columns is the activations'. */

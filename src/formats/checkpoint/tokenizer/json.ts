@@ -3,6 +3,7 @@ import { HearthError } from "../../../error.ts";
 import { printable } from "../../gguf/malformed.ts";
 import { isObject, malformed, unsupported } from "../json.ts";
 import type { Json } from "../json.ts";
+import { addAdded, markBytes, markUnknown, plainAdded, readIds, readScored } from "./json-tokens.ts";
 import { readMerges, scoresOfMerges } from "./merges.ts";
 import { readNormalizer } from "./normalizer.ts";
 import type { Normalizer } from "./normalizer.ts";
@@ -22,13 +23,6 @@ export function readTokenizerJson(json: Json): Vocabulary {
     if (!(error instanceof HearthError) || error.code !== "model_unsupported") throw error;
     return bare(json, model, error.message);
   }
-}
-
-function plainAdded(added: unknown): unknown {
-  if (!Array.isArray(added)) return added;
-  return added.map((token: unknown) =>
-    isObject(token) ? { id: token["id"], content: token["content"], special: token["special"] } : token,
-  );
 }
 
 /** The tokens alone. */
@@ -69,46 +63,6 @@ function mentions(value: unknown, type: string, depth = 0): boolean {
 
 function isByteLevel(json: Json): boolean {
   return mentions(json["pre_tokenizer"], "ByteLevel") || mentions(json["normalizer"], "ByteLevel");
-}
-
-function readIds(model: Json, table: TokenTable): void {
-  const vocab = model["vocab"];
-  if (!isObject(vocab)) throw malformed(file, "model.vocab", "is no object");
-  for (const [text, id] of Object.entries(vocab)) table.set(id, text, tokenTypes.normal);
-}
-
-/** Tokens beside the model's: control tokens where `special`, others are found in every text. */
-function addAdded(json: Json, table: TokenTable, spell: (text: string) => string = (text) => text): void {
-  const added = json["added_tokens"] ?? [];
-  if (!Array.isArray(added)) throw malformed(file, "added_tokens", "is no list");
-  for (const token of added as readonly unknown[]) {
-    if (!isObject(token) || typeof token["content"] !== "string")
-      throw malformed(file, "added_tokens", "has no content");
-    const special = token["special"] === true;
-    if (!special && ["single_word", "lstrip", "rstrip"].some((name) => token[name] === true)) {
-      throw unsupported(file, "added_tokens", "has a token that takes more than its own text, or stands alone");
-    }
-    const known = table.at(Number(token["id"]));
-    const text = special || known ? token["content"] : spell(token["content"]);
-    table.set(token["id"], text, special ? tokenTypes.control : tokenTypes.userDefined);
-  }
-}
-
-function readScored(vocab: readonly unknown[], table: TokenTable): void {
-  for (const [id, entry] of vocab.entries()) {
-    const [text, score] = Array.isArray(entry) ? (entry as readonly unknown[]) : [];
-    if (typeof score !== "number") throw malformed(file, "model.vocab", `has no score for token ${id}`);
-    table.set(id, text, tokenTypes.normal, score);
-  }
-}
-
-function markUnknown(model: Json, table: TokenTable): number | undefined {
-  const byId = model["unk_id"];
-  const text = model["unk_token"];
-  const id = typeof byId === "number" ? byId : table.find(typeof text === "string" ? text : undefined);
-  const token = id === undefined ? undefined : table.at(id);
-  if (token) token.type = tokenTypes.unknown;
-  return id;
 }
 
 function refuseBpe(model: Json): void {
@@ -159,14 +113,6 @@ function sentencePiece(json: Json, model: Json): Vocabulary {
     hasScores: true,
     flags: { add_space_prefix: spaceBefore(normalizer, json["pre_tokenizer"]) },
   };
-}
-
-function markBytes(table: TokenTable): void {
-  for (let byte = 0; byte < 256; byte++) {
-    const id = table.find(`<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`);
-    const token = id === undefined ? undefined : table.at(id);
-    if (token) token.type = tokenTypes.byte;
-  }
 }
 
 /** Whether a text gets a space in front. Throws where spaces are not replaced as GGUF takes for granted. */

@@ -28,17 +28,19 @@ interface Known {
   readonly name: string;
   /** Whether words that are tokens as a whole are not merged. */
   readonly ignoreMerges?: boolean;
+  /** Engines put `bos` before a text unless the file says that they must not. */
+  readonly addBos?: boolean;
 }
 
 const known: readonly Known[] = [
-  { steps: [split(words(threeDigits)), bytes], name: "llama-bpe", ignoreMerges: true },
+  { steps: [split(words(threeDigits)), bytes], name: "llama-bpe", ignoreMerges: true, addBos: true },
   { steps: [split(words(threeDigits)), bytes], name: "dbrx" },
   { steps: [split(words(String.raw`\p{N}`)), bytes], name: "qwen2" },
   { steps: [wordBytes], name: "gpt-2" },
   { steps: [split(gpt2), bytes], name: "gpt-2" },
   { steps: [digits, wordBytes], name: "smollm" },
   { steps: [split(String.raw`\p{N}`), wordBytes], name: "smollm" },
-  { steps: [split(capitals("", String.raw`\p{N}`)), bytes], name: "tekken", ignoreMerges: true },
+  { steps: [split(capitals("", String.raw`\p{N}`)), bytes], name: "tekken", ignoreMerges: true, addBos: true },
   { steps: [split(capitals(`${contractions}?`, threeDigits)), bytes], name: "gpt-4o" },
   {
     steps: [split(threeDigits), split("[一-龥぀-ゟ゠-ヿ]+"), split(deepseek3), bytes],
@@ -125,11 +127,20 @@ const aliases: Readonly<Record<string, string>> = {
   "hunyuan-dense": "deepseek-v3",
 };
 
+function findName(name: string): Known | undefined {
+  return known.find((each) => each.name === (aliases[name] ?? name));
+}
+
+/** Whether engines put `bos` before a text of such a vocabulary where the file does not say. */
+export function addsBos(name: string): boolean {
+  return findName(name)?.addBos ?? false;
+}
+
 /** `pre_tokenizer` for a name in GGUF; undefined: there are no words for it. */
 export function preTokenizerOf(
   name: string,
 ): { readonly preTokenizer: Json; readonly ignoreMerges: boolean } | undefined {
-  const found = known.find((each) => each.name === (aliases[name] ?? name));
+  const found = findName(name);
   if (!found) return undefined;
   const steps = found.steps.map(toStep);
   const preTokenizer = steps.length === 1 && steps[0] ? steps[0] : { type: "Sequence", pretokenizers: steps };

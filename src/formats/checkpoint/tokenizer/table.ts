@@ -15,7 +15,7 @@ export interface Token {
 const mostTokens = 2 ** 24;
 
 export class TokenTable {
-  private readonly tokens: (Token | undefined)[] = [];
+  private readonly tokens = new Map<number, Token>();
   private readonly ids = new Map<string, number>();
   private readonly file: string;
 
@@ -24,12 +24,11 @@ export class TokenTable {
     this.file = file;
   }
 
-  get size(): number {
-    return this.tokens.length;
-  }
+  /** One more than the last id. */
+  size = 0;
 
   at(id: number): Token | undefined {
-    return this.tokens[id];
+    return this.tokens.get(id);
   }
 
   find(text: string | undefined): number | undefined {
@@ -42,16 +41,14 @@ export class TokenTable {
       throw malformed(this.file, "vocab", `gives "${printable(String(text), 20)}" an id that is none`);
     }
     if (typeof text !== "string") throw malformed(this.file, "vocab", `has something for token ${id} that is no text`);
-    const known = this.tokens[id];
+    const known = this.tokens.get(id);
     if (known && known.text !== text) {
       const both = `"${printable(known.text, 20)}" and "${printable(text, 20)}"`;
       throw malformed(this.file, "vocab", `gives ${both} the id ${id}`);
     }
     if (known) known.type = type;
-    else {
-      while (this.tokens.length < id && this.tokens.length < mostTokens) this.tokens.push(undefined);
-      this.tokens[id] = { text, type, score };
-    }
+    else this.tokens.set(id, { text, type, score });
+    this.size = Math.max(this.size, id + 1);
     this.ids.set(text, id);
   }
 }

@@ -1,29 +1,32 @@
 /** Blocks of 32 weights; `codecs/classic.ts` says how they lie. */
 import { nonLinear } from "../codecs/classic.ts";
-import { inverseOf, writeHalf } from "./code.ts";
+import { inverseOf, nibbles, ones, writeHalf, writeWord } from "./code.ts";
 import type { Fit, Recipe } from "./recipe.ts";
 
 type ClassicType = "Q4_0" | "Q4_1" | "Q5_0" | "Q5_1" | "Q8_0" | "IQ4_NL";
 type Pack = Recipe["pack"];
 
-/** Nibbles: byte l holds the weights l and l + 16. */
+/** Byte l holds the weights l and l + 16. */
 const packNibbles =
   (offset: number): Pack =>
   (codes, from, out, at) => {
-    const to = at + offset;
-    for (let i = 0; i < 16; i++) out[to + i] = (codes[from + i]! & 15) | ((codes[from + i + 16]! & 15) << 4);
+    for (let i = 0; i < 4; i++) {
+      const high = codes[from + i + 4]! & nibbles;
+      writeWord(out, at + offset + i * 4, (codes[from + i]! & nibbles) | (high << 4));
+    }
   };
 
-/** The fifth bits as a word of 32 bits, then the nibbles. */
+/** The fifth bits as a word, then the nibbles. */
 const packFifths = (offset: number): Pack => {
-  const nibbles = packNibbles(offset + 4);
+  const rest = packNibbles(offset + 4);
   return (codes, from, out, at) => {
-    for (let byte = 0; byte < 4; byte++) {
-      let bits = 0;
-      for (let i = 0; i < 8; i++) bits |= (codes[from + byte * 8 + i]! >> 4) << i;
-      out[at + offset + byte] = bits;
+    let bits = 0;
+    for (let i = 0; i < 8; i++) {
+      const fifths = (codes[from + i]! >>> 4) & ones;
+      bits |= ((fifths | (fifths >> 7) | (fifths >> 14) | (fifths >> 21)) & 15) << (i * 4);
     }
-    nibbles(codes, from, out, at);
+    writeWord(out, at + offset, bits);
+    rest(codes, from, out, at);
   };
 };
 
@@ -49,9 +52,9 @@ function ranged(last: 15 | 31, pack: Pack): Recipe {
       last,
       signed: true,
       weighing,
-      pairs: 8,
+      pairs: 4,
       first: -0.8,
-      step: 0.1,
+      step: 0.2,
       rounds: 2,
     }),
     codes: { group: 32, last },
@@ -73,6 +76,9 @@ const fitEight: Recipe["fit"] = () => ({
   rounds: 0,
 });
 
+/** Codes from 1 to 255 as numbers from −127 to 127. */
+const signs = 0x80808080 | 0;
+
 const eight: Recipe = {
   fit: fitEight,
   codes: { group: 32, last: 255 },
@@ -81,7 +87,7 @@ const eight: Recipe = {
     offsets[first] = 128;
   },
   pack(codes, from, out, at) {
-    for (let i = 0; i < 32; i++) out[at + 2 + i] = codes[from + i]! ^ 128;
+    for (let i = 0; i < 8; i++) writeWord(out, at + 2 + i * 4, codes[from + i]! ^ signs);
   },
 };
 
@@ -92,8 +98,8 @@ export const fitTable: Recipe["fit"] = (weighing = "square"): Fit => ({
   weighing,
   rounding: { table: nonLinear },
   tries: [
-    { first: -134, step: 1, pairs: 8 },
-    { first: 108, step: 1, pairs: 8 },
+    { first: -134, step: 2, pairs: 4 },
+    { first: 108, step: 2, pairs: 4 },
   ],
   rounds: 2,
 });
@@ -112,11 +118,8 @@ const fitFour: Recipe["fit"] = (weighing = "square") => ({
   group: 32,
   weighing,
   rounding: { half: 8 },
-  tries: [
-    { first: -8.9, step: 0.1, pairs: 9 },
-    { first: 6.6, step: 0.1, pairs: 8 },
-  ],
-  rounds: 2,
+  tries: [{ first: -8.6, step: 0.4, pairs: 2 }],
+  rounds: 1,
 });
 
 const fitFive: Recipe["fit"] = (weighing = "square") => ({
@@ -124,11 +127,8 @@ const fitFive: Recipe["fit"] = (weighing = "square") => ({
   group: 32,
   weighing,
   rounding: { half: 16 },
-  tries: [
-    { first: -16.9, step: 0.1, pairs: 9 },
-    { first: 14.6, step: 0.1, pairs: 8 },
-  ],
-  rounds: 2,
+  tries: [{ first: -16.6, step: 0.4, pairs: 2 }],
+  rounds: 1,
 });
 
 export const classicRecipes: Readonly<Record<ClassicType, Recipe>> = {

@@ -18,3 +18,16 @@ export function nearestCode(value: number, last: number): number {
 export function inverseOf(scale: number): number {
   return scale === 0 ? 0 : 1 / scale;
 }
+
+/** The low bit, the low two and the low four of every byte of a word. */
+export const ones = 0x01010101;
+export const threes = 0x03030303;
+export const nibbles = 0x0f0f0f0f;
+
+/** Four bytes, the low one first. */
+export function writeWord(out: Uint8Array, at: number, word: number): void {
+  out[at] = word;
+  out[at + 1] = word >> 8;
+  out[at + 2] = word >> 16;
+  out[at + 3] = word >> 24;
+}

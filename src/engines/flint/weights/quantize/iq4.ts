@@ -1,6 +1,7 @@
 /** IQ4_XS: super-blocks of 256 weights; `codecs/iq4.ts` says how they lie. */
 import { nonLinear } from "../codecs/classic.ts";
 import { fitTable } from "./classic.ts";
+import { writeWord } from "./code.ts";
 import { invertScales, settleSigned } from "./multiples.ts";
 import type { Recipe } from "./recipe.ts";
 
@@ -30,9 +31,9 @@ export const iq4Xs: Recipe = {
   },
   pack(codes, from, out, at) {
     for (let group = 0; group < 8; group++) {
-      const low = from + group * 32;
+      const low = from + group * 8;
       const to = at + 8 + group * 16;
-      for (let i = 0; i < 16; i++) out[to + i] = codes[low + i]! | (codes[low + i + 16]! << 4);
+      for (let i = 0; i < 4; i++) writeWord(out, to + i * 4, codes[low + i]! | (codes[low + i + 4]! << 4));
     }
   },
 };

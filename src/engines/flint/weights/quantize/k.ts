@@ -1,4 +1,5 @@
 /** Super-blocks of 256 weights; `codecs/k.ts` says how they lie. */
+import { nibbles, ones, threes, writeWord } from "./code.ts";
 import { invertBoth, invertScales, settleBoth, settleSigned } from "./multiples.ts";
 import type { Block, Groups, Recipe } from "./recipe.ts";
 
@@ -23,9 +24,9 @@ function withMins(last: 15 | 31, pack: Recipe["pack"]): Recipe {
       last,
       signed: false,
       weighing,
-      pairs: 10,
+      pairs: 5,
       first: -1,
-      step: 0.1,
+      step: 0.2,
       rounds: 2,
     }),
     codes: { group: 32, last },
@@ -40,20 +41,26 @@ function withMins(last: 15 | 31, pack: Recipe["pack"]): Recipe {
 }
 
 /** Each run of 32 bytes holds 32 weights in its low halves and the next 32 in its high halves. */
-function packHalves(codes: Uint8Array, from: number, out: Uint8Array, at: number): void {
+function packHalves(codes: Int32Array, from: number, out: Uint8Array, at: number): void {
   for (let run = 0; run < 4; run++) {
-    const low = from + run * 64;
-    const to = at + run * 32;
-    for (let i = 0; i < 32; i++) out[to + i] = (codes[low + i]! & 15) | ((codes[low + i + 32]! & 15) << 4);
+    const low = from + run * 16;
+    for (let i = 0; i < 8; i++) {
+      const high = codes[low + i + 8]! & nibbles;
+      writeWord(out, at + run * 32 + i * 4, (codes[low + i]! & nibbles) | (high << 4));
+    }
   }
 }
 
-/** Bit g of byte l is the fifth bit of weight 32 g + l. */
-function packFifths(codes: Uint8Array, from: number, out: Uint8Array, at: number): void {
-  for (let i = 0; i < 32; i++) {
+/** A bit of every code: bit g of byte l is that of weight 32 g + l. */
+function packBits(
+  codes: Int32Array,
+  from: number,
+  { out, at, bit }: { out: Uint8Array; at: number; bit: number },
+): void {
+  for (let i = 0; i < 8; i++) {
     let bits = 0;
-    for (let group = 0; group < 8; group++) bits |= (codes[from + group * 32 + i]! >> 4) << group;
-    out[at + i] = bits;
+    for (let group = 0; group < 8; group++) bits |= ((codes[from + group * 8 + i]! >>> bit) & ones) << group;
+    writeWord(out, at + i * 4, bits);
   }
 }
 
@@ -64,9 +71,9 @@ const two: Recipe = {
     last: 3,
     signed: false,
     weighing,
-    pairs: 10,
+    pairs: 5,
     first: -1,
-    step: 0.1,
+    step: 0.2,
     rounds: 2,
   }),
   codes: { group: 16, last: 3 },
@@ -77,21 +84,22 @@ const two: Recipe = {
     invertBoth(groups, first, 16);
   },
   pack(codes, from, out, at) {
-    packPlanes(codes, from, out, at + 16);
+    packPlanes(codes, from, { out, at: at + 16, bit: 0 });
   },
 };
 
 /** Two bits of each code, in four planes: byte l of a run of 32 holds the weights l, l + 32, l + 64 and l + 96. */
-function packPlanes(codes: Uint8Array, from: number, out: Uint8Array, at: number): void {
+function packPlanes(
+  codes: Int32Array,
+  from: number,
+  { out, at, bit }: { out: Uint8Array; at: number; bit: number },
+): void {
   for (let half = 0; half < 2; half++) {
-    const low = from + half * 128;
-    const to = at + half * 32;
-    for (let i = 0; i < 32; i++) {
-      out[to + i] =
-        (codes[low + i]! & 3) |
-        ((codes[low + i + 32]! & 3) << 2) |
-        ((codes[low + i + 64]! & 3) << 4) |
-        ((codes[low + i + 96]! & 3) << 6);
+    const low = from + half * 32;
+    for (let i = 0; i < 8; i++) {
+      let pairs = 0;
+      for (let plane = 0; plane < 4; plane++) pairs |= ((codes[low + plane * 8 + i]! >>> bit) & threes) << (plane * 2);
+      writeWord(out, at + half * 32 + i * 4, pairs);
     }
   }
 }
@@ -103,8 +111,8 @@ const three: Recipe = {
     weighing,
     rounding: { half: 4 },
     tries: [
-      { first: -4.9, step: 0.1, pairs: 9 },
-      { first: 2.6, step: 0.1, pairs: 8 },
+      { first: -4.8, step: 0.25, pairs: 4 },
+      { first: 2.7, step: 0.3, pairs: 3 },
     ],
     rounds: 3,
   }),
@@ -128,12 +136,8 @@ const three: Recipe = {
     invertScales(groups, first, 16, 4);
   },
   pack(codes, from, out, at) {
-    for (let i = 0; i < 32; i++) {
-      let bits = 0;
-      for (let plane = 0; plane < 8; plane++) bits |= (codes[from + plane * 32 + i]! >> 2) << plane;
-      out[at + i] = bits;
-    }
-    packPlanes(codes, from, out, at + 32);
+    packBits(codes, from, { out, at, bit: 2 });
+    packPlanes(codes, from, { out, at: at + 32, bit: 0 });
   },
 };
 
@@ -143,7 +147,7 @@ const six: Recipe = {
     group: 16,
     weighing,
     rounding: { half: 32 },
-    tries: [{ first: -32.9, step: 0.1, pairs: 9 }],
+    tries: [{ first: -32.8, step: 0.25, pairs: 4 }],
     rounds: 1,
   }),
   codes: { group: 16, last: 63 },
@@ -154,18 +158,13 @@ const six: Recipe = {
   },
   pack(codes, from, out, at) {
     for (let half = 0; half < 2; half++) {
-      const low = from + half * 128;
-      for (let i = 0; i < 64; i++) {
-        out[at + half * 64 + i] = (codes[low + i]! & 15) | ((codes[low + i + 64]! & 15) << 4);
-      }
-      for (let i = 0; i < 32; i++) {
-        out[at + 128 + half * 32 + i] =
-          (codes[low + i]! >> 4) |
-          ((codes[low + i + 32]! >> 4) << 2) |
-          ((codes[low + i + 64]! >> 4) << 4) |
-          ((codes[low + i + 96]! >> 4) << 6);
+      const low = from + half * 32;
+      for (let i = 0; i < 16; i++) {
+        const high = codes[low + i + 16]! & nibbles;
+        writeWord(out, at + half * 64 + i * 4, (codes[low + i]! & nibbles) | (high << 4));
       }
     }
+    packPlanes(codes, from, { out, at: at + 128, bit: 4 });
   },
 };
 
@@ -174,7 +173,7 @@ export const kRecipes: Readonly<Record<KType, Recipe>> = {
   Q3_K: three,
   Q4_K: withMins(15, (codes, from, out, at) => packHalves(codes, from, out, at + 16)),
   Q5_K: withMins(31, (codes, from, out, at) => {
-    packFifths(codes, from, out, at + 16);
+    packBits(codes, from, { out, at: at + 16, bit: 4 });
     packHalves(codes, from, out, at + 48);
   }),
   Q6_K: six,

@@ -2,13 +2,9 @@
 import { ggmlType } from "../../../../formats/gguf/ggml.ts";
 import type { GgmlTypeName } from "../../../../formats/gguf/ggml.ts";
 import { floatToBrain } from "../../../../util/half.ts";
-import { adjustRange, adjustScale, rangeAdjustName, scaleAdjustName } from "../../kernels/wasm/quantize/adjust.ts";
-import { chooseCodes, codesName } from "../../kernels/wasm/quantize/codes.ts";
-import { fitRange, rangeName } from "../../kernels/wasm/quantize/fit-range.ts";
-import { fitScale, scaleName } from "../../kernels/wasm/quantize/fit-scale.ts";
-import { findBeyond, narrowHalves, widenBrains, widenHalves } from "../../kernels/wasm/quantize/floats.ts";
 import { quadGroups } from "../../kernels/wasm/quantize/quad.ts";
 import { toFloat32 } from "../codecs/float.ts";
+import { adjustKernel, beyondKernel, codesKernel, fitKernel, narrowKernel, widenKernels } from "./kernels.ts";
 import type { Workspace } from "./workspace.ts";
 import { createWorkspace } from "./workspace.ts";
 import type { Adjust, Block, Fit, QuantizedType } from "./recipe.ts";
@@ -37,8 +33,9 @@ export interface QuantizeMachine {
   write(rows: Rows, count: number, out: Uint8Array): void;
 }
 
-export function createQuantizeMachine(capacity: number): QuantizeMachine {
-  const workspace = createWorkspace(capacity);
+/** `module`: what `quantizeModule` says, compiled; kernels that it lacks are compiled when they are needed. */
+export function createQuantizeMachine(capacity: number, module?: WebAssembly.Module): QuantizeMachine {
+  const workspace = createWorkspace(capacity, module);
   const { weights, source } = workspace;
   return {
     capacity,
@@ -67,9 +64,8 @@ export function createQuantizeMachine(capacity: number): QuantizeMachine {
 }
 
 function widen({ kernel, places, source, weights }: Workspace, type: GgmlTypeName, count: number): void {
-  const quads = Math.ceil(count / 4);
-  if (type === "F16") kernel("widen-halves", widenHalves)(places.source, places.weights, quads);
-  else if (type === "BF16") kernel("widen-brains", widenBrains)(places.source, places.weights, quads);
+  const widener = widenKernels[type];
+  if (widener) kernel(widener)(places.source, places.weights, Math.ceil(count / 4));
   else toFloat32(type, source, weights.subarray(0, count));
 }
 
@@ -78,14 +74,14 @@ function checkFinite({ kernel, places, weights, memory }: Workspace, type: GgmlT
   const limit = type === "F16" ? 65_536 : 3.4e38;
   // The last vector may reach beyond the weights.
   weights.fill(0, count, count + 3);
-  kernel("find-beyond", findBeyond)(places.weights, places.scales, Math.ceil(count / 4), limit);
+  kernel(beyondKernel)(places.weights, places.scales, Math.ceil(count / 4), limit);
   if (new Int32Array(memory.buffer, places.scales, 4).some((word) => word !== 0)) {
     throw new RangeError("holds numbers that are not finite");
   }
 }
 
 function narrow({ kernel, places, source }: Workspace, count: number, out: Uint8Array): void {
-  kernel("narrow-halves", narrowHalves)(places.weights, places.source, Math.ceil(count / 4));
+  kernel(narrowKernel)(places.weights, places.source, Math.ceil(count / 4));
   out.set(source.subarray(0, count * 2));
 }
 
@@ -108,13 +104,12 @@ function quantize(workspace: Workspace, rows: Rows & { readonly type: QuantizedT
   const each = (run: (block: Block) => void): void => {
     for (let block = 0; block < blocks; block++) run({ first: block * perBlock, out, at: block * blockBytes });
   };
-  search(workspace, fitKernel(workspace, recipe.fit(weighing)), { ...rows, count });
+  search(workspace, fitSearch(workspace, recipe.fit(weighing)), { ...rows, count });
   if (settle) each((block) => settle(groups, block));
-  if (adjust) search(workspace, adjustKernel(workspace, adjust(weighing)), { ...rows, count });
+  if (adjust) search(workspace, adjustSearch(workspace, adjust(weighing)), { ...rows, count });
   each((block) => write(groups, block));
-  const choose = kernel(codesName(codes), () => chooseCodes(codes));
-  choose(places.weights, places.inverses, places.offsets, places.codes, count / codes.group);
-  for (let block = 0; block < blocks; block++) pack(groups.codes, block * blockSize, out, block * blockBytes);
+  kernel(codesKernel(codes))(places.weights, places.inverses, places.offsets, places.codes, count / codes.group);
+  for (let block = 0; block < blocks; block++) pack(groups.codes, (block * blockSize) / 4, out, block * blockBytes);
 }
 
 /** A kernel that goes over groups: how large they are, and which arrays it takes beside weights and importance. */
@@ -124,21 +119,15 @@ interface Search {
   readonly run: (...parameters: number[]) => void;
 }
 
-function fitKernel({ kernel, places }: Workspace, fit: Fit): Search {
-  const arrays = [places.scales, places.seconds];
-  const { group } = fit;
-  if (fit.kind === "range") return { group, arrays, run: kernel(rangeName(fit), () => fitRange(fit)) };
-  return { group, arrays, run: kernel(scaleName(fit), () => fitScale(fit)) };
+function fitSearch({ kernel, places }: Workspace, fit: Fit): Search {
+  const arrays = fit.kind === "range" ? [places.scales, places.seconds] : [places.scales];
+  return { group: fit.group, arrays, run: kernel(fitKernel(fit)) };
 }
 
-function adjustKernel({ kernel, places }: Workspace, adjust: Adjust): Search {
+function adjustSearch({ kernel, places }: Workspace, adjust: Adjust): Search {
   const { scales, seconds, inverses, offsets } = places;
-  const { group } = adjust;
-  if (adjust.kind === "scale") {
-    return { group, arrays: [scales, inverses], run: kernel(scaleAdjustName(adjust), () => adjustScale(adjust)) };
-  }
-  const run = kernel(rangeAdjustName(adjust), () => adjustRange(adjust));
-  return { group, arrays: [scales, seconds, inverses, offsets], run };
+  const arrays = adjust.kind === "range" ? [scales, seconds, inverses, offsets] : [scales, inverses];
+  return { group: adjust.group, arrays, run: kernel(adjustKernel(adjust)) };
 }
 
 /** The last quad of a row may take in groups of the next one, whose own turn comes after it. */

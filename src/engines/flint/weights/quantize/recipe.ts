@@ -23,13 +23,14 @@ export type QuantizedType = (typeof quantizedTypes)[number];
 
 /** What is known of the groups of a run of blocks, in the memory of the kernels. One element a group, codes one a weight. */
 export interface Groups {
-  /** What the fit has found: scales, and mins or curvatures. After `settle` of a K type: multiples of `inverses` and `offsets`. */
+  /** What the fit has found: scales, and mins where there are some. After `settle` of a K type: multiples of `inverses` and `offsets`. */
   readonly scales: Float32Array;
   readonly seconds: Float32Array;
   /** How codes come of weights: see `chooseCodes`. Between `settle` and `write` of a K type: what the multiples are of. */
   readonly inverses: Float32Array;
   readonly offsets: Float32Array;
-  readonly codes: Uint8Array;
+  /** Four in a word. */
+  readonly codes: Int32Array;
 }
 
 export type Fit = ({ readonly kind: "range" } & RangeFit) | ({ readonly kind: "scale" } & ScaleFit);
@@ -52,6 +53,6 @@ export interface Recipe {
   readonly adjust?: (weighing: Weighing | undefined) => Adjust;
   /** Writes the scales of a block, and sets `inverses` and `offsets`. */
   readonly write: (groups: Groups, block: Block) => void;
-  /** Writes the codes, the first of which stands at `from`. */
-  readonly pack: (codes: Uint8Array, from: number, out: Uint8Array, at: number) => void;
+  /** Writes the codes: they come four in a word, the first of them in the word `from`. */
+  readonly pack: (codes: Int32Array, from: number, out: Uint8Array, at: number) => void;
 }

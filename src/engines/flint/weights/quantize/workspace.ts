@@ -1,9 +1,8 @@
 /** The memory in which weights are quantized, and the kernels that work in it. */
-import type { FunctionCode } from "../../kernels/wasm/code.ts";
 import { writeConstants } from "../../kernels/wasm/constants.ts";
-import { encodeModule } from "../../kernels/wasm/module.ts";
 import { quadEnd, quadGroups } from "../../kernels/wasm/quantize/quad.ts";
-import { atLevel, detectLevel } from "../../kernels/wasm/simd.ts";
+import type { KernelWriter } from "./kernels.ts";
+import { writeModule } from "./kernels.ts";
 import type { Groups } from "./recipe.ts";
 
 type Kernel = (...parameters: number[]) => void;
@@ -19,14 +18,14 @@ export interface Workspace {
   readonly weights: Float32Array;
   readonly source: Uint8Array;
   readonly groups: Groups;
-  /** Each kernel is compiled when it is first asked for. */
-  readonly kernel: (name: string, write: () => FunctionCode) => Kernel;
+  /** One that is not there yet is compiled. */
+  readonly kernel: (writer: KernelWriter) => Kernel;
 }
 
 /** Groups of other rows or of nothing that the last quad of a row may take in. */
 const slack = 128;
 
-export function createWorkspace(capacity: number): Workspace {
+export function createWorkspace(capacity: number, module?: WebAssembly.Module): Workspace {
   const places = placesFor(capacity);
   const memory = new WebAssembly.Memory({ initial: Math.ceil(places.end / 65_536), maximum: 65_536, shared: true });
   writeConstants(memory);
@@ -35,7 +34,7 @@ export function createWorkspace(capacity: number): Workspace {
   return {
     memory,
     places,
-    kernel: kernelsOf(memory),
+    kernel: kernelsOf(memory, module),
     weights: floats(places.weights, capacity + slack),
     source: new Uint8Array(memory.buffer, places.source, capacity * 4),
     groups: {
@@ -43,20 +42,22 @@ export function createWorkspace(capacity: number): Workspace {
       seconds: floats(places.seconds, most),
       inverses: floats(places.inverses, most),
       offsets: floats(places.offsets, most),
-      codes: new Uint8Array(memory.buffer, places.codes, capacity),
+      codes: new Int32Array(memory.buffer, places.codes, Math.ceil(capacity / 4)),
     },
   };
 }
 
-function kernelsOf(memory: WebAssembly.Memory): Workspace["kernel"] {
+function kernelsOf(memory: WebAssembly.Memory, module: WebAssembly.Module | undefined): Workspace["kernel"] {
   const known = new Map<string, Kernel>();
-  const level = detectLevel() ?? "plain";
-  return (name, write) => {
-    const found = known.get(name);
-    if (found) return found;
-    const module = new WebAssembly.Module(encodeModule({ memories: 1, functions: [atLevel(level, write)] }));
-    const kernel = new WebAssembly.Instance(module, { memory: { "0": memory } }).exports[name] as Kernel;
-    known.set(name, kernel);
+  const add = (from: WebAssembly.Module): void => {
+    const { exports } = new WebAssembly.Instance(from, { memory: { "0": memory } });
+    for (const [name, kernel] of Object.entries(exports)) known.set(name, kernel as Kernel);
+  };
+  if (module) add(module);
+  return ([name, write]) => {
+    if (!known.has(name)) add(new WebAssembly.Module(writeModule([write])));
+    const kernel = known.get(name);
+    if (!kernel) throw new Error(`no kernel ${name}`);
     return kernel;
   };
 }

@@ -27,19 +27,10 @@ export function scaleName({ group, weighing, rounding }: ScaleFit): string {
   return `fit-scale-${roundingName(rounding)}x${group}-${weighing}`;
 }
 
-/**
- * (x, q, scales, curvatures, quads): as `fitRange`. The scale may have either sign. Curvature: the weighted sum of the
- * squared values; a scale that is off by e adds e² times as much to the error.
- */
+/** (x, q, scales, quads): as `fitRange`. The scale may have either sign. */
 export function fitScale(fit: ScaleFit): FunctionCode {
   return func(scaleName(fit), (scope) => {
-    const [x, q, scales, curvatures, quads] = [0, 1, 2, 3, 4].map(() => scope.param("i32")) as [
-      Local,
-      Local,
-      Local,
-      Local,
-      Local,
-    ];
+    const [x, q, scales, quads] = [0, 1, 2, 3].map(() => scope.param("i32")) as [Local, Local, Local, Local];
     const quad = quadOf(scope, fit.group);
     const search = new Search(scope, quad, fit);
     const next = (pointer: Local, bytes: number): Code => pointer.set(i32.add(pointer.get, i32.const(bytes)));
@@ -50,11 +41,9 @@ export function fitScale(fit: ScaleFit): FunctionCode {
           arrange(quad, fit.weighing, { x, q }),
           search.run(),
           v128.store(scales.get, search.scale.get),
-          v128.store(curvatures.get, search.curvature.get),
           next(x, fit.group * quadGroups * 4),
           next(q, fit.group * quadGroups * 4),
           next(scales, quadGroups * 4),
-          next(curvatures, quadGroups * 4),
         ),
         quads.tee(i32.sub(quads.get, i32.const(1))),
       ),
@@ -71,7 +60,6 @@ interface Spacing {
 
 class Search {
   readonly scale: Local;
-  readonly curvature: Local;
   readonly #fit: ScaleFit;
   readonly #quad: Quad;
   readonly #round: ReturnType<typeof rounder>;
@@ -92,7 +80,6 @@ class Search {
     this.#quad = quad;
     this.#round = rounder(scope, fit.rounding);
     this.scale = vector();
-    this.curvature = vector();
     this.#gain = vector();
     this.#extreme = vector();
     this.#spacings = [spacing(), spacing()];
@@ -113,7 +100,7 @@ class Search {
     return sequence(
       this.#findExtreme(),
       // Nothing is better than no scale where all weights are 0.
-      ...[this.scale, this.curvature, this.#gain].map((best) => best.set(v128.constF32(0))),
+      ...[this.scale, this.#gain].map((best) => best.set(v128.constF32(0))),
       ...this.#fit.tries.map((tries) => this.#try(tries)),
       ...Array.from({ length: this.#fit.rounds }, () =>
         sequence(
@@ -185,7 +172,6 @@ class Search {
       better.set(f32x4.gt(gain.get, this.#gain.get)),
       keepBetter(better, [
         [this.scale, scale],
-        [this.curvature, squares],
         [this.#gain, gain],
       ]),
     );
