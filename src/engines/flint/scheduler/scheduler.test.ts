@@ -30,6 +30,36 @@ describe("what a request gets", () => {
   });
 });
 
+describe("prompts that come together", () => {
+  /** Step in which each answer begins. */
+  const begins = (machine: Machine, jobs: readonly Job[]): number[] =>
+    jobs.map((job) => machine.steps.findIndex((step) => step.some((one) => one.sequence === job && one.outputs > 0)));
+
+  it("end in the same step where they are about as long", () => {
+    const machine = open({ groups: [{ blocks: 200 }], rows: 256 });
+    const first = machine.add(request(text(128)));
+    machine.step();
+    expect(machine.steps[0]?.[0]?.tokens.length).toBe(64);
+    const jobs = [first, ...[2, 3, 4, 5, 6, 7, 8].map((seed) => machine.add(request(text(128 + seed, seed))))];
+    machine.run();
+    expect(begins(machine, jobs)).toEqual(jobs.map(() => 4));
+  });
+
+  it("do not keep a short one waiting", () => {
+    const machine = open();
+    const jobs = [text(400, 3), text(20, 5)].map((prompt) => machine.add(request(prompt)));
+    machine.run();
+    expect(begins(machine, jobs)[1]).toBe(0);
+  });
+
+  it("do not let those beyond 2,048 tokens in before", () => {
+    const machine = open({ groups: [{ blocks: 200 }] });
+    const jobs = [text(2040, 3), text(20, 5)].map((prompt) => machine.add(request(prompt)));
+    machine.step();
+    expect(machine.steps[0]?.map(({ sequence }) => sequence)).toEqual([jobs[0]]);
+  });
+});
+
 describe("prefixes", () => {
   it("are computed once, also by requests that run at the same time", () => {
     const machine = open();

@@ -11,6 +11,7 @@ import type { PrefixCache } from "../cache/prefix.ts";
 import { blockTokens } from "../graph/plan.ts";
 import type { Sequence } from "./sequence.ts";
 import { decodes } from "./sequence.ts";
+import { shareRows } from "./together.ts";
 
 export interface SchedulerOptions {
   readonly cache: PrefixCache;
@@ -80,17 +81,18 @@ export class Scheduler<T extends Sequence = Sequence> {
 
   plan(limits: StepLimits): StepPlan<T> {
     const admitted = this.#admit();
-    const step = new Step<T>(limits);
+    const step = new Step<T>(this.#begins() ? { ...limits, rows: Math.min(limits.rows, firstRows) } : limits);
     for (const priority of priorities) {
       const ours = (): T[] => this.#running.filter((one) => one.priority === priority);
       // Making room takes sequences out, but only later ones.
       for (const sequence of ours()) if (decodes(sequence)) step.add(this.#decode(sequence, step.room));
       step.narrow(this.#running.filter((one) => !decodes(one)).length);
-      for (const sequence of ours()) {
-        if (sequence.held && !decodes(sequence) && !this.#awaitsOther(sequence)) {
-          step.add(this.#prefill(sequence, step.room));
-        }
-      }
+      const prompts = ours().filter((one) => one.held && !decodes(one));
+      for (const sequence of prompts) this.#catchUp(sequence);
+      this.#prefillAll(
+        step,
+        prompts.filter((one) => !this.#awaitsOther(one)),
+      );
     }
     return { shares: step.shares.filter(({ sequence }) => sequence.held !== undefined), admitted };
   }
@@ -148,12 +150,30 @@ export class Scheduler<T extends Sequence = Sequence> {
     return { sequence, tokens: [...tokens.slice(computed), ...guesses], outputs: 1 + guesses.length };
   }
 
+  /** The first step after a pause is short: who comes at the same moment takes part in the next. */
+  #begins(): boolean {
+    const [only, another] = this.#running;
+    return another === undefined && only !== undefined && !only.preempted && only.computed === only.cachedTokens;
+  }
+
+  #prefillAll(step: Step<T>, prompts: readonly T[]): void {
+    const rows = step.isEmpty
+      ? shareRows(
+          prompts.map(({ tokens, computed, cachedTokens }) => ({
+            length: tokens.length - cachedTokens,
+            left: tokens.length - computed,
+          })),
+          step.room,
+        )
+      : [];
+    prompts.forEach((sequence, index) =>
+      step.add(this.#prefill(sequence, Math.min(rows[index] ?? Infinity, step.room))),
+    );
+  }
+
   #prefill(sequence: T, most: number): Share<T> | undefined {
-    const { held, tokens } = sequence;
+    const { tokens, computed } = sequence;
     if (most <= 0) return undefined;
-    if (held && sequence.computed % blockTokens === 0 && sequence.computed < tokens.length - 1)
-      this.#catchUp(sequence, held);
-    const { computed } = sequence;
     const fits = this.#reserve(sequence, computed + 1, Math.min(tokens.length, computed + most));
     if (fits === 0) return undefined;
     const part = tokens.slice(computed, computed + fits);
@@ -161,8 +181,9 @@ export class Scheduler<T extends Sequence = Sequence> {
   }
 
   /** Somebody may have computed what comes next. */
-  #catchUp(sequence: T, held: HeldBlocks): void {
-    const { tokens, computed: before } = sequence;
+  #catchUp(sequence: T): void {
+    const { held, tokens, computed: before } = sequence;
+    if (!held || before % blockTokens !== 0 || before >= tokens.length - 1) return;
     const computed = Math.max(before, held.catchUp(tokens, tokens.length - 1));
     if (!sequence.preempted) sequence.cachedTokens += computed - before;
     sequence.computed = computed;
@@ -240,6 +261,10 @@ class Step<T extends Sequence> {
     return Math.min(this.#most - this.#rows, this.#limits.outputs - this.#outputs);
   }
 
+  get isEmpty(): boolean {
+    return this.#rows === 0;
+  }
+
   add(share: Share<T> | undefined): void {
     if (!share) return;
     this.shares.push(share);
@@ -255,6 +280,9 @@ class Step<T extends Sequence> {
     this.#most = Math.min(rows, this.#rows + Math.max(1, promptRows(this.#rows, prompts)));
   }
 }
+
+/** Rows of a step that nobody else takes part in yet. */
+const firstRows = 64;
 
 const priorities = ["interactive", "batch"] as const;
 
