@@ -3,7 +3,14 @@ import type { Settings } from "../src/config/settings.ts";
 import { settingsTable } from "../src/config/settings.ts";
 import { HearthError } from "../src/error.ts";
 import type { ChatEvent, FinishReason } from "../src/spec/event.ts";
-import type { ChatRequest, CompleteRequest, EmbedTaskRequest, RerankTaskRequest } from "../src/spec/task.ts";
+import type { Perform, TaskName } from "../src/spec/perform.ts";
+import type {
+  ChatRequest,
+  CompleteRequest,
+  EmbedTaskRequest,
+  PerformTaskRequest,
+  RerankTaskRequest,
+} from "../src/spec/task.ts";
 import type { Hearth } from "../src/tasks/contract.ts";
 import { createFakeLibrary } from "./fake-library.ts";
 
@@ -14,11 +21,19 @@ export interface FakeHearthOptions {
   /** Default: says "Hello world." to everything. */
   readonly generate?: Generation;
   readonly models?: readonly string[];
+  /** What the tasks of `perform` answer. Default: they are refused. */
+  readonly perform?: Perform;
 }
 
 export interface FakeHearth extends Hearth {
   /** Every request that arrived, as the dialect built it. */
-  readonly requests: (ChatRequest | CompleteRequest | EmbedTaskRequest | RerankTaskRequest)[];
+  readonly requests: (
+    | ChatRequest
+    | CompleteRequest
+    | EmbedTaskRequest
+    | RerankTaskRequest
+    | { [Name in TaskName]: PerformTaskRequest<Name> }[TaskName]
+  )[];
 }
 
 export const defaultSettings: Settings = Object.fromEntries(
@@ -52,6 +67,15 @@ export function createFakeHearth(options: FakeHearthOptions = {}): FakeHearth {
       const results = request.documents.map((text, index) => ({ index, score: 1 / (1 + text.length) }));
       results.sort((a, b) => b.score - a.score);
       return { model, results: results.slice(0, request.topN ?? results.length), tokens: 9 };
+    },
+    async perform(request) {
+      // One of them, whichever it is.
+      requests.push(request as FakeHearth["requests"][number]);
+      const { name: model } = await library.resolve(request.model);
+      const { task, input, signal, onPart } = request;
+      if (!options.perform) throw new HearthError("unsupported_capability", `Model "${model}" cannot ${task}.`);
+      const output = await options.perform(task, input, { ...(signal && { signal }), ...(onPart && { onPart }) });
+      return { model, output, loadMs: 0, totalMs: 1 };
     },
     async dispose() {},
   };

@@ -63,11 +63,11 @@ function judge({ file, target }: Import): string | undefined {
   return judgeEngine(file, target);
 }
 
-/** What an engine needs is handed to it: rows 0 and 1, its own folder and the host. */
+/** What an engine needs is handed to it: rows 0 and 1, its own folder, the host, and what decodes pictures. */
 function judgeEngine(file: string, target: string): string | undefined {
-  const engine = /^engines\/(flint|llama|onnx|tflite|fake|host)\//.exec(file)?.[1];
+  const engine = /^engines\/(flint|llama|onnx|tflite|speech|fake|host|media)\//.exec(file)?.[1];
   if (engine === undefined) return undefined;
-  const allowed = ["spec/", "util/", "error.ts", "formats/", "config/", `engines/${engine}/`, "engines/host/"];
+  const allowed = ["spec/", "util/", "error.ts", "formats/", "config/", `engines/${engine}/`, "engines/host/", "engines/media/"];
   return allowed.some((prefix) => target.startsWith(prefix))
     ? undefined
     : "an engine imports rows 0 and 1 and its host";

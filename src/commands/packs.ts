@@ -44,15 +44,17 @@ export function openPacks(settings: Settings): Packs {
   };
 }
 
-const devices = {
+/** Packs of llama.cpp, which the repository has as a dev dependency. */
+const devices: Readonly<Partial<Record<PackStatus["name"], "metal" | "cpu" | "cuda" | "vulkan">>> = {
   llama: process.platform === "darwin" ? "metal" : "cpu",
   "llama-cuda": "cuda",
   "llama-vulkan": "vulkan",
-} as const;
+};
 
 /** A missing pack is no fault: it comes on first need, or the repository's dev dependency serves instead. */
 function stateText({ name, state }: PackStatus): string {
   if (state !== "missing") return state;
   const folder = developmentFolder();
-  return folder !== undefined && hasBinary(folder, devices[name]) ? "from the repository" : "not installed";
+  const device = devices[name];
+  return folder !== undefined && device !== undefined && hasBinary(folder, device) ? "from the repository" : "not installed";
 }

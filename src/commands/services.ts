@@ -8,11 +8,18 @@ import type {
   ServeReport,
 } from "../bench/index.ts";
 import type { ClientOptions } from "../client/http.ts";
+import type { CalibrateOptions } from "../compress/calibrate/calibrate.ts";
+import type { CalibrateReport } from "../compress/calibrate/contract.ts";
 import type { Card } from "../compress/card/card.ts";
+import type { DistillOptions, DistillReport } from "../compress/distill/contract.ts";
 import type { Evaluation } from "../compress/evaluate/contract.ts";
 import type { EvaluateOptions } from "../compress/evaluate/evaluate.ts";
 import type { Collected, CollectOptions } from "../compress/imatrix/collect.ts";
 import type { ImportanceFile } from "../compress/imatrix/contract.ts";
+import type { OnnxCard } from "../compress/onnx/card.ts";
+import type { OnnxCardOptions } from "../compress/onnx/evaluate.ts";
+import type { OnnxQuantizeOptions, OnnxQuantizeReport } from "../compress/onnx/quantize.ts";
+import type { PruneOptions, PruneReport } from "../compress/prune/contract.ts";
 import type { QuantizeOptions, QuantizeReport } from "../compress/quantize/quantize.ts";
 import type { Client } from "../client/types.ts";
 import type { Settings } from "../config/settings.ts";
@@ -25,6 +32,12 @@ import type { Hearth } from "../tasks/contract.ts";
 /** Threads and folders come from the settings. */
 export type Studying<Options> = Omit<Options, "threads" | "folder"> & {
   readonly settings: Pick<Settings, "threads" | "data">;
+};
+
+/** The same for what runs in ONNX Runtime, whose pack may have to be installed. */
+export type InOnnxRuntime<Options> = Omit<Options, "threads" | "module"> & {
+  readonly settings: Pick<Settings, "threads" | "data" | "offline">;
+  readonly onNotice: (text: string) => void;
 };
 
 export interface HearthOptions {
@@ -89,11 +102,20 @@ export interface Services {
   runServeBench(options: ServeBenchOptions): Promise<ServeReport>;
   formatServeReport(report: ServeReport): Promise<string>;
   quantize(options: QuantizeOptions): Promise<QuantizeReport>;
+  calibrate(options: Studying<CalibrateOptions>): Promise<CalibrateReport>;
+  quantizeOnnx(options: InOnnxRuntime<OnnxQuantizeOptions>): Promise<OnnxQuantizeReport>;
+  /** Compares a model with the one that it was made from. */
+  onnxCard(options: InOnnxRuntime<OnnxCardOptions>): Promise<OnnxCard>;
+  writeOnnxCard(model: string, card: OnnxCard): Promise<readonly string[]>;
+  prune(options: PruneOptions): Promise<PruneReport>;
+  distill(options: Studying<DistillOptions>): Promise<DistillReport>;
   collectImportance(path: string, options: Studying<CollectOptions>): Promise<Collected>;
   writeImportance(path: string, file: ImportanceFile, signal: AbortSignal): Promise<void>;
   evaluate(options: Studying<EvaluateOptions>): Promise<Evaluation>;
   /** Writes a card and its page beside the model; gives their paths. */
   writeCard(model: string, card: Card): Promise<readonly string[]>;
+  /** Plays a WAV file; resolves to whether there was something that plays it. */
+  play(path: string, signal: AbortSignal): Promise<boolean>;
   /** Waits; rejects when the signal aborts. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
   readonly fetch: typeof fetch;
@@ -149,6 +171,34 @@ export const defaultServices: Services = {
   async quantize(options) {
     return await (await import("../compress/quantize/quantize.ts")).quantizeModel(options);
   },
+  async calibrate({ settings, ...options }) {
+    const { calibrateModel } = await import("../compress/calibrate/calibrate.ts");
+    return await calibrateModel({ ...options, threads: settings.threads ?? (await coreCount()) });
+  },
+  async quantizeOnnx({ settings, onNotice, ...options }) {
+    const { quantizeOnnx } = await import("../compress/onnx/quantize.ts");
+    const { signal } = options;
+    // Only a calibration runs the model.
+    const module = options.calibration === undefined ? undefined : await onnxModule({ settings, onNotice, signal });
+    return await quantizeOnnx({ ...options, module, threads: settings.threads ?? (await coreCount()) });
+  },
+  async onnxCard({ settings, onNotice, ...options }) {
+    const { createOnnxCard } = await import("../compress/onnx/evaluate.ts");
+    const module = await onnxModule({ settings, onNotice, signal: options.signal });
+    return await createOnnxCard({ ...options, module, threads: settings.threads ?? (await coreCount()) });
+  },
+  async writeOnnxCard(model, card) {
+    return await (await import("../compress/onnx/card.ts")).writeOnnxCard(model, card);
+  },
+  async prune(options) {
+    return await (await import("../compress/prune/prune.ts")).pruneModel(options);
+  },
+  async distill({ settings, ...options }) {
+    const { distillModel } = await import("../compress/distill/distill.ts");
+    const { cacheFolder } = await import("../config/paths.ts");
+    const threads = settings.threads ?? (await coreCount());
+    return await distillModel({ ...options, threads, folder: cacheFolder(settings.data) });
+  },
   async collectImportance(path, { settings, ...options }) {
     const { collectIsolated } = await import("../compress/isolate.ts");
     return await collectIsolated(path, { ...options, threads: settings.threads ?? (await coreCount()) });
@@ -165,6 +215,9 @@ export const defaultServices: Services = {
   async writeCard(model, card) {
     return await (await import("../compress/card/write.ts")).writeCard(model, card);
   },
+  async play(path, signal) {
+    return await (await import("../terminal/play.ts")).playFile(path, signal);
+  },
   async sleep(ms, signal) {
     await (await import("../util/abort.ts")).sleep(ms, signal);
   },
@@ -176,4 +229,19 @@ async function coreCount(): Promise<number> {
   const { machine } = await import("../hardware/read.ts");
   const { physicalCores, usableThreads } = await (await import("../hardware/cpu.ts")).probeCpu(machine);
   return Math.min(physicalCores ?? usableThreads, usableThreads);
+}
+
+interface RuntimeCall {
+  readonly settings: Pick<Settings, "data" | "offline">;
+  readonly onNotice: (text: string) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** ONNX Runtime, which is installed when it is missing. */
+async function onnxModule({ settings, onNotice, signal }: RuntimeCall): Promise<string> {
+  const { needPack } = await import("../engines/libraries.ts");
+  const { onnxLibrary } = await import("../engines/onnx/setup.ts");
+  const { dataFolder } = await import("../config/paths.ts");
+  const { data = dataFolder(), offline } = settings;
+  return onnxLibrary(await needPack("onnx", { dataFolder: data, offline, onNotice, signal })).runtime;
 }

@@ -1,22 +1,30 @@
 /** The process that computes with models, which has the compiler flags of the engine's own: it does one job and ends. */
 import { serializeError } from "../error.ts";
 import type { Progress } from "../spec/model.ts";
+import { fillFolder } from "./calibrate/fill.ts";
 import { evaluateModel } from "./evaluate/evaluate.ts";
 import { collectImportance } from "./imatrix/collect.ts";
 import type { Job, JobReply, JobResults } from "./isolate.ts";
 
 async function run(job: Job): Promise<JobResults[Job["kind"]]> {
-  const onProgress = (progress: Progress): void => reply({ type: "progress", progress });
+  const onProgress = (progress: Progress): void => void reply({ type: "progress", progress });
   switch (job.kind) {
     case "evaluate":
       return await evaluateModel({ ...job.options, onProgress });
+    case "fill":
+      return await fillFolder({ ...job.options, onProgress });
+    case "learn":
+      return await (await import("./distill/learn.ts")).learn({ ...job.options, onProgress });
     case "importance":
       return await collectImportance(job.path, { ...job.options, onProgress });
+    case "onnx":
+      return await (await import("./onnx/job.ts")).runOnnxJob(job.job, onProgress);
   }
 }
 
-function reply(message: JobReply): void {
-  process.send?.(message);
+/** Resolves when it has gone: a large one takes several writes, which would end with the channel. */
+async function reply(message: JobReply): Promise<void> {
+  await new Promise<void>((resolve) => void process.send?.(message, undefined, undefined, () => resolve()));
 }
 
 process.once("message", (job: Job) => {

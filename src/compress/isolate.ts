@@ -7,18 +7,27 @@ import { deserializeError, HearthError } from "../error.ts";
 import type { Progress } from "../spec/model.ts";
 import { abortError } from "../util/abort.ts";
 import { createDeferred } from "../util/deferred.ts";
+import type { Filled, FillOptions } from "./calibrate/fill.ts";
+import type { Learned, LearnOptions } from "./distill/contract.ts";
 import type { Evaluation } from "./evaluate/contract.ts";
 import type { EvaluateOptions } from "./evaluate/evaluate.ts";
 import type { Collected, CollectOptions } from "./imatrix/collect.ts";
+import type { OnnxJob, OnnxResults } from "./onnx/contract.ts";
 
 /** What the process is told: options without functions and signals. */
 export type Job =
   | { readonly kind: "evaluate"; readonly options: EvaluateOptions }
-  | { readonly kind: "importance"; readonly path: string; readonly options: CollectOptions };
+  | { readonly kind: "importance"; readonly path: string; readonly options: CollectOptions }
+  | { readonly kind: "learn"; readonly options: LearnOptions }
+  | { readonly kind: "fill"; readonly options: FillOptions }
+  | { readonly kind: "onnx"; readonly job: OnnxJob };
 
 export interface JobResults {
   readonly evaluate: Evaluation;
   readonly importance: Collected;
+  readonly learn: Learned;
+  readonly fill: Filled;
+  readonly onnx: OnnxResults[OnnxJob["task"]];
 }
 
 export type JobReply =
@@ -34,6 +43,25 @@ export async function evaluateIsolated(options: EvaluateOptions): Promise<Evalua
 export async function collectIsolated(path: string, options: CollectOptions): Promise<Collected> {
   const { signal, onProgress, ...plain } = options;
   return await runJob({ kind: "importance", path, options: plain }, { signal, onProgress });
+}
+
+/** Work with ONNX Runtime. */
+export async function runOnnx<Task extends OnnxJob["task"]>(
+  job: Extract<OnnxJob, { task: Task }>,
+  call: JobCall,
+): Promise<OnnxResults[Task]> {
+  // The child answers a task with the result of its kind.
+  return (await runJob({ kind: "onnx", job }, call)) as OnnxResults[Task];
+}
+
+export async function fillIsolated(options: FillOptions, signal?: AbortSignal): Promise<Filled> {
+  const { onProgress, ...plain } = options;
+  return await runJob({ kind: "fill", options: plain }, { signal, onProgress });
+}
+
+export async function learnIsolated(options: LearnOptions): Promise<Learned> {
+  const { signal, onProgress, ...plain } = options;
+  return await runJob({ kind: "learn", options: plain }, { signal, onProgress });
 }
 
 interface JobCall {
@@ -59,13 +87,17 @@ async function runJob<K extends Job["kind"]>(
   const onAbort = (): void => reject(signal ? abortError(signal) : undefined);
   signal?.addEventListener("abort", onAbort, { once: true });
   child.on("error", reject);
-  child.on("exit", (code, killed) =>
-    reject(
-      new HearthError("engine_failed", `The process that computed ended with ${killed ?? code ?? "no code"}.`, {
-        hint: "It may have had too little memory: try a smaller model, or close other programs.",
-      }),
-    ),
-  );
+  child.on("exit", (code, killed) => {
+    const fail = (): void =>
+      reject(
+        new HearthError("engine_failed", `The process that computed ended with ${killed ?? code ?? "no code"}.`, {
+          hint: "It may have had too little memory: try a smaller model, or close other programs.",
+        }),
+      );
+    // What it sent last may still be on its way.
+    if (child.connected) child.once("disconnect", fail);
+    else fail();
+  });
   child.on("message", (message) => {
     const reply = message as JobReply;
     if (reply.type === "progress") onProgress?.(reply.progress);

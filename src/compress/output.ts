@@ -24,11 +24,7 @@ export interface OutputFile {
 export async function writeOutput(file: OutputFile, write: (temporary: string) => Promise<void>): Promise<void> {
   const path = resolve(file.path);
   const folder = dirname(path);
-  if (existsSync(path)) {
-    throw new HearthError("conflict", `${file.path} exists already.`, {
-      hint: "Remove it, or name another file with --out.",
-    });
-  }
+  checkAbsent(file.path);
   await checkRoom(file, folder);
   await mkdir(folder, { recursive: true });
   await removeLeftovers(path);
@@ -42,6 +38,12 @@ export async function writeOutput(file: OutputFile, write: (temporary: string) =
     throw error;
   }
   await syncFolder(folder);
+}
+
+/** Throws `conflict`. For work that takes long before anything is written. */
+export function checkAbsent(path: string): void {
+  if (!existsSync(resolve(path))) return;
+  throw new HearthError("conflict", `${path} exists already.`, { hint: "Remove it, or name another one with --out." });
 }
 
 export async function checkRoom(

@@ -1,6 +1,6 @@
 /** The settings table: one row per setting gives its flag, environment variable, default, parser and text. */
 import type { Device, EngineName, KvType } from "../spec/engine.ts";
-import { kvTypes, loadQuantizations } from "../spec/engine.ts";
+import { devices, kvTypes, loadQuantizations } from "../spec/engine.ts";
 import type { OverflowPolicy } from "../spec/sampling.ts";
 import {
   parseBoolean,
@@ -91,7 +91,7 @@ export const settingsTable: Table = {
   bodyLimit: row("body-limit", 64 * 1024 ** 2, parseBytes, "largest request body"),
   defaultModel: row("default-model", "tinyllama", parseText, "model of a plain `hearth`"),
   engine: row<Settings["engine"]>("engine", "auto", parseOneOf(["auto", "flint", "llama"]), "what runs the models"),
-  device: row<Device>("device", "auto", parseOneOf(["auto", "cpu", "cuda", "vulkan", "metal"]), "where models run"),
+  device: row<Device>("device", "auto", parseOneOf(devices), "where models run"),
   context: row("context", optional, parseInteger, "tokens of one sequence, prompt and answer"),
   parallel: row("parallel", optional, parseInteger, "sequences that run at once in one model"),
   threads: row("threads", optional, parseInteger, "CPU threads for computing"),

@@ -3,8 +3,21 @@ import type { HearthError } from "../error.ts";
 import type { Priority } from "../spec/engine.ts";
 import type { Hearth } from "../tasks/contract.ts";
 
+/** A file of a form. */
+export interface UploadedFile {
+  /** What the client calls it; never used as a path. */
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+/** A `multipart/form-data` body: name → values in order. */
+export interface FormBody {
+  readonly fields: ReadonlyMap<string, readonly string[]>;
+  readonly files: ReadonlyMap<string, readonly UploadedFile[]>;
+}
+
 export interface RouteRequest {
-  /** Parsed JSON, or undefined when there was no body. */
+  /** Parsed JSON, or undefined when there was no body; a `FormBody` on a route that takes forms. */
   readonly body: unknown;
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
@@ -36,6 +49,20 @@ export type Reply =
       readonly headers?: Readonly<Record<string, string>>;
     }
   | {
+      readonly kind: "bytes";
+      readonly body: Uint8Array;
+      readonly type: string;
+      readonly status?: number;
+      readonly headers?: Readonly<Record<string, string>>;
+    }
+  | {
+      /** Bytes as they are made. When they fail, the connection breaks: a cut file must not look whole. */
+      readonly kind: "byte-stream";
+      readonly frames: AsyncIterable<Uint8Array>;
+      readonly type: string;
+      readonly headers?: Readonly<Record<string, string>>;
+    }
+  | {
       readonly kind: "sse";
       readonly frames: AsyncIterable<SseFrame>;
       readonly headers?: Readonly<Record<string, string>>;
@@ -52,6 +79,8 @@ export interface Route {
   readonly path: string;
   /** Scope a key needs. `public` needs no key; at most three routes of the whole server are public. */
   readonly access: "public" | "infer" | "models:read" | "models:write";
+  /** What a request carries; `any`: what its content type says. Default `json`. */
+  readonly takes?: "json" | "form" | "any";
   handle(request: RouteRequest, hearth: Hearth): Promise<Reply>;
 }
 

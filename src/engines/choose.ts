@@ -1,7 +1,7 @@
 /** Which engine runs a model: the first of its format that does not say why it cannot. */
 import { HearthError } from "../error.ts";
 import type { Device, EngineFootprint, EngineName } from "../spec/engine.ts";
-import type { Format } from "../spec/model.ts";
+import type { Format, ModelInfo } from "../spec/model.ts";
 import type { EngineChoice, EngineQuestion } from "./contract.ts";
 import { isRefusal } from "./fallback.ts";
 import { devicesToTry } from "./libraries.ts";
@@ -28,12 +28,17 @@ export async function chooseEngine(question: EngineQuestion, options: ChooseOpti
   const forced = asked !== "auto";
   const candidate: Candidate = { question, options, place: findPlace(load.device ?? "auto", options), forced };
   const refusals: HearthError[] = [];
-  for (const engine of forced ? [asked] : table[info.format]) {
+  for (const engine of forced ? [asked] : enginesFor(info)) {
     const found = await attempt(engine, candidate);
     if (found instanceof HearthError) refusals.push(found);
     else return { ...found, reasons: [runs(engine, candidate), ...refusals.map(because), candidate.place.reason] };
   }
   throw refusals.at(-1) ?? new HearthError("internal", `No engine is listed for ${info.format}.`);
+}
+
+/** Models of speech that are laid out for sherpa-onnx are ONNX files too, but nothing that ONNX Runtime alone makes sense of. */
+function enginesFor({ format, metadata }: ModelInfo): readonly EngineName[] {
+  return format === "onnx" && metadata["layout"] === "sherpa-onnx" ? ["speech"] : table[format];
 }
 
 /** Where a model can run. */
@@ -60,6 +65,12 @@ async function attempt(engine: EngineName, candidate: Candidate): Promise<Attemp
       return await tryFlint(candidate);
     case "llama":
       return tryLlama(candidate);
+    case "onnx":
+      return await tryOnnx(candidate);
+    case "speech":
+      return await trySpeech(candidate);
+    case "tflite":
+      return await tryTflite(candidate);
     default: {
       const { format, architecture } = candidate.question.info;
       return new HearthError(
@@ -125,6 +136,25 @@ function tryLlama({ question, place }: Candidate): Attempt | HearthError {
   const refusal = refuseLlama(question.info, place.asked);
   if (refusal !== undefined) return unsupported("llama", question, refusal);
   return { engine: "llama", device: place.asked === "auto" && place.gpus.length === 0 ? "cpu" : place.asked };
+}
+
+async function tryOnnx({ question, place }: Candidate): Promise<Attempt | HearthError> {
+  const { refuseOnnx } = await import("./onnx/refuse.ts");
+  const refusal = refuseOnnx(question.info, place.asked);
+  return refusal === undefined ? { engine: "onnx", device: place.asked } : unsupported("onnx", question, refusal);
+}
+
+async function trySpeech({ question, place }: Candidate): Promise<Attempt | HearthError> {
+  const { refuseSpeech } = await import("./speech/refuse.ts");
+  const refusal = refuseSpeech(question.info, place.asked);
+  return refusal === undefined ? { engine: "speech", device: "cpu" } : unsupported("speech", question, refusal);
+}
+
+async function tryTflite({ question, place }: Candidate): Promise<Attempt | HearthError> {
+  const { refuseTflite } = await import("./tflite/refuse.ts");
+  const refusal = refuseTflite(question.info, place.asked);
+  if (refusal !== undefined) return unsupported("tflite", question, refusal);
+  return { engine: "tflite", device: place.asked === "auto" ? "cpu" : place.asked };
 }
 
 function runs(engine: EngineName, { question, forced }: Candidate): string {

@@ -17,6 +17,8 @@ export interface InstallJob extends Pick<NpmRun, "env" | "signal" | "onLine"> {
   readonly npm: RunNpm;
   /** Throws when what was installed cannot work here. */
   readonly check: (folder: string) => Promise<void>;
+  /** Folders below `node_modules` of which one entry alone is of use here. */
+  readonly only?: readonly { readonly folder: string; readonly entry: string }[] | undefined;
 }
 
 /**
@@ -33,8 +35,9 @@ export async function installPack(job: InstallJob): Promise<void> {
     await cp(join(source, "none"), join(stage, "none"), { recursive: true });
     const words = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-progress", "--omit=dev"];
     await job.npm({ arguments: words, folder: stage, env: job.env, signal: job.signal, onLine: job.onLine });
-    await removeLinks(join(stage, "node_modules", "@node-llama-cpp"));
+    await removeLinks(join(stage, "node_modules"));
     await job.check(stage);
+    for (const { folder, entry } of job.only ?? []) await keepOnly(join(stage, "node_modules", folder), entry);
     const marker = { name, version: job.version, installedAt: new Date().toISOString() };
     await writeFile(join(stage, markerName), `${JSON.stringify(marker, null, 2)}\n`);
     await replace(stage, join(target, name));
@@ -47,8 +50,14 @@ export async function installPack(job: InstallJob): Promise<void> {
 async function removeLinks(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     const path = join(folder, name);
-    if ((await lstat(path)).isSymbolicLink()) await rm(path);
+    if (name.startsWith("@")) await removeLinks(path);
+    else if ((await lstat(path)).isSymbolicLink()) await rm(path);
   }
+}
+
+async function keepOnly(folder: string, entry: string): Promise<void> {
+  const others = (await readdir(folder)).filter((name) => name !== entry);
+  for (const name of others) await rm(join(folder, name), { recursive: true });
 }
 
 async function replace(stage: string, place: string): Promise<void> {

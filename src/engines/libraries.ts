@@ -3,7 +3,7 @@ import { HearthError } from "../error.ts";
 import { developmentFolder, hasBinary, llamaModule } from "./binaries.ts";
 import type { LlamaLibrary } from "./llama/setup.ts";
 import type { PackName, PackWork } from "./packs.ts";
-import { addPack, packFolder, packModule, packNames, packNotice } from "./packs.ts";
+import { addPack, packFolder, packModule, packNames, packNotice, packStatus } from "./packs.ts";
 
 type RealDevice = Exclude<Device, "auto">;
 
@@ -34,7 +34,14 @@ export async function llamaLibraries(device: Device, options: LibraryOptions): P
   const find = (): LlamaLibrary[] => devicesToTry(device).flatMap((one) => findLibrary(one, options) ?? []);
   const found = find();
   if (found.length > 0) return found;
-  const pack = packFor(device);
+  await needPack(packFor(device), options);
+  return find();
+}
+
+/** The folder of a pack, which is installed when it is missing. */
+export async function needPack(pack: PackName, options: LibraryOptions): Promise<string> {
+  const folder = packFolder(pack, options);
+  if (packStatus(pack, options).installed !== undefined) return folder;
   if (options.offline) {
     throw new HearthError(
       "engine_missing",
@@ -46,7 +53,7 @@ export async function llamaLibraries(device: Device, options: LibraryOptions): P
   }
   options.onNotice(packNotice(pack, options));
   await addPack(pack, options);
-  return find();
+  return folder;
 }
 
 function packFor(device: Device): PackName {

@@ -13,22 +13,64 @@ import { hasBinary, llamaModule } from "./binaries.ts";
 import type { NpmRun, RunNpm } from "./npm.ts";
 import { runNpm } from "./npm.ts";
 
-export const packNames = ["llama", "llama-cuda", "llama-vulkan"] as const;
+export const packNames = ["llama", "llama-cuda", "llama-vulkan", "onnx", "speech", "tflite", "webgpu"] as const;
 export type PackName = (typeof packNames)[number];
 
 interface PackFacts {
   readonly text: string;
   readonly device: Exclude<Device, "auto">;
   readonly downloadBytes: number;
+  /** Below `node_modules`: what a pack has that works on this machine. Absent: the binary of llama.cpp for the device. */
+  readonly needs?: string;
+  /** Binaries for other machines are thrown away: of each folder one entry is kept. */
+  readonly only?: readonly { readonly folder: string; readonly entry: string }[];
 }
 
 const mebibyte = 1024 ** 2;
+
+/** Below here are folders of systems, and in them folders of processors. */
+const onnxBinaries = "onnxruntime-node/bin/napi-v6";
+
+/** As sherpa-onnx names its packages. */
+const speechSystem = process.platform === "win32" ? "win" : process.platform;
+
+/** As the package webgpu names its folders. */
+const dawnSystem = `${process.platform}-${process.platform === "darwin" ? "universal" : process.arch}`;
 
 /** Sizes as measured on Linux x64. */
 const facts: Readonly<Record<PackName, PackFacts>> = {
   llama: { text: "llama.cpp for the CPU, on Apple machines with Metal", device: "cpu", downloadBytes: 57 * mebibyte },
   "llama-cuda": { text: "llama.cpp for NVIDIA GPUs", device: "cuda", downloadBytes: 377 * mebibyte },
   "llama-vulkan": { text: "llama.cpp for GPUs with Vulkan", device: "vulkan", downloadBytes: 81 * mebibyte },
+  onnx: {
+    text: "ONNX Runtime and transformers.js",
+    device: "cpu",
+    downloadBytes: 130 * mebibyte,
+    needs: `${onnxBinaries}/${process.platform}/${process.arch}/onnxruntime_binding.node`,
+    only: [
+      { folder: onnxBinaries, entry: process.platform },
+      { folder: `${onnxBinaries}/${process.platform}`, entry: process.arch },
+    ],
+  },
+  speech: {
+    text: "sherpa-onnx, for models of speech, and decoders of sound",
+    device: "cpu",
+    downloadBytes: 30 * mebibyte,
+    needs: `sherpa-onnx-${speechSystem}-${process.arch}/sherpa-onnx.node`,
+  },
+  tflite: {
+    text: "LiteRT, for TFLite models",
+    device: "cpu",
+    downloadBytes: 21 * mebibyte,
+    needs: "@litertjs/core/wasm/litert_wasm_internal.wasm",
+  },
+  webgpu: {
+    text: "WebGPU for LiteRT",
+    device: "webgpu",
+    downloadBytes: 51 * mebibyte,
+    needs: `webgpu/dist/${dawnSystem}/dawn.node`,
+    only: [{ folder: "webgpu/dist", entry: dawnSystem }],
+  },
 };
 
 export interface PackStatus {
@@ -131,7 +173,7 @@ async function install(name: PackName, work: PackWork): Promise<PackStatus> {
 }
 
 async function startInstall(name: PackName, work: PackWork): Promise<PackStatus> {
-  const { device } = facts[name];
+  const { device, needs, only } = facts[name];
   await installPack({
     name,
     version: pinnedVersion(name, work),
@@ -141,11 +183,12 @@ async function startInstall(name: PackName, work: PackWork): Promise<PackStatus>
     env: work.env ?? npmEnvironment(),
     signal: work.signal,
     onLine: work.onLine,
+    only,
     async check(folder) {
-      if (hasBinary(folder, device)) return;
+      if (needs === undefined ? hasBinary(folder, device) : existsSync(join(folder, "node_modules", needs))) return;
       const platform = `${process.platform} ${process.arch}`;
       throw new HearthError("engine_missing", `The engine pack ${name} has nothing that runs on ${platform}.`, {
-        hint: name === "llama" ? "" : "Try the pack llama, which needs no GPU.",
+        hint: name.startsWith("llama-") ? "Try the pack llama, which needs no GPU." : "",
       });
     },
   });

@@ -1,12 +1,13 @@
 import { engineEnvironment } from "../config/environment.ts";
 import type { Settings } from "../config/settings.ts";
 import { HearthError } from "../error.ts";
-import type { Engine, EngineFootprint, LoadOptions } from "../spec/engine.ts";
+import type { Engine, EngineFootprint, EngineLoadOptions, LoadOptions } from "../spec/engine.ts";
 import { chooseEngine } from "./choose.ts";
 import type { EngineQuestion, Engines } from "./contract.ts";
 import { planDiskCache, withDiskCache } from "./disk-cache.ts";
 import { isRefusal, withFallback } from "./fallback.ts";
-import { findLibrary, llamaLibraries } from "./libraries.ts";
+import type { LibraryOptions } from "./libraries.ts";
+import { findLibrary, llamaLibraries, needPack } from "./libraries.ts";
 import type { LlamaEngine } from "./llama/engine.ts";
 import type { RunNpm } from "./npm.ts";
 
@@ -27,6 +28,9 @@ export function createEngines(options: EnginesOptions): Engines {
   const inspections = createInspections(options);
   let llama: Promise<Engine> | undefined;
   let flint: Promise<Engine> | undefined;
+  let speech: Promise<Engine> | undefined;
+  let onnx: Promise<Engine> | undefined;
+  let tflite: Promise<Engine> | undefined;
   const { onNotice, cacheFolder, settings } = options;
   const keeping = (engine: Engine): Engine =>
     cacheFolder === undefined ? engine : withDiskCache(engine, () => planDiskCache(cacheFolder, settings?.diskCache));
@@ -46,6 +50,9 @@ export function createEngines(options: EnginesOptions): Engines {
     async get(name) {
       if (name === "llama") return await openLlamaOnce();
       if (name === "flint") return await (flint ??= openFlint());
+      if (name === "onnx") return await (onnx ??= openOnnx(options));
+      if (name === "speech") return await (speech ??= openSpeech(options));
+      if (name === "tflite") return await (tflite ??= openTflite(options));
       throw new HearthError("engine_missing", `The engine ${name} is not part of this version of hearth.`, {
         hint: "",
       });
@@ -110,25 +117,62 @@ async function inspect(path: string, name: string, load: LoadOptions): Promise<E
   return await (await import("./flint/inspect.ts")).inspectFlint(path, name, load);
 }
 
-async function openLlama({
-  dataFolder,
-  settings,
-  onNotice = () => {},
-  npm,
-  env,
-}: EnginesOptions): Promise<LlamaEngine> {
+async function openLlama(options: EnginesOptions): Promise<LlamaEngine> {
+  const { onNotice = () => {}, env } = options;
   const { createLlamaEngine } = await import("./llama/engine.ts");
   return createLlamaEngine({
     env: env ?? engineEnvironment(),
     onNotice,
-    libraries: async (device, { signal, onProgress }) =>
-      await llamaLibraries(device, {
-        dataFolder,
-        offline: settings?.offline ?? false,
-        onNotice,
-        signal,
-        onLine: (line) => onProgress?.({ phase: "install", label: line, completedBytes: 0 }),
-        ...(npm && { npm }),
-      }),
+    libraries: async (device, call) => await llamaLibraries(device, libraryOptions(options, call)),
   });
+}
+
+async function openOnnx(options: EnginesOptions): Promise<Engine> {
+  const { onNotice = () => {}, env } = options;
+  const { createOnnxEngine } = await import("./onnx/engine.ts");
+  const { onnxLibrary } = await import("./onnx/setup.ts");
+  return createOnnxEngine({
+    env: env ?? engineEnvironment(),
+    onNotice,
+    library: async (call) => onnxLibrary(await needPack("onnx", libraryOptions(options, call))),
+  });
+}
+
+async function openTflite(options: EnginesOptions): Promise<Engine> {
+  const { onNotice = () => {}, env } = options;
+  const { createTfliteEngine } = await import("./tflite/engine.ts");
+  const { tfliteLibrary } = await import("./tflite/setup.ts");
+  return createTfliteEngine({
+    env: env ?? engineEnvironment(),
+    onNotice,
+    library: async (device, call) => {
+      const folder = await needPack("tflite", libraryOptions(options, call));
+      const webgpu = device === "webgpu" ? await needPack("webgpu", libraryOptions(options, call)) : undefined;
+      return tfliteLibrary(folder, webgpu);
+    },
+  });
+}
+
+async function openSpeech(options: EnginesOptions): Promise<Engine> {
+  const { onNotice = () => {}, env } = options;
+  const { createSpeechEngine } = await import("./speech/engine.ts");
+  return createSpeechEngine({
+    env: env ?? engineEnvironment(),
+    onNotice,
+    pack: async (call) => await needPack("speech", libraryOptions(options, call)),
+  });
+}
+
+function libraryOptions(
+  { dataFolder, settings, onNotice = () => {}, npm }: EnginesOptions,
+  { signal, onProgress }: EngineLoadOptions,
+): LibraryOptions {
+  return {
+    dataFolder,
+    offline: settings?.offline ?? false,
+    onNotice,
+    signal,
+    onLine: (line) => onProgress?.({ phase: "install", label: line, completedBytes: 0 }),
+    ...(npm && { npm }),
+  };
 }

@@ -5,6 +5,8 @@ const plain: ReadonlySet<string> = new Set([
   "README.md",
   "config.json",
   "generation_config.json",
+  "quantize_config.json",
+  "quant_config.json",
   "tokenizer.json",
   "tokenizer.model",
   "tokenizer_config.json",

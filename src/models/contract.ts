@@ -36,6 +36,8 @@ export interface CatalogEntry {
     | "detect"
     | "classify"
     | "segment"
+    | "pose"
+    | "upscale"
     | "ocr";
   readonly license: string;
   readonly sources: readonly CatalogSource[];
@@ -49,6 +51,8 @@ export interface CatalogSource {
    * model, the weights first. With several: one per `from`.
    */
   readonly files?: readonly string[];
+  /** What the files are called in the store, in the same order, where they lie in several folders of a package of npm. */
+  readonly names?: readonly string[];
   /** All files together. For display: exact only where a SHA-256 stands beside. */
   readonly sizeBytes: number;
   /** SHA-256 of the weights, of the joined file for parts. Absent where only the hub knows it. */

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeTinyBert, makeTinyLlama, modelBytes, tinyLlama } from "../../test/make-model.ts";
+import { tfliteBytes } from "../../test/make-tflite.ts";
 import type { TinyLlamaOptions } from "../../test/make-model.ts";
 import { llamaVocabulary } from "../../test/make-vocabulary.ts";
 import type { GgufContent } from "../formats/gguf/encode.ts";
@@ -191,13 +192,15 @@ describe("other files", () => {
     await expect(inspect({ metadata, tensors: [] })).rejects.toThrow(/holds a vocabulary but no weights/);
   });
 
-  test("models of other formats have no engine yet", async () => {
+  test("a TFLite file is told by its first bytes, whatever its name", async () => {
     const path = next();
+    await writeFile(
+      path,
+      tfliteBytes({ tensors: [{ name: "x", type: 0, shape: [2] }], inputs: [0], outputs: [0], operators: [] }),
+    );
+    expect(await inspectGguf(path)).toMatchObject({ format: "tflite", capabilities: ["infer"], parameterCount: 0 });
     await writeFile(path, Buffer.from("\u001c\0\0\0TFL3\u0014\0\0\0"));
-    await expect(inspectGguf(path)).rejects.toMatchObject({
-      code: "model_unsupported",
-      message: "There is no engine for tflite models yet.",
-    });
+    await expect(inspectGguf(path)).rejects.toMatchObject({ code: "model_malformed" });
   });
 
   test("a damaged file is named with the field and the byte", async () => {

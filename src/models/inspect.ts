@@ -16,11 +16,12 @@ import { splitParts } from "./gguf-file.ts";
 export async function inspectGguf(path: string, model?: InstalledModel, signal?: AbortSignal): Promise<ModelInfo> {
   const format = checkpointFolder(path) === undefined ? await detectFormat(path) : "safetensors";
   if (format === "safetensors") return await inspectCheckpoint(path, model);
-  if (format !== undefined && format !== "gguf") {
-    throw new HearthError("model_unsupported", `There is no engine for ${format} models yet.`, {
-      hint: "Look for the model as GGUF.",
-    });
+  if (format === "onnx") {
+    const speech = (await import("./describe-speech.ts")).describeSpeech(path, model);
+    if (speech) return speech;
+    return (await import("./describe-onnx.ts")).describeOnnx(path, model);
   }
+  if (format === "tflite") return (await import("./describe-tflite.ts")).inspectTflite(path, model?.name);
   const options = { ...(model && { name: model.name }), signal };
   const first = await readGguf(path, options);
   refuseOther(first);

@@ -54,7 +54,7 @@ async function checkFormat(context: LibraryContext, name: StoreName, fetched: Fe
   try {
     const format = await context.detect(path);
     if (format === undefined) throw new HearthError("model_malformed", `${first.name} is no model file.`);
-    if (format === "gguf" || format === "safetensors") await checkHeader(context, { ...name, format }, fetched);
+    if (format !== "tflite") await checkHeader(context, { ...name, format }, fetched);
     return format;
   } catch (error) {
     if (!(error instanceof HearthError)) throw error;

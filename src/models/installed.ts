@@ -14,7 +14,7 @@ export function toInstalled(folders: StoreFolders, manifest: Manifest): Installe
   let part = 0;
   const files = manifest.files.map((file): ModelFile => {
     const split = file.role === "weights" && parts > 1 ? partName(++part, parts) : undefined;
-    const view = manifest.format === "safetensors" ? checkFile(file.name, file.name) : split;
+    const view = hasFolder(manifest) ? checkFile(file.name, file.name) : split;
     const path = view === undefined ? blobPath(folders, file.sha256) : join(folders.views, id, view);
     return { ...file, path };
   });
@@ -30,6 +30,11 @@ export function toInstalled(folders: StoreFolders, manifest: Manifest): Installe
     modifiedAt: new Date(manifest.modifiedAt),
     ...(manifest.overrides !== undefined && { overrides: manifest.overrides }),
   };
+}
+
+/** Whether the files of a model find each other by their names. */
+function hasFolder({ format, files }: Manifest): boolean {
+  return format === "safetensors" || (format !== "gguf" && files.length > 1);
 }
 
 /** Which file of a model is gone or has another size, or undefined. */

@@ -68,16 +68,6 @@ export function createLibrary(options: LibraryOptions): ModelLibrary {
 async function inspectModel(context: LibraryContext, model: InstalledModel): Promise<ModelInfo> {
   const weights = model.files.find((file) => file.role === "weights");
   if (!weights) throw new HearthError("model_malformed", `"${model.name}" has no weights.`);
-  if (model.format !== "gguf" && model.format !== "safetensors") {
-    throw new HearthError(
-      "model_unsupported",
-      `"${model.name}" is a ${model.format} model; hearth runs GGUF and SafeTensors models so far.`,
-      {
-        hint: "Look for a GGUF version of it: `hearth pull hf:owner/repo`.",
-        details: { format: model.format },
-      },
-    );
-  }
   return await context.inspect(weights.path, model);
 }
 

@@ -65,14 +65,14 @@ function planName(catalog: Catalog, { name, tag }: { name: string; tag: string }
 }
 
 /** A row of the catalog → parsed references. */
-export function toRequest({ from, files, sha256, sizeBytes, parameters }: CatalogSource): SourceRequest {
+export function toRequest({ from, files, names, sha256, sizeBytes, parameters }: CatalogSource): SourceRequest {
   const references = (typeof from === "string" ? [from] : from).map((text) => {
     const reference = parseReference(text);
     if (reference.kind === "path" || reference.kind === "name")
       throw new HearthError("internal", `"${text}" is no source.`);
     return reference;
   });
-  return { references, files, sha256, sizeBytes, ...(parameters && { overrides: { parameters } }) };
+  return { references, files, names, sha256, sizeBytes, ...(parameters && { overrides: { parameters } }) };
 }
 
 /** The address of a file as the hub's web pages show it → the hub reference, with its hashes and commit. */

@@ -31,12 +31,7 @@ export async function readJsonBody(request: Request, limitBytes: number): Promis
  * documentation shows it like that: without the headers of a browser it is taken for JSON.
  */
 function checkType(headers: Headers): void {
-  const encoding = headers.get("content-encoding");
-  if (encoding !== null && encoding !== "identity") {
-    throw new HearthError("unsupported_media_type", "The body is compressed; send it as it is.", {
-      hint: "Leave Content-Encoding out.",
-    });
-  }
+  checkEncoding(headers);
   const type = (headers.get("content-type") ?? "").split(";")[0]?.trim().toLowerCase();
   if (type === "application/json") return;
   const fromBrowser = headers.has("origin") || headers.has("sec-fetch-site");
@@ -47,7 +42,15 @@ function checkType(headers: Headers): void {
   );
 }
 
-async function readBytes(request: Request, limitBytes: number): Promise<Buffer> {
+export function checkEncoding(headers: Headers): void {
+  const encoding = headers.get("content-encoding");
+  if (encoding === null || encoding === "identity") return;
+  throw new HearthError("unsupported_media_type", "The body is compressed; send it as it is.", {
+    hint: "Leave Content-Encoding out.",
+  });
+}
+
+export async function readBytes(request: Request, limitBytes: number): Promise<Buffer> {
   const declared = Number(request.headers.get("content-length") ?? 0);
   if (declared > limitBytes) throw tooLarge(`${formatBytes(declared)} long`, limitBytes);
   if (!request.body) return Buffer.alloc(0);

@@ -1,5 +1,5 @@
 /** One request and its answer: admit, handle, reply, and what is recorded of it. */
-import type { Dialect, Reply } from "../dialects/route.ts";
+import type { Dialect, Reply, Route } from "../dialects/route.ts";
 import { HearthError, isAbort } from "../error.ts";
 import type { Priority } from "../spec/engine.ts";
 import type { Hearth } from "../tasks/contract.ts";
@@ -8,6 +8,7 @@ import type { Auth, KeyHolder } from "./auth.ts";
 import { readJsonBody } from "./body.ts";
 import { preflight } from "./cors.ts";
 import { errorHeaders, publicError } from "./failure.ts";
+import { readFormBody } from "./form.ts";
 import { healthPath } from "./health.ts";
 import type { HostRules } from "./hosts.ts";
 import type { Metrics } from "./metrics.ts";
@@ -113,7 +114,8 @@ async function handle({ hearth }: Kernel, exchange: Exchange, { match, tenant, p
   const { route, params } = match;
   const { signal } = running;
   const hasBody = route.method === "POST" || route.method === "DELETE";
-  const body = hasBody ? await raceAbort(readJsonBody(request, hearth.settings.bodyLimit), signal) : undefined;
+  const read = takesForm(route, request) ? readFormBody : readJsonBody;
+  const body = hasBody ? await raceAbort(read(request, hearth.settings.bodyLimit), signal) : undefined;
   const query = new URL(request.url).searchParams;
   const caller = { tenant, ...(priority && { priority }) };
   const work = route.handle({ body, params, query, headers: request.headers, signal, ...caller }, hearth);
@@ -140,7 +142,8 @@ function stream(kernel: Kernel, exchange: Exchange, reply: Extract<Reply, { fram
     },
     onEnd(end) {
       if (end !== "complete") running.abort(new HearthError("aborted", "The reader is gone."));
-      if (end === "stalled") connection?.destroy();
+      const isCut = end === "failed" && reply.kind === "byte-stream";
+      if (end === "stalled" || isCut) connection?.destroy();
       finish(kernel, exchange, { status: 200, end });
     },
   });
@@ -176,9 +179,13 @@ function finish(
   onAccess?.({ id, method: request.method, path, route, status, durationMs, end });
 }
 
+function takesForm({ takes = "json" }: Route, { headers }: Request): boolean {
+  return takes === "form" || (takes === "any" && /^multipart\//i.test(headers.get("content-type") ?? ""));
+}
+
 /** Where no route says whose the path is, its beginning does. */
 function dialectOf({ dialects }: Kernel, { match, path }: Exchange): Dialect {
-  const named = path === "/" || path.startsWith("/api/") ? "ollama" : "openai";
+  const named = path === "/" || path.startsWith("/api/") ? "ollama" : path.startsWith("/v2") ? "kserve" : "openai";
   const dialect = match?.dialect ?? dialects.find(({ name }) => name === named) ?? dialects[0];
   if (!dialect) throw new RangeError("A server needs a dialect.");
   return dialect;

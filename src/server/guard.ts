@@ -26,6 +26,7 @@ export function guardHearth(hearth: Hearth): Hearth {
     complete: (request) => hearth.complete({ ...request, model: checkName(request.model) }),
     embed: async (request) => await hearth.embed({ ...request, model: checkName(request.model) }),
     rerank: async (request) => await hearth.rerank({ ...request, model: checkName(request.model) }),
+    perform: async (request) => await hearth.perform({ ...request, model: checkName(request.model) }),
     dispose: () => hearth.dispose(),
   };
 }

@@ -1,4 +1,5 @@
 /** `hearth serve` as a function. */
+import { kserve } from "../dialects/kserve/index.ts";
 import { ollama } from "../dialects/ollama/index.ts";
 import { openai } from "../dialects/openai/routes.ts";
 import type { Dialect } from "../dialects/route.ts";
@@ -38,7 +39,7 @@ export interface RunningServer {
 
 /** Throws `unsafe_bind`, `port_in_use`, `usage`. */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
-  const { hearth, onAccess, onError, dialects = [openai, ollama] } = options;
+  const { hearth, onAccess, onError, dialects = [openai, ollama, kserve] } = options;
   const { settings } = hearth;
   const { host = settings.host, port = settings.port } = options;
   const auth = createAuth(settings);

@@ -65,6 +65,7 @@ export function createMetrics(runtime: Runtime): Metrics {
         prompt.add(result.tokens);
         return result;
       },
+      perform: async (request) => await hearth.perform(request),
       dispose: () => hearth.dispose(),
     }),
     text: () => registry.text(),

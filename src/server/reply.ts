@@ -20,16 +20,21 @@ export interface ReplyContext {
 type Streamed = Extract<Reply, { frames: unknown }>;
 
 export function isStreamed(reply: Reply): reply is Streamed {
-  return reply.kind === "sse" || reply.kind === "ndjson";
+  return "frames" in reply;
 }
 
 export function toResponse(reply: Exclude<Reply, Streamed>): Response {
+  if (reply.kind === "bytes") {
+    const { status = 200, headers } = reply;
+    return new Response(new Uint8Array(reply.body), { status, headers: { "content-type": reply.type, ...headers } });
+  }
   const type = reply.kind === "json" ? "application/json" : "text/plain; charset=utf-8";
   const body = reply.kind === "json" ? JSON.stringify(reply.body) : reply.body;
   return new Response(body, { status: reply.status ?? 200, headers: { "content-type": type, ...reply.headers } });
 }
 
 export function toStreamResponse(reply: Streamed, context: ReplyContext): Response {
+  if (reply.kind === "byte-stream") return toByteResponse(reply, context);
   const { id, dialect, onError, ...options } = context;
   const sse = reply.kind === "sse";
   const frames = sse ? encoded(reply.frames, encodeSse) : encoded(reply.frames, encodeNdjson);
@@ -44,6 +49,23 @@ export function toStreamResponse(reply: Streamed, context: ReplyContext): Respon
   });
   const headers = { "content-type": sse ? sseType : ndjsonType, "x-accel-buffering": "no", ...reply.headers };
   return new Response(body, { headers });
+}
+
+function toByteResponse(
+  { frames, type, headers }: Extract<Reply, { kind: "byte-stream" }>,
+  { onError, ...options }: ReplyContext,
+): Response {
+  const body = createStream({
+    ...options,
+    frames: frames[Symbol.asyncIterator](),
+    keepAlive: undefined,
+    breaks: true,
+    onError(error) {
+      onError(error);
+      return undefined;
+    },
+  });
+  return new Response(body, { headers: { "content-type": type, "x-accel-buffering": "no", ...headers } });
 }
 
 /** Closes the frames of a reply that nobody will read. */

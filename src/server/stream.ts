@@ -2,8 +2,8 @@
 import { raceAbort } from "../util/abort.ts";
 
 export interface StreamOptions {
-  /** Encoded frames. */
-  readonly frames: AsyncIterator<string>;
+  /** Encoded frames: text of a stream of events, or bytes of a file. */
+  readonly frames: AsyncIterator<string | Uint8Array>;
   /** Ends the stream: its reason is told to the reader, if there still is one. */
   readonly signal: AbortSignal;
   /** Sent when nothing else was for `keepAliveMs`. */
@@ -13,6 +13,8 @@ export interface StreamOptions {
   readonly stallMs: number;
   /** Last frame of a stream that fails; undefined: nobody is there to read it. */
   readonly onError: (error: unknown) => string | undefined;
+  /** A stream that fails ends with a broken connection: what was sent must not look whole. */
+  readonly breaks?: boolean;
   /** Once, however the stream ended. */
   readonly onEnd: (end: StreamEnd) => void;
 }
@@ -26,9 +28,9 @@ const quiet = Symbol("quiet");
  * frame and a normal end, since the status has long been sent.
  */
 export function createStream(options: StreamOptions): ReadableStream<Uint8Array> {
-  const { frames, signal, keepAlive, keepAliveMs, stallMs, onError } = options;
+  const { frames, signal, keepAlive, keepAliveMs, stallMs, onError, breaks = false } = options;
   const encoder = new TextEncoder();
-  let pending: Promise<IteratorResult<string>> | undefined;
+  let pending: Promise<IteratorResult<string | Uint8Array>> | undefined;
   let stall: NodeJS.Timeout | undefined;
   let ended = false;
 
@@ -59,12 +61,16 @@ export function createStream(options: StreamOptions): ReadableStream<Uint8Array>
             finish("complete");
             controller.close();
             return;
-          } else controller.enqueue(encoder.encode(result.value));
+          } else controller.enqueue(typeof result.value === "string" ? encoder.encode(result.value) : result.value);
         } catch (error) {
           if (ended) return;
           pending?.catch(() => {});
           const last = onError(error);
-          finish(last === undefined ? "left" : "failed");
+          finish(last === undefined && (signal.aborted || !breaks) ? "left" : "failed");
+          if (breaks) {
+            controller.error(error);
+            return;
+          }
           if (last !== undefined) controller.enqueue(encoder.encode(last));
           controller.close();
           return;

@@ -4,12 +4,17 @@
  */
 import type { GenerateEvent, PromptLogprobs } from "./event.ts";
 import type { Capability, ModelInfo, Progress } from "./model.ts";
+import type { Perform } from "./perform.ts";
 import type { OutputFormat, Sampling } from "./sampling.ts";
 
-export type EngineName = "llama" | "flint" | "onnx" | "tflite" | "fake";
+export type EngineName = "llama" | "flint" | "onnx" | "tflite" | "speech" | "fake";
 
-/** `auto` takes the best accelerator that works, `cpu` never touches a GPU. */
-export type Device = "auto" | "cpu" | "cuda" | "vulkan" | "metal";
+/**
+ * `auto` takes the best accelerator that works, `cpu` never touches a GPU, `npu` is the neural processor that the system
+ * has. Which engine knows which: its `refuse`.
+ */
+export const devices = ["auto", "cpu", "cuda", "vulkan", "metal", "coreml", "directml", "webgpu", "npu"] as const;
+export type Device = (typeof devices)[number];
 
 export const kvTypes = ["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"] as const;
 export type KvType = (typeof kvTypes)[number];
@@ -218,6 +223,8 @@ export interface LoadedModel {
   score?(request: ScoreRequest, options?: CallOptions): Promise<ScoreResult>;
   embed?(request: EmbedRequest, options?: CallOptions): Promise<EmbedResult>;
   rerank?(request: RerankRequest, options?: CallOptions): Promise<RerankResult>;
+  /** Runs the tasks of `capabilities` that are no text generation; others throw `unsupported_capability`. */
+  perform?: Perform;
   memory(): EngineMemory;
   /** As of the last message of the engine. */
   stats?(): EngineStats;

@@ -1,4 +1,5 @@
 /** Words for models: what they are called, what they can do, where their files are. */
+import type { Signature, TaskName } from "./perform.ts";
 
 export type Format = "gguf" | "safetensors" | "onnx" | "tflite";
 
@@ -11,11 +12,8 @@ export type Capability =
   | "vision"
   | "embed"
   | "rerank"
-  | "transcribe"
-  | "speak"
-  | "classify"
-  | "detect"
-  | "segment";
+  /** What `LoadedModel.perform` runs. */
+  | TaskName;
 
 /** What a person types to name a model, parsed. See `models/reference.ts` for the grammar. */
 export type ModelReference =
@@ -97,15 +95,31 @@ export interface ModelInfo {
   readonly capabilities: readonly Capability[];
   /** `mean`, `cls`, `last`, `rank` or `none` for embedding and reranking models. */
   readonly pooling?: "none" | "mean" | "cls" | "last" | "rank";
+  /** Inputs and outputs of an ONNX or TFLite model. */
+  readonly signature?: Signature;
   /** All scalar metadata of the file, for `show`. */
   readonly metadata: Readonly<Record<string, string | number | boolean | bigint>>;
 }
 
 /** Progress of a pull, a load, a verification, a conversion, a measurement: bytes where known. */
 export interface Progress {
-  readonly phase: "resolve" | "download" | "verify" | "install" | "load" | "convert" | "quantize" | "measure" | "done";
+  readonly phase:
+    | "resolve"
+    | "download"
+    | "verify"
+    | "install"
+    | "load"
+    | "convert"
+    | "quantize"
+    | "prune"
+    | "train"
+    | "measure"
+    | "done";
   /** What is being worked on, e.g. a file name. */
   readonly label: string;
+  /** Of a training: steps. */
   readonly completedBytes: number;
   readonly totalBytes?: number;
+  /** What else is known of it, in a few words. */
+  readonly detail?: string;
 }

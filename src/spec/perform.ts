@@ -226,26 +226,6 @@ export interface Tasks {
 }
 export type TaskName = keyof Tasks;
 
-export const taskNames = [
-  "infer",
-  "embed-image",
-  "classify",
-  "tokens",
-  "detect",
-  "segment",
-  "depth",
-  "pose",
-  "ocr",
-  "caption",
-  "remove-background",
-  "upscale",
-  "transcribe",
-  "translate",
-  "speak",
-  "diarize",
-  "voice",
-] as const satisfies readonly TaskName[];
-
 /** Runs one task. Throws `bad_request` for input it cannot use, `aborted` soon after the signal. */
 export type Perform = <Name extends TaskName>(
   task: Name,

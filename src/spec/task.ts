@@ -1,6 +1,7 @@
 /** Requests of the typed library (row 5) that dialects, commands and programs build. */
 import type { AdapterChoice, LoadOptions, Priority } from "./engine.ts";
 import type { Message, Tool, ToolChoice } from "./message.ts";
+import type { TaskName, Tasks } from "./perform.ts";
 import type { OutputFormat, OverflowPolicy, Sampling } from "./sampling.ts";
 
 /** What every task takes: which model, how to load it, who asks. */
@@ -84,4 +85,17 @@ export interface RerankTaskResult {
   /** Best first. */
   readonly results: readonly { readonly index: number; readonly score: number }[];
   readonly tokens: number;
+}
+
+export interface PerformTaskRequest<Name extends TaskName> extends TaskOptions {
+  readonly task: Name;
+  readonly input: Tasks[Name]["request"];
+  /** Called in order with what is there before the result is. */
+  readonly onPart?: (part: Tasks[Name]["part"]) => void;
+}
+export interface PerformTaskResult<Name extends TaskName> {
+  readonly model: string;
+  readonly output: Tasks[Name]["result"];
+  readonly loadMs: number;
+  readonly totalMs: number;
 }

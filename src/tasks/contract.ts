@@ -3,11 +3,14 @@ import type { Settings } from "../config/settings.ts";
 import type { ModelLibrary } from "../models/contract.ts";
 import type { Runtime } from "../runtime/contract.ts";
 import type { ChatEvent } from "../spec/event.ts";
+import type { TaskName } from "../spec/perform.ts";
 import type {
   ChatRequest,
   CompleteRequest,
   EmbedTaskRequest,
   EmbedTaskResult,
+  PerformTaskRequest,
+  PerformTaskResult,
   RerankTaskRequest,
   RerankTaskResult,
 } from "../spec/task.ts";
@@ -21,5 +24,7 @@ export interface Hearth {
   complete(request: CompleteRequest): AsyncIterable<ChatEvent>;
   embed(request: EmbedTaskRequest): Promise<EmbedTaskResult>;
   rerank(request: RerankTaskRequest): Promise<RerankTaskResult>;
+  /** Runs a task of a model that is no language model: vision, speech, raw tensors. See `spec/perform.ts`. */
+  perform<Name extends TaskName>(request: PerformTaskRequest<Name>): Promise<PerformTaskResult<Name>>;
   dispose(): Promise<void>;
 }

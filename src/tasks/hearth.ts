@@ -42,6 +42,7 @@ export function createHearth(options: HearthOptions = {}): Hearth {
     complete: (request) => later(async () => (await import("./complete.ts")).complete(runtime, withPolicy(request))),
     embed: async (request) => await (await import("./embed.ts")).embed(runtime, request),
     rerank: async (request) => await (await import("./rerank.ts")).rerank(runtime, request),
+    perform: async (request) => await (await import("./perform.ts")).perform(runtime, request),
     dispose: async () => {
       await runtime.dispose();
     },

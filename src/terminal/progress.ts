@@ -26,6 +26,8 @@ const words: Readonly<Record<Progress["phase"], string>> = {
   load: "loading",
   convert: "converting",
   quantize: "quantizing",
+  prune: "pruning",
+  train: "training",
   measure: "measuring",
   done: "ready:",
 };
@@ -124,8 +126,10 @@ const keyOf = (progress: Progress): string => `${progress.phase} ${progress.labe
 const title = (progress: Progress): string => plain(`${words[progress.phase]} ${progress.label}`);
 
 /** `12%  80 MiB of 638 MiB  11 MiB/s  50.2s left`, as far as it is known. */
-function figures({ completedBytes, totalBytes, phase }: Progress, rate: number): string {
+function figures(progress: Progress, rate: number): string {
+  const { completedBytes, totalBytes, phase } = progress;
   if (completedBytes === 0 && !totalBytes) return "";
+  if (phase === "train") return steps(progress, rate);
   const known = totalBytes !== undefined && totalBytes > 0;
   const parts = known
     ? [
@@ -138,6 +142,12 @@ function figures({ completedBytes, totalBytes, phase }: Progress, rate: number):
     parts.push(`${formatDuration(((totalBytes - completedBytes) / rate) * 1000)} left`);
   }
   return parts.join("  ");
+}
+
+/** `step 12 of 200  loss 2.91  3m 20s left` */
+function steps({ completedBytes: step, totalBytes: all = step, detail }: Progress, rate: number): string {
+  const left = rate > 0 && step < all ? [`${formatDuration(((all - step) / rate) * 1000)} left`] : [];
+  return [`step ${step} of ${all}`, ...(detail === undefined ? [] : [detail]), ...left].join("  ");
 }
 
 /** The bar takes the columns that title and figures leave; the title is cut when even they do not fit. */

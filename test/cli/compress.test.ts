@@ -122,6 +122,7 @@ describe("hearth imatrix", () => {
         chunks: 8,
         chunkTokens: 512,
       },
+      cosines: [0.9],
       perplexity: { value: 9, error: 0.1 },
       tokens: 4096,
       unseen: 0,

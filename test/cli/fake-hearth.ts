@@ -6,7 +6,8 @@ import type { ModelLibrary } from "../../src/models/contract.ts";
 import type { AcquireRequest, Lease, Plan, Runtime } from "../../src/runtime/contract.ts";
 import type { ChatEvent } from "../../src/spec/event.ts";
 import type { InstalledModel, ModelInfo } from "../../src/spec/model.ts";
-import type { ChatRequest } from "../../src/spec/task.ts";
+import type { Perform, TaskName } from "../../src/spec/perform.ts";
+import type { ChatRequest, PerformTaskRequest } from "../../src/spec/task.ts";
 import type { Hearth } from "../../src/tasks/contract.ts";
 
 export interface FakeOptions {
@@ -16,12 +17,15 @@ export interface FakeOptions {
   readonly answer?: (request: ChatRequest) => AsyncIterable<ChatEvent>;
   readonly library?: Partial<ModelLibrary>;
   readonly runtime?: Partial<Runtime>;
+  /** What the tasks of `perform` answer. */
+  readonly perform?: Perform;
 }
 
 export interface FakeHearth extends Hearth {
   readonly requests: ChatRequest[];
   readonly acquired: AcquireRequest[];
   readonly pulled: string[];
+  readonly performed: { [Name in TaskName]: PerformTaskRequest<Name> }[TaskName][];
   disposed: boolean;
 }
 
@@ -76,6 +80,7 @@ export function createFakeHearth(options: FakeOptions = {}): FakeHearth {
   const requests: ChatRequest[] = [];
   const acquired: AcquireRequest[] = [];
   const pulled: string[] = [];
+  const performed: FakeHearth["performed"] = [];
   const library: ModelLibrary = {
     list: async () => [...names].map(fakeModel),
     async resolve(text) {
@@ -110,6 +115,7 @@ export function createFakeHearth(options: FakeOptions = {}): FakeHearth {
     requests,
     acquired,
     pulled,
+    performed,
     disposed: false,
     chat(request) {
       // The commands change the session in place; what counts is what it was now.
@@ -119,6 +125,14 @@ export function createFakeHearth(options: FakeOptions = {}): FakeHearth {
     complete: () => answerWith(""),
     embed: () => Promise.reject(new Error("not used by the commands")),
     rerank: () => Promise.reject(new Error("not used by the commands")),
+    async perform(request) {
+      // One of them, whichever it is.
+      performed.push(request as FakeHearth["performed"][number]);
+      const { task, input, signal, onPart } = request;
+      if (!options.perform) throw new HearthError("unsupported_capability", `Model "${request.model}" cannot ${task}.`);
+      const output = await options.perform(task, input, { ...(signal && { signal }), ...(onPart && { onPart }) });
+      return { model: request.model, output, loadMs: 0, totalMs: 1 };
+    },
     async dispose() {
       this.disposed = true;
     },

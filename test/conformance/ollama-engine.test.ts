@@ -11,6 +11,7 @@ import { chat } from "../../src/tasks/chat.ts";
 import { complete } from "../../src/tasks/complete.ts";
 import type { Hearth } from "../../src/tasks/contract.ts";
 import { embed } from "../../src/tasks/embed.ts";
+import { perform } from "../../src/tasks/perform.ts";
 import { rerank } from "../../src/tasks/rerank.ts";
 import { defaultSettings } from "../fake-hearth.ts";
 import { createFakeLibrary } from "../fake-library.ts";
@@ -63,6 +64,7 @@ function createHearth(fake: FakeEngine): Hearth {
     complete: (request) => complete(runtime, request),
     embed: async (request) => await embed(runtime, request),
     rerank: async (request) => await rerank(runtime, request),
+    perform: async (request) => await perform(runtime, request),
     dispose: async () => await runtime.dispose(),
   };
 }

@@ -13,6 +13,7 @@ import { chat } from "../../src/tasks/chat.ts";
 import { complete } from "../../src/tasks/complete.ts";
 import type { Hearth } from "../../src/tasks/contract.ts";
 import { embed } from "../../src/tasks/embed.ts";
+import { perform } from "../../src/tasks/perform.ts";
 import { rerank } from "../../src/tasks/rerank.ts";
 import { defaultSettings } from "../fake-hearth.ts";
 import { createFakeLibrary } from "../fake-library.ts";
@@ -59,6 +60,7 @@ beforeAll(async () => {
     complete: (request) => complete(runtime, request),
     embed: async (request) => await embed(runtime, request),
     rerank: async (request) => await rerank(runtime, request),
+    perform: async (request) => await perform(runtime, request),
     dispose: async () => await runtime.dispose(),
   };
   server = await serve({ hearth, host: "127.0.0.1", port: 0 });

@@ -2,17 +2,20 @@
 import { readFile } from "node:fs/promises";
 import { HearthError } from "../../error.ts";
 import type { Evaluation } from "../evaluate/contract.ts";
+import type { PruneFacts } from "../prune/contract.ts";
 import { cardPath } from "./path.ts";
 import { parseCard } from "./schema.ts";
 
 export interface Card extends Evaluation {
+  /** What was taken out of it. */
+  readonly pruned?: PruneFacts;
   readonly version: 1;
   /** ISO 8601. */
   readonly createdAt: string;
 }
 
-export function createCard(evaluation: Evaluation, now: Date = new Date()): Card {
-  return { version: 1, createdAt: now.toISOString(), ...evaluation };
+export function createCard(facts: Omit<Card, "version" | "createdAt">, now: Date = new Date()): Card {
+  return { version: 1, createdAt: now.toISOString(), ...facts };
 }
 
 /** The card beside a model; undefined: there is none. Throws `bad_request` for a file that is no card. */

@@ -1,11 +1,12 @@
 /** A card as lines of a table, for the terminal and for the page. */
 import { formatBytes, formatCount } from "../../util/format.ts";
 import type { Card } from "./card.ts";
+import { prunedLines } from "./pruned.ts";
 
 export type Line = readonly [name: string, value: string];
 
 export function cardLines(card: Card): Line[] {
-  return [...sizeLines(card), ...qualityLines(card), ...speedLines(card)];
+  return [...prunedLines(card.pruned ?? {}), ...sizeLines(card), ...qualityLines(card), ...speedLines(card)];
 }
 
 function sizeLines({ size, comparison }: Card): Line[] {

@@ -1,21 +1,40 @@
 /** A card as a page of its own: no script, nothing from the network. */
 import type { Card } from "./card.ts";
 import { cardLines, figure } from "./lines.ts";
+import type { Line } from "./lines.ts";
 
 export function cardPage(card: Card): string {
-  const rows = cardLines(card).map(([name, value]) => `<tr><th>${escape(name)}</th><td>${escape(value)}</td></tr>`);
-  const title = escape(card.model);
+  const { model, createdAt, comparison, size } = card;
+  const plots = comparison
+    ? [
+        bars("Bits per weight.", { reference: comparison.referenceSize.bitsPerWeight, model: size.bitsPerWeight }),
+        divergencePlot(comparison.quantiles),
+      ]
+    : [];
+  return page({ title: model, lines: cardLines(card), plots, createdAt });
+}
+
+export interface Page {
+  readonly title: string;
+  readonly lines: readonly Line[];
+  /** HTML. */
+  readonly plots: readonly string[];
+  readonly createdAt: string;
+}
+
+/** A table, plots under it, and when it was made. */
+export function page({ title, lines, plots, createdAt }: Page): string {
+  const rows = lines.map(([name, value]) => `<tr><th>${escape(name)}</th><td>${escape(value)}</td></tr>`);
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
-<title>${title}</title>
+<title>${escape(title)}</title>
 <style>${style}</style>
-<h1>${title}</h1>
+<h1>${escape(title)}</h1>
 <table>${rows.join("\n")}</table>
-${card.comparison ? sizePlot(card.size.bitsPerWeight, card.comparison.referenceSize.bitsPerWeight) : ""}
-${card.comparison ? divergencePlot(card.comparison.quantiles) : ""}
-<p>Made ${escape(card.createdAt)}.</p>
+${plots.join("\n")}
+<p>Made ${escape(createdAt)}.</p>
 </html>
 `;
 }
@@ -76,19 +95,24 @@ function axisMark(mark: Mark): string {
   return `<line ${line} stroke="#888" stroke-opacity=".3"/><text ${place}>${escape(mark.text)}</text>`;
 }
 
-/** Bits per weight, as bars. */
-function sizePlot(model: number, reference: number): string {
+export interface Bars {
+  readonly reference: number;
+  readonly model: number;
+}
+
+/** A number of a model and of that which it was made from. */
+export function bars(caption: string, { reference, model }: Bars): string {
   const room = width - 140 - 60;
-  const bars = [["reference", reference, "#999"] as const, ["model", model, "#2a6fbb"] as const].map(
-    ([name, bits, color], index) => {
-      const length = (bits / Math.max(model, reference)) * room;
+  const drawn = [["reference", reference, "#999"] as const, ["model", model, "#2a6fbb"] as const].map(
+    ([name, value, color], index) => {
+      const length = (value / Math.max(model, reference)) * room;
       const top = 8 + index * 30;
       return `<text x="132" y="${top + 15}" text-anchor="end">${name}</text>
 <rect x="140" y="${top}" width="${length.toFixed(1)}" height="20" fill="${color}"/>
-<text x="${(148 + length).toFixed(1)}" y="${top + 15}">${bits.toFixed(2)}</text>`;
+<text x="${(148 + length).toFixed(1)}" y="${top + 15}">${value.toFixed(2)}</text>`;
     },
   );
-  return `<figure><svg viewBox="0 0 ${width} 68" role="img">${bars.join("\n")}</svg><figcaption>Bits per weight.</figcaption></figure>`;
+  return `<figure><svg viewBox="0 0 ${width} 68" role="img">${drawn.join("\n")}</svg><figcaption>${escape(caption)}</figcaption></figure>`;
 }
 
 function escape(text: string): string {

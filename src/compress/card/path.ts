@@ -10,5 +10,5 @@ export function pagePath(model: string): string {
 }
 
 function stemOf(model: string): string {
-  return model.replace(/(?:-00001-of-\d{5})?\.gguf$/i, "").replace(/[/\\]$/, "");
+  return model.replace(/(?:-00001-of-\d{5})?\.(?:gguf|onnx)$/i, "").replace(/[/\\]$/, "");
 }

@@ -11,10 +11,27 @@ const size = z.object({
   importance: z.string().exactOptional(),
 });
 
+const change = z.object({ before: z.number(), after: z.number() });
+
+const pruned = z.object({
+  layers: change.extend({ dropped: z.array(z.number()) }).exactOptional(),
+  heads: change.exactOptional(),
+  channels: change.exactOptional(),
+  zeros: z
+    .object({
+      method: z.enum(["magnitude", "wanda"]),
+      pattern: z.string().exactOptional(),
+      inLayers: z.number(),
+      inAll: z.number(),
+    })
+    .exactOptional(),
+});
+
 const schema = z.object({
   version: z.literal(1),
   createdAt: z.string(),
   model: z.string(),
+  pruned: pruned.exactOptional(),
   size,
   text: z.object({ name: z.string(), windows: z.number(), windowTokens: z.number(), scoredTokens: z.number() }),
   perplexity: mean,

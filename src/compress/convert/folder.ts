@@ -1,11 +1,9 @@
 /** Folders that are there whole or not at all. */
 import { randomBytes } from "node:crypto";
-import { existsSync } from "node:fs";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { HearthError } from "../../error.ts";
 import { makeFolder, syncFile, syncFolder } from "../../models/durable.ts";
-import { checkRoom, removeLeftovers } from "../output.ts";
+import { checkAbsent, checkRoom, removeLeftovers } from "../output.ts";
 import type { OutputFile } from "../output.ts";
 
 export interface NewFolder {
@@ -19,11 +17,7 @@ export interface NewFolder {
 export async function writeFolder(output: OutputFile, write: (folder: NewFolder) => Promise<void>): Promise<void> {
   const path = resolve(output.path);
   const parent = dirname(path);
-  if (existsSync(path)) {
-    throw new HearthError("conflict", `${output.path} exists already.`, {
-      hint: "Remove it, or name another folder with --out.",
-    });
-  }
+  checkAbsent(output.path);
   await makeFolder(parent);
   await checkRoom(output, parent);
   await removeLeftovers(path);

@@ -16,62 +16,78 @@ import type { WeightData, WeightSource } from "../source.ts";
 import type { ConvertOptions, ConvertReport } from "./convert.ts";
 import { writeFolder } from "./folder.ts";
 import { floatTypes } from "./to-gguf.ts";
+import type { WriteOptions } from "./to-gguf.ts";
 import { planShards } from "./shards.ts";
 import type { Shard } from "./shards.ts";
 import { smallFiles } from "./small-files.ts";
+
+type OpenData = Pick<WeightData, "read">;
 
 const dtypes = { F32: "float32", F16: "float16", BF16: "bfloat16" } as const;
 
 /** Writes the folder of which a GGUF file could have been made. */
 export async function writeCheckpoint(options: ConvertOptions): Promise<ConvertReport> {
-  const { source, out, type = "keep", freeBytes } = options;
-  const opened = await openSource(source);
-  const { file } = opened;
-  const info = describeGguf(file);
+  const opened = await openSource(options.source);
   const data = await openData(opened.source);
   try {
-    const found = readTensors(opened, data, floatTypes[type]);
-    const restored = restoreConfig(file, {
-      has: (name) => found.has(name),
-      factors: (name) => vectorOf(found.get(name)),
-      dtype: dtypes[commonType(found)],
-    });
-    const { tensors } = restoreTensors(found, restored);
-    const shards = planShards(tensors);
-    const { files, notes } = smallFiles(file, restored, shards);
-    const sizeBytes = shards.reduce((sum, shard) => sum + shard.bytes, 0);
-    await writeFolder({ path: out, sizeBytes, freeBytes }, async (folder) => {
-      await folder.addTexts(files);
-      let done = 0;
-      for (const shard of shards) {
-        await writeShard(join(folder.path, shard.name), shard, (bytes) => {
-          options.signal?.throwIfAborted();
-          done += bytes;
-          options.onProgress?.({ phase: "convert", label: out, completedBytes: done, totalBytes: sizeBytes });
-        });
-      }
-    });
-    return {
-      path: out,
-      format: "safetensors",
-      architecture: info.architecture,
-      tensors: tensors.length,
-      sizeBytes,
-      notes: [...quantizedNotes(opened), ...notes],
-    };
+    return await writePlain(opened, data, options);
   } finally {
     data.close();
   }
 }
 
+/** Writes the folder of what is open already. */
+export async function writePlain(
+  opened: WeightSource,
+  data: OpenData,
+  options: WriteOptions & Pick<ConvertOptions, "type">,
+): Promise<ConvertReport> {
+  const { out, type = "keep", freeBytes, phase = "convert" } = options;
+  const { file } = opened;
+  const { architecture } = describeGguf(file);
+  const found = readTensors(opened, data, floatTypes[type]);
+  const restored = restoreConfig(file, {
+    has: (name) => found.has(name),
+    factors: (name) => vectorOf(found.get(name)),
+    dtype: dtypes[commonType(found)],
+  });
+  const { tensors } = restoreTensors(found, restored);
+  const shards = planShards(tensors);
+  const { files, notes } = smallFiles(file, restored, shards);
+  const sizeBytes = shards.reduce((sum, shard) => sum + shard.bytes, 0);
+  await writeFolder({ path: out, sizeBytes, freeBytes }, async (folder) => {
+    await folder.addTexts(files);
+    let done = 0;
+    for (const shard of shards) {
+      await writeShard(join(folder.path, shard.name), shard, (bytes) => {
+        options.signal?.throwIfAborted();
+        done += bytes;
+        options.onProgress?.({ phase, label: out, completedBytes: done, totalBytes: sizeBytes });
+      });
+    }
+  });
+  return {
+    path: out,
+    format: "safetensors",
+    architecture,
+    tensors: tensors.length,
+    sizeBytes,
+    notes: [...quantizedNotes(opened), ...notes],
+  };
+}
+
 /** Tensors as rows of floats. */
-function readTensors({ file }: WeightSource, data: WeightData, type: FloatType | undefined): Map<string, GgufRows> {
+export function readTensors(
+  { file }: WeightSource,
+  data: OpenData,
+  type: FloatType | undefined,
+): Map<string, GgufRows> {
   return new Map(
     file.tensors.map((tensor) => [tensor.name, { shape: tensor.shape, rows: floatRows(tensor, data, type) }]),
   );
 }
 
-function floatRows(tensor: GgufTensor, data: WeightData, type: FloatType | undefined): MatrixRows {
+function floatRows(tensor: GgufTensor, data: OpenData, type: FloatType | undefined): MatrixRows {
   const { name, shape, typeName, offset } = tensor;
   const k = shape.length === 1 ? 1 : (shape[0] ?? 1);
   const n = shape.reduce((product, dimension) => product * dimension, 1) / k;
@@ -95,7 +111,7 @@ function decoded(rows: MatrixRows): MatrixRows {
   return { type: "F32", n, k, readRows };
 }
 
-function vectorOf(tensor: GgufRows | undefined): Float32Array | undefined {
+export function vectorOf(tensor: GgufRows | undefined): Float32Array | undefined {
   if (!tensor) return undefined;
   const { rows } = tensor;
   return readFloats(rows, 0, rows.n);
@@ -111,7 +127,8 @@ function commonType(found: ReadonlyMap<string, GgufRows>): FloatType {
 
 const pieceBytes = 4 * 1024 ** 2;
 
-async function writeShard(path: string, { tensors }: Shard, onBytes: (bytes: number) => void): Promise<void> {
+/** `tensors` are of floats, or words of integers. */
+export async function writeShard(path: string, { tensors }: Shard, onBytes: (bytes: number) => void): Promise<void> {
   const handle = await open(path, "wx");
   try {
     await handle.writeFile(encodeSafetensorsHeader(tensors.map((tensor) => ({ ...tensor, dtype: dtypeOf(tensor) }))));
@@ -132,8 +149,8 @@ async function writeShard(path: string, { tensors }: Shard, onBytes: (bytes: num
   }
 }
 
-function dtypeOf({ rows }: CheckpointTensor): FloatType {
-  return isFloat(rows.type) ? rows.type : "F32";
+function dtypeOf({ rows: { type } }: CheckpointTensor): FloatType | "I32" {
+  return isFloat(type) || type === "I32" ? type : "F32";
 }
 
 function quantizedNotes({ file }: WeightSource): readonly string[] {

@@ -6,6 +6,7 @@ import { openCheckpoint } from "../../formats/checkpoint/open.ts";
 import type { Checkpoint } from "../../formats/checkpoint/open.ts";
 import { encodeHeader } from "../../formats/gguf/encode.ts";
 import { describeGguf } from "../../models/describe.ts";
+import type { Progress } from "../../spec/model.ts";
 import { writeOutput } from "../output.ts";
 import type { ConvertOptions, ConvertReport, ConvertType } from "./convert.ts";
 
@@ -18,32 +19,37 @@ export const floatTypes: Readonly<Record<ConvertType, FloatType | undefined>> = 
 
 const pieceBytes = 4 * 1024 ** 2;
 
+type VirtualModel = Pick<Checkpoint, "file" | "metadata" | "read">;
+
 /** Writes the GGUF file as which a checkpoint reads. */
 export async function writeModel(folder: string, options: ConvertOptions): Promise<ConvertReport> {
-  const { out, type = "keep", freeBytes } = options;
-  const checkpoint = openCheckpoint(folder, { type: floatTypes[type] });
+  const checkpoint = openCheckpoint(folder, { type: floatTypes[options.type ?? "keep"] });
   try {
-    const { file, metadata } = checkpoint;
-    const info = describeGguf(file);
-    checkModel(file);
+    checkModel(checkpoint.file);
     requireTokenizer(checkpoint);
-    const content = file.tensors.map(({ name, typeName, shape }) => ({ name, type: typeName, shape, data: nothing }));
-    const header = encodeHeader({ metadata, tensors: content }).bytes;
-    const sizeBytes = header.length + file.fileBytes;
-    await writeOutput({ path: out, sizeBytes, freeBytes }, (temporary) =>
-      write(temporary, header, checkpoint, options),
-    );
-    return {
-      path: out,
-      format: "gguf",
-      architecture: info.architecture,
-      tensors: file.tensors.length,
-      sizeBytes,
-      notes: notesOf(checkpoint),
-    };
+    const written = await writeVirtual(checkpoint, options);
+    return { ...written, notes: notesOf(checkpoint) };
   } finally {
     checkpoint.close();
   }
+}
+
+/** Where something goes that only reads as a model yet. */
+export interface WriteOptions extends Omit<ConvertOptions, "source" | "type"> {
+  /** Default: convert. */
+  readonly phase?: Progress["phase"];
+}
+
+/** Writes a GGUF file that nobody has written yet. */
+export async function writeVirtual(model: VirtualModel, options: WriteOptions): Promise<ConvertReport> {
+  const { file, metadata } = model;
+  const { out, freeBytes } = options;
+  const { architecture } = describeGguf(file);
+  const content = file.tensors.map(({ name, typeName, shape }) => ({ name, type: typeName, shape, data: nothing }));
+  const header = encodeHeader({ metadata, tensors: content }).bytes;
+  const sizeBytes = header.length + file.fileBytes;
+  await writeOutput({ path: out, sizeBytes, freeBytes }, (temporary) => write(temporary, header, model, options));
+  return { path: out, format: "gguf", architecture, tensors: file.tensors.length, sizeBytes, notes: [] };
 }
 
 const nothing = new Uint8Array(0);
@@ -72,8 +78,8 @@ function notesOf({ scheme, ignored }: Checkpoint): readonly string[] {
 async function write(
   path: string,
   header: Uint8Array,
-  { file, read }: Checkpoint,
-  { signal, onProgress, out }: ConvertOptions,
+  { file, read }: VirtualModel,
+  { signal, onProgress, out, phase = "convert" }: WriteOptions,
 ): Promise<void> {
   const handle = await open(path, "wx");
   try {
@@ -85,7 +91,7 @@ async function write(
       read(offset, piece);
       await handle.writeFile(piece);
       onProgress?.({
-        phase: "convert",
+        phase,
         label: out,
         completedBytes: offset + piece.length,
         totalBytes: file.fileBytes,

@@ -24,6 +24,8 @@ export interface CollectOptions {
 
 export interface Collected {
   readonly file: ImportanceFile;
+  /** Mean cosine between what goes into each layer and what comes out of it. */
+  readonly cosines: readonly number[];
   /** Of the text, as a sign that text and model belong together. */
   readonly perplexity: Mean;
   readonly tokens: number;
@@ -51,10 +53,12 @@ export async function collectImportance(path: string, options: CollectOptions): 
       for (const logprob of scores.logprobs) logprobs.push(logprob);
       onProgress?.(measured(text, (index + 1) / windows.length));
     }
-    const entries = entriesOf(study.observed());
+    const observed = study.observed();
+    const entries = entriesOf(observed);
     const counts = [...entries.values()].flatMap((entry) => (entry.counts.length > 1 ? [...entry.counts] : []));
     return {
       file: { entries, datasets: [text.name], chunks: windows.length, chunkTokens: size },
+      cosines: cosinesOf(observed),
       perplexity: perplexityOf(logprobs),
       tokens,
       unseen: counts.filter((count) => count === 0).length,
@@ -72,6 +76,11 @@ function tooShort({ name }: Text, tokens: number): HearthError {
       details: { tokens },
     },
   );
+}
+
+function cosinesOf(observed: readonly Observed[]): readonly number[] {
+  const layers = observed.filter(({ name }) => name.startsWith("layer."));
+  return layers.map(({ sums, counts }) => (sums[0] ?? 0) / Math.max(1, counts[0] ?? 0));
 }
 
 /** Of the layers: embeddings are looked up, and the output keeps more bits anyway. */

@@ -8,16 +8,18 @@ import { mapEvents } from "../shared/frames.ts";
 import { receiptHeaders } from "../shared/receipt.ts";
 import type { Started } from "../shared/start.ts";
 import { startEvents } from "../shared/start.ts";
+import { audioRoutes } from "./audio.ts";
+import { callerOf } from "./caller.ts";
 import { errorBody, errorFrame } from "./error.ts";
 import { startAll } from "./merge.ts";
 import { toModelBody } from "./models.ts";
-import type { Caller } from "./request.ts";
 import { toChatRequest, toCompleteRequests, toEchoLogprobs, toPriority } from "./request.ts";
 import type { ResponseHead } from "./response.ts";
 import { toChatResponse, toCompletionResponse } from "./response.ts";
 import type { GenerationBody } from "./schema.ts";
 import { parseChatBody, parseCompletionBody } from "./schema.ts";
 import { keepFirstToolCall } from "./single.ts";
+import { taskRoutes } from "./tasks.ts";
 import { createChatStream, createCompletionStream } from "./stream.ts";
 import { parseEmbeddings, parseRerank, toEmbeddingsResponse, toRerankResponse } from "./vectors.ts";
 
@@ -74,10 +76,6 @@ async function retrieveModel({ params }: RouteRequest, hearth: Hearth): Promise<
   return { kind: "json", body: toModelBody(await hearth.library.resolve(params["model"] ?? "")) };
 }
 
-function callerOf({ tenant, priority, signal }: RouteRequest): Caller {
-  return { tenant, signal, ...(priority && { priority }) };
-}
-
 interface Answered {
   readonly body: GenerationBody & { readonly logprobs?: unknown };
   readonly request: RouteRequest;
@@ -130,6 +128,8 @@ const routes: readonly Route[] = [
   { method: "POST", path: "/v1/embeddings", access: "infer", handle: embeddings },
   { method: "POST", path: "/v1/rerank", access: "infer", handle: rerank },
   { method: "POST", path: "/rerank", access: "infer", handle: rerank },
+  ...audioRoutes,
+  ...taskRoutes,
 ];
 
 export const openai: Dialect = { name: "openai", routes, errorBody, errorFrame };

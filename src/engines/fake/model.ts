@@ -9,6 +9,7 @@ import type {
   ScoreRequest,
 } from "../../spec/engine.ts";
 import type { Capability } from "../../spec/model.ts";
+import type { Perform } from "../../spec/perform.ts";
 import type { Sampling } from "../../spec/sampling.ts";
 import { abortError, raceAbort } from "../../util/abort.ts";
 import { createDeferred } from "../../util/deferred.ts";
@@ -129,6 +130,7 @@ export function createFakeModel(model: EngineModel, options: LoadOptions, fake: 
           }, call?.signal),
       }),
     ...vectorMethods({ capabilities, contextTokens, fake, stats, guard, most: info.embeddingLength }),
+    ...(fake.perform && { perform: guardedPerform(fake.perform, { guard, capabilities, ended: ended.signal }) }),
     stats: stats.read,
     ...(profile && { profile: async () => profile }),
     memory: () => memoryOf(model, options, fake, contextTokens * parallel),
@@ -141,6 +143,19 @@ export function createFakeModel(model: EngineModel, options: LoadOptions, fake: 
       disposed = true;
       if (!ended.signal.aborted) end(new HearthError("engine_failed", `Model "${model.name}" was unloaded.`));
     },
+  };
+}
+
+interface Guarded {
+  readonly guard: Guard;
+  readonly capabilities: readonly Capability[];
+  readonly ended: AbortSignal;
+}
+
+function guardedPerform(perform: Perform, { guard, capabilities, ended }: Guarded): Perform {
+  return async (task, request, call = {}) => {
+    if (!capabilities.includes(task)) throw new HearthError("unsupported_capability", `The fake cannot ${task}.`);
+    return await guard(() => perform(task, request, { ...call, signal: eitherSignal(call.signal, ended) }), call.signal);
   };
 }
 

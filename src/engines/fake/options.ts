@@ -7,6 +7,7 @@ import type {
   LoadOptions,
 } from "../../spec/engine.ts";
 import type { Capability, ModelInfo } from "../../spec/model.ts";
+import type { Perform } from "../../spec/perform.ts";
 import type { Sampling } from "../../spec/sampling.ts";
 
 /** What a fake engine answers and when. Every hook may wait for a test's gate, or throw. */
@@ -27,6 +28,8 @@ export interface FakeOptions {
   readonly profile?: EngineProfile;
   /** false: it cannot tell how likely a prompt is. */
   readonly scores?: false;
+  /** Runs the tasks that are no text generation; absent: the engine has none. */
+  readonly perform?: Perform;
   readonly refuse?: (info: ModelInfo, device: Device) => string | undefined;
   readonly beforeLoad?: (model: EngineModel, options: LoadOptions) => void | Promise<void>;
   /** Before the prompt of a request is worked on. */

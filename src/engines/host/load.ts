@@ -12,6 +12,7 @@ import type {
   ScoreRequest,
 } from "../../spec/engine.ts";
 import type { Capability } from "../../spec/model.ts";
+import type { Perform, PerformOptions, TaskName, Tasks } from "../../spec/perform.ts";
 import type { LoadedDescription } from "./protocol.ts";
 import type { HostOptions } from "./process.ts";
 import type { Host } from "./spawn.ts";
@@ -57,7 +58,7 @@ function loadError(error: unknown, model: string): unknown {
 const generating: readonly Capability[] = ["generate", "chat", "tools", "thinking", "insert"];
 
 function hostedModel(engine: EngineName, host: Host, description: LoadedDescription): HostedModel {
-  const { capabilities, device, contextTokens, parallel, samplingOptions, stats, scores, profiles, sleeps } =
+  const { capabilities, device, contextTokens, parallel, samplingOptions, stats, scores, profiles, sleeps, performs } =
     description;
   return {
     engine,
@@ -79,6 +80,7 @@ function hostedModel(engine: EngineName, host: Host, description: LoadedDescript
     ...(capabilities.includes("rerank") && {
       rerank: (request: RerankRequest, options?: CallOptions) => host.call("rerank", request, options),
     }),
+    ...(performs && { perform: performOn(host) }),
     ...(stats && { stats: () => host.stats() ?? stats }),
     ...(scores && {
       score: (request: ScoreRequest, options?: CallOptions) => host.call("score", request, options),
@@ -88,4 +90,18 @@ function hostedModel(engine: EngineName, host: Host, description: LoadedDescript
     memory: () => host.memory() ?? description.memory,
     dispose: () => host.dispose(),
   };
+}
+
+function performOn(host: Host): Perform {
+  return async <Name extends TaskName>(
+    task: Name,
+    request: Tasks[Name]["request"],
+    { signal, onPart }: PerformOptions<Name> = {},
+  ): Promise<Tasks[Name]["result"]> =>
+    await host.call(
+      "perform",
+      { task, request },
+      // The child hands out the parts of the task that it was asked for.
+      { signal, onPart: onPart && ((part) => onPart(part as Tasks[Name]["part"])) },
+    );
 }

@@ -18,6 +18,7 @@ import type {
 } from "../../spec/engine.ts";
 import type { GenerateEvent } from "../../spec/event.ts";
 import type { Capability, Progress } from "../../spec/model.ts";
+import type { TaskName, Tasks } from "../../spec/perform.ts";
 import type { Sampling } from "../../spec/sampling.ts";
 
 /** What the child says of the model it has loaded. */
@@ -36,6 +37,8 @@ export interface LoadedDescription {
   readonly profiles: boolean;
   /** Whether it can give its memory back while nobody needs it. */
   readonly sleeps: boolean;
+  /** Whether it has tasks besides text generation. */
+  readonly performs: boolean;
 }
 
 /** Requests with one answer: kind → what goes out and what comes back. */
@@ -50,6 +53,10 @@ export interface HostCalls {
   readonly score: { readonly params: ScoreRequest; readonly result: ScoreResult };
   readonly embed: { readonly params: EmbedRequest; readonly result: EmbedResult };
   readonly rerank: { readonly params: RerankRequest; readonly result: RerankResult };
+  readonly perform: {
+    readonly params: { readonly task: TaskName; readonly request: Tasks[TaskName]["request"] };
+    readonly result: Tasks[TaskName]["result"];
+  };
   readonly profile: { readonly params: undefined; readonly result: EngineProfile };
   readonly sleep: { readonly params: undefined; readonly result: boolean };
 }
@@ -72,6 +79,8 @@ export type HostReply =
   | { readonly type: "error"; readonly id: number; readonly error: SerializedError }
   | { readonly type: "progress"; readonly id: number; readonly progress: Progress }
   | { readonly type: "event"; readonly id: number; readonly event: GenerateEvent }
+  /** Part of the result of a task. */
+  | { readonly type: "part"; readonly id: number; readonly part: Tasks[TaskName]["part"] }
   /** No more events for this id. */
   | { readonly type: "end"; readonly id: number }
   /** One line for the person at the terminal. */

@@ -45,6 +45,11 @@ export function serveEngine(createEngine: SetupEngine): void {
   const stream = async ({ id, params }: { id: number; params: GenerateRequest }, call: CallOptions): Promise<void> => {
     for await (const event of loaded().generate?.(params, call) ?? []) post({ type: "event", id, event });
   };
+  const perform = async ({ id, params }: { id: number; params: HostCalls["perform"]["params"] }, call: CallOptions) =>
+    await loaded().perform?.(params.task, params.request, {
+      ...call,
+      onPart: (part) => post({ type: "part", id, part }),
+    });
   const answer = async (request: Extract<HostRequest, { params: unknown }>, call: CallOptions): Promise<unknown> => {
     switch (request.type) {
       case "load":
@@ -59,6 +64,8 @@ export function serveEngine(createEngine: SetupEngine): void {
         return await loaded().embed?.(request.params, call);
       case "rerank":
         return await loaded().rerank?.(request.params, call);
+      case "perform":
+        return await perform(request, call);
       case "profile":
         return await loaded().profile?.(call);
       case "sleep":
@@ -135,6 +142,7 @@ function describe(model: LoadedModel): LoadedDescription {
     scores: model.score !== undefined,
     profiles: model.profile !== undefined,
     sleeps: model.sleep !== undefined,
+    performs: model.perform !== undefined,
   };
 }
 

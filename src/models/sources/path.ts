@@ -7,6 +7,8 @@ import type { Format, InstalledModel, ModelFile } from "../../spec/model.ts";
 import { listCheckpoint } from "../../formats/checkpoint/files.ts";
 import { checkpointFiles, findPickle } from "../checkpoint-files.ts";
 import { splitParts } from "../gguf-file.ts";
+import { onnxAround, onnxWeights } from "../onnx-around.ts";
+import { speechAround, speechWeights } from "../speech-files.ts";
 import { roleOfFile } from "./source.ts";
 
 type Detect = (path: string) => Promise<Format | undefined>;
@@ -18,7 +20,7 @@ type Detect = (path: string) => Promise<Format | undefined>;
 export async function adoptPath(text: string, detect: Detect): Promise<InstalledModel> {
   const path = await findFile(expandHome(text), text);
   const format = await detect(path);
-  const together = format === "safetensors" ? await checkpointAround(path) : undefined;
+  const together = format === "safetensors" ? await checkpointAround(path) : format === "onnx" ? (speechAround(path) ?? onnxAround(path)) : undefined;
   const parts = together ?? (await partsOf(path)).map((part) => ({ name: basename(part), path: part }));
   if (format === undefined) {
     throw new HearthError(
@@ -64,8 +66,8 @@ async function findFile(path: string, text: string): Promise<string> {
     throw new HearthError("model_not_found", `There is no file ${text}.`, { cause: error, hint: "Check the path." });
   }
   const found = await stat(real);
-  // Files of a checkpoint are links in some stores, and find each other by the names of the links.
-  if (found.isFile()) return path.endsWith(".safetensors") ? path : real;
+  // Files that belong together are links in some stores, and find each other by the names of the links.
+  if (found.isFile()) return /\.(safetensors|onnx)$/i.test(path) ? path : real;
   if (!found.isDirectory()) {
     throw new HearthError("model_malformed", `${text} is not a regular file.`, {
       hint: "Give the path of a model file.",
@@ -75,6 +77,10 @@ async function findFile(path: string, text: string): Promise<string> {
   const models = names.filter((name) => /\.gguf$/i.test(name) && (splitParts(name)?.part ?? 1) === 1);
   const [weights] = checkpointFiles(names) ?? [];
   if (models.length === 0 && weights !== undefined) return join(real, weights);
+  const speech = models.length === 0 ? speechWeights(names) : undefined;
+  if (speech !== undefined) return join(real, speech);
+  const onnx = models.length === 0 ? onnxWeights(real) : undefined;
+  if (onnx !== undefined) return join(real, onnx);
   const pickle = findPickle(names);
   if (models.length === 0 && pickle !== undefined) throw isPickle(text, pickle);
   if (models.length === 1 && models[0] !== undefined) return await findFile(join(real, models[0]), text);

@@ -25,6 +25,8 @@ export interface SourceRequest {
   /** Several: each carries a part of one file. */
   readonly references: readonly Exclude<ModelReference, { kind: "path" | "name" }>[];
   readonly files?: readonly string[] | undefined;
+  /** Names that the files get, in the same order. */
+  readonly names?: readonly string[] | undefined;
   readonly sha256?: string | undefined;
   readonly sizeBytes?: number | undefined;
   /** What the catalog says of these weights; a source's own overrides win. */

@@ -15,9 +15,13 @@ export function embedTokens(graph: Graph, model: Hyperparameters): Value {
   return model.embeddingScale === undefined ? graph.embed(table) : graph.embed(table, model.embeddingScale);
 }
 
-/** All layers, first to last. */
+/** All layers, first to last. What `run` makes last is what the layer hands on. */
 export function forEachLayer(graph: Graph, model: Hyperparameters, run: (block: Block) => void): void {
-  for (let layer = 0; layer < model.layers.length; layer++) run({ graph, model, layer });
+  graph.betweenLayers?.();
+  for (let layer = 0; layer < model.layers.length; layer++) {
+    run({ graph, model, layer });
+    graph.betweenLayers?.();
+  }
 }
 
 export function parametersOf({ model, layer }: Block): LayerParameters {

@@ -100,6 +100,8 @@ export interface LinearOptions {
 }
 
 export interface Graph {
+  /** Before the first layer and after each: what was made last is what they hand on. For those who watch. */
+  betweenLayers?(): void;
   /** Rows of the token embedding table. */
   embed(table: Matrix, scale?: number): Value;
   /** Adds a row of a table by position (absolute positions) or by a constant row (token types). */

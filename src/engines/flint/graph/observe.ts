@@ -22,9 +22,33 @@ export function observeRow(
   };
 }
 
+/** How far a layer turns what goes through it: the cosine between its input and its output. */
+export function observeTurn(
+  { x, before, observation }: Extract<RowOp, { kind: "observe-turn" }>,
+  { plan, memory, index }: RowContext,
+): RunRow {
+  const place = plan.observations[observation];
+  const [to, from] = [plan.values[x], plan.values[before]];
+  if (!place || !to || !from) throw new RangeError(`no observation ${observation}`);
+  const floats = new Float32Array(memory.buffer);
+  const sums = new Float64Array(memory.buffer, place.address + index * place.workerBytes, 2);
+  return (row: number) => {
+    const [a, b] = [(from.address + row * from.stride) / 4, (to.address + row * to.stride) / 4];
+    let [product, squaresA, squaresB] = [0, 0, 0];
+    for (let i = 0; i < to.width; i++) {
+      product += floats[a + i]! * floats[b + i]!;
+      squaresA += floats[a + i]! ** 2;
+      squaresB += floats[b + i]! ** 2;
+    }
+    sums[0]! += product / Math.sqrt(squaresA * squaresB || 1);
+    sums[1]!++;
+  };
+}
+
 export interface Observed {
+  /** Of a matrix, or `layer.<n>`. */
   readonly name: string;
-  /** Of the squares of each column, for each expert. */
+  /** Of the squares of each column, for each expert; of a layer the cosines. */
   readonly sums: Float64Array;
   /** Rows that were summed, for each expert. */
   readonly counts: Float64Array;

@@ -51,6 +51,13 @@ export type RowOp =
   | { readonly kind: "take-slots"; readonly x: number; readonly out: number }
   | { readonly kind: "mix-slots"; readonly x: number; readonly used: number; readonly out: number }
   | { readonly kind: "observe"; readonly x: number; readonly observation: number; readonly out: number }
+  | {
+      readonly kind: "observe-turn";
+      readonly x: number;
+      readonly before: number;
+      readonly observation: number;
+      readonly out: number;
+    }
   | { readonly kind: "adapt"; readonly x: number; readonly parts: readonly AdaptPart[]; readonly out: number };
 
 export type NormSpec = Omit<NormOptions, "kind"> & { readonly norm: NormOptions["kind"] };
@@ -123,10 +130,13 @@ export interface Recording {
   readonly observations: readonly Observation[];
 }
 
-/** The squares of each of `k` columns are summed, for each expert apart. */
+/**
+ * The squares of each of `k` columns are summed, for each expert apart. Of a layer, `layer.<n>`: the cosines between what
+ * goes in and what comes out of it.
+ */
 export interface Observation {
   readonly k: number;
   readonly experts: number;
-  /** Names of the matrices that the value is multiplied with. */
+  /** Names of the matrices that the value is multiplied with, or of the layer. */
   readonly matrices: readonly string[];
 }

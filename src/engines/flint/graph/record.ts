@@ -40,6 +40,9 @@ class Recorder implements Graph {
   readonly #observations = new Map<string, Observation & { readonly matrices: string[] }>();
   #result: Recording["result"] | undefined;
   #expertsUsed = 0;
+  /** What the last layer handed on. */
+  #handed: Value | undefined;
+  #layers = 0;
 
   constructor(options: RecordOptions) {
     this.#options = options;
@@ -166,6 +169,21 @@ class Recorder implements Graph {
       out = capped;
     }
     this.#result = { kind: "logits", value: out.id };
+  }
+
+  betweenLayers(): void {
+    if (!this.#options.observe) return;
+    const id = this.#values.length - 1;
+    const after: Value = { id, width: this.#values[id]?.width ?? 0 };
+    const before = this.#handed;
+    this.#handed = after;
+    if (!before) return;
+    // Of the last layer only the rows are there whose output is wanted.
+    const from = this.#rowsOf(before) === this.#rowsOf(after) ? before : this.outputRows(before);
+    const observation = this.#observations.size;
+    const name = `layer.${this.#layers++}`;
+    this.#observations.set(name, { k: 1, experts: 1, matrices: [name] });
+    this.#ops.push({ kind: "observe-turn", x: id, before: from.id, observation, out: id });
   }
 
   hidden(x: Value): void {

@@ -33,6 +33,10 @@ export interface ReferenceOptions {
   readonly weights: (name: string) => ArrayLike<number>;
   /** What the cache keeps of an element of a key or value, e.g. the nearest half float. Default: all of it. */
   readonly keep?: ((element: number) => number) | undefined;
+  /** What a matrix sees of an element of its input. Default: all of it; llama.cpp rounds it for matrices of F16. */
+  readonly see?: ((element: number, matrix: string) => number) | undefined;
+  /** Default: exact; llama.cpp takes GELU from a table of half floats. */
+  readonly activate?: typeof activate | undefined;
 }
 
 export function createReference(build: (graph: Graph) => void, options: ReferenceOptions): Reference {
@@ -52,9 +56,9 @@ export function createReference(build: (graph: Graph) => void, options: Referenc
 }
 
 type Define = (width: number, run: (step: Step) => Rows) => Value;
-type Weights = (name: string) => ArrayLike<number>;
 
-function createGraph(value: Define, { weights, keep = (element) => element }: ReferenceOptions): Graph {
+function createGraph(value: Define, options: ReferenceOptions): Graph {
+  const { weights, keep = (element) => element, activate: activation = activate } = options;
   /** A value whose rows are made from those of another, one by one. */
   const map = (x: Value, width: number, run: (row: Float64Array) => Float64Array): Value =>
     value(width, ({ values }) => rowsOf(values, x).map(run));
@@ -64,7 +68,7 @@ function createGraph(value: Define, { weights, keep = (element) => element }: Re
     Float64Array.from(slice(weights(table.name), row * table.k, table.k));
   const linear = (x: Value, weight: Matrix, bias?: Vector): Value =>
     map(x, weight.n, (row) =>
-      sum(product(weights(weight.name), weight, gather(row, vector(weight.columns))), vector(bias)),
+      sum(multiply(options, weight, gather(row, vector(weight.columns))), vector(bias)),
     );
   const graph: Graph = {
     embed: (table, scale = 1) =>
@@ -79,17 +83,17 @@ function createGraph(value: Define, { weights, keep = (element) => element }: Re
     add: (a, b) =>
       value(a.width, ({ values }) => rowsOf(values, a).map((row, index) => sum(row, rowsOf(values, b)[index]))),
     scale: (x, factor) => map(x, x.width, (row) => row.map((element) => element * factor)),
-    gated: (gate, up, activation) =>
+    gated: (gate, up, kind) =>
       value(up.width, ({ values }) =>
         rowsOf(values, up).map((row, index) => {
           const gates = rowsOf(values, gate)[index] ?? row;
-          return row.map((element, at) => element * activate(gates[gate.width === 1 ? 0 : at] ?? 0, activation));
+          return row.map((element, at) => element * activation(gates[gate.width === 1 ? 0 : at] ?? 0, kind));
         }),
       ),
-    activate: (x, activation) => map(x, x.width, (row) => row.map((element) => activate(element, activation))),
-    attention: (q, k, v, options) =>
-      value(options.heads * options.valueWidth, attention({ q, k, v }, options, { vector, keep })),
-    experts: (x, options) => map(x, x.width, (row) => mixExperts(row, options, weights)),
+    activate: (x, kind) => map(x, x.width, (row) => row.map((element) => activation(element, kind))),
+    attention: (q, k, v, heads) =>
+      value(heads.heads * heads.valueWidth, attention({ q, k, v }, heads, { vector, keep })),
+    experts: (x, experts) => map(x, x.width, (row) => mixExperts(row, experts, options)),
     outputRows: (x) =>
       value(x.width, ({ rows, values }) => rowsOf(values, x).filter((_, index) => rows[index]?.output ?? false)),
     meanRows: (x) => value(x.width, (step) => meanRows(step, x)),
@@ -156,16 +160,22 @@ function attention(
   };
 }
 
-function mixExperts(row: Float64Array, options: ExpertsOptions, weights: Weights): Float64Array {
-  const scores = product(weights(options.router.name), options.router, row);
+/** A row times a matrix, as far as the matrix sees it. */
+function multiply({ weights, see }: ReferenceOptions, matrix: Matrix, row: Float64Array): Float64Array {
+  return product(weights(matrix.name), matrix, see ? row.map((element) => see(element, matrix.name)) : row);
+}
+
+function mixExperts(row: Float64Array, options: ExpertsOptions, reference: ReferenceOptions): Float64Array {
+  const { activate: activation = activate } = reference;
+  const scores = multiply(reference, options.router, row);
   const chosen = choose(scores, options);
   const mixed = new Float64Array(row.length);
   for (const { expert, weight } of chosen) {
     const part = (matrix: Matrix, x: Float64Array): Float64Array =>
-      product(weights(matrix.name), { ...matrix, row: expert * matrix.n }, x);
+      multiply(reference, { ...matrix, row: expert * matrix.n }, x);
     const up = part(options.up, row);
     const gate = options.gate ? part(options.gate, row) : up;
-    const inner = gate.map((score, at) => activate(score, options.activation) * (options.gate ? (up[at] ?? 0) : 1));
+    const inner = gate.map((score, at) => activation(score, options.activation) * (options.gate ? (up[at] ?? 0) : 1));
     const out = part(options.down, inner);
     for (const [at, element] of out.entries()) mixed[at] = (mixed[at] ?? 0) + weight * element;
   }

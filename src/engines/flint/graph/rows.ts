@@ -13,7 +13,7 @@ import type { PackedView } from "../weights/unpack.ts";
 import { adaptRow, adaptWriters } from "./adapt.ts";
 import type { Counts } from "./counts.ts";
 import type { Matrix, Vector } from "./graph.ts";
-import { observeRow } from "./observe.ts";
+import { observeRow, observeTurn } from "./observe.ts";
 import type { KernelWriters } from "./runner.ts";
 import type { Kernel, Kernels, StageRunner } from "./runner.ts";
 import { blockTokens } from "./plan.ts";
@@ -217,6 +217,8 @@ function rowOperation(op: RowOp, context: RowContext): RunRow {
       return adaptRow(op, context);
     case "observe":
       return observeRow(op, context);
+    case "observe-turn":
+      return observeTurn(op, context);
     case "mix-slots":
       return mixRow(op, { context, kernel, x: at(op.x), to });
     case "mean-rows":

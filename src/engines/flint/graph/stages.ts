@@ -84,6 +84,8 @@ export function inputsOf(op: Op): number[] {
       return [op.q];
     case "route":
       return [op.scores];
+    case "observe-turn":
+      return [op.x, op.before];
     case "adapt":
       return [op.x, ...op.parts.map(({ low }) => low)];
     default:

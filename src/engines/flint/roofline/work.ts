@@ -3,6 +3,7 @@ import { checkModel } from "../check.ts";
 import type { Graph, Matrix } from "../graph/graph.ts";
 import { createShapes } from "../graph/shapes.ts";
 import { matrixBytes } from "../weights/layout.ts";
+import { loadTypes } from "../weights/load-types.ts";
 import { layoutOf } from "../weights/pack.ts";
 
 /** What the matrices of a model ask of a machine. Attention comes on top, and grows with the length of the text. */
@@ -15,7 +16,7 @@ export interface ModelWork {
 
 /** Adds up the matrices of the forward pass. Throws what `checkModel` throws. */
 export async function modelWork(path: string, name: string): Promise<ModelWork> {
-  const file = await readModelHeader(path, { name });
+  const file = await readModelHeader(path, { name, weights: loadTypes(undefined) });
   const { architecture, hyperparameters } = checkModel(file);
   const types = new Map(file.tensors.map((tensor) => [tensor.name, tensor.typeName]));
   const work = { decodeBytes: 0, prefillOperations: 0 };

@@ -20,7 +20,7 @@ export const openAwq: OpenScheme = (config) => {
   const gemm = ["gemm", "exllama", "ipex"].includes(format);
   if (!gemm && format !== "gemv") {
     throw unsupported(
-      "quantization_config",
+      settings.name,
       "version",
       `is ${format}; hearth reads gemm and gemv`,
       "Look for the gemm version.",

@@ -34,7 +34,7 @@ export const openGptq: OpenScheme = (config) => {
   const format = settings.text("checkpoint_format", "format") ?? "gptq";
   if (format !== "gptq" && format !== "gptq_v2") {
     const hint = "Look for the model as plain GPTQ: other formats are made for one kernel.";
-    throw unsupported("quantization_config", "checkpoint_format", `is ${format}; hearth reads gptq and gptq_v2`, hint);
+    throw unsupported(settings.name, "checkpoint_format", `is ${format}; hearth reads gptq and gptq_v2`, hint);
   }
   allow(settings, "is_marlin_format", [false]);
   allow(settings, "pack_dtype", ["int32"]);

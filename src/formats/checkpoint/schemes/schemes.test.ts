@@ -1,10 +1,12 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { createReference } from "../../../engines/flint/graph/reference.ts";
 import { checkModel } from "../../../engines/flint/check.ts";
 import { toFloat32 } from "../../../engines/flint/weights/codecs/float.ts";
 import { openCheckpoint } from "../open.ts";
 import type { Checkpoint } from "../open.ts";
-import { openLayers, openMatrix, readWeights, schemeFixtures, withFolder } from "./__fixtures__/fixtures.ts";
+import { openLayers, openMatrix, readWeights, schemeFixture, schemeFixtures, withFolder } from "./__fixtures__/fixtures.ts";
 import type { GoldenMatrix, SchemeFixture } from "./__fixtures__/fixtures.ts";
 
 const fixtures = schemeFixtures();
@@ -105,5 +107,37 @@ describe.each(models)("the whole model $name", (fixture) => {
     expect(logits).toHaveLength(fixture.logits.length);
     const flat = (rows: readonly ArrayLike<number>[]): number[] => rows.flatMap((row) => Array.from(row));
     expect(distance(flat(logits), flat(fixture.logits))).toBeLessThan(1e-3);
+  });
+});
+
+describe("a folder whose config.json says nothing of the quantization", () => {
+  const openWith = (fixture: SchemeFixture, files: Readonly<Record<string, unknown>>) =>
+    withFolder(fixture, (folder) => {
+      const all = { "config.json": fixture.config, ...files };
+      for (const [name, value] of Object.entries(all)) writeFileSync(join(folder, name), JSON.stringify(value));
+      const { file, scheme, close } = openCheckpoint(folder);
+      close();
+      return { tensors: file.tensors, scheme };
+    });
+
+  it.each([
+    ["gptq-4-sym", "quantize_config.json", {}],
+    ["awq-gemm", "quant_config.json", { bits: undefined, w_bit: 4, group_size: undefined, q_group_size: 32 }],
+  ])("is read by what older tools wrote beside it: %s, %s", async (name, ownFile, changes) => {
+    const fixture = schemeFixture(name);
+    const settings = { ...fixture.settings, ...changes, quant_method: undefined };
+    const expected = await openWith(fixture, { "config.json": { ...fixture.config, quantization_config: fixture.settings } });
+    expect(await openWith(fixture, { [ownFile]: settings })).toEqual(expected);
+    expect(expected.scheme).toMatch(/4 bits, groups of/);
+  });
+
+  it("is refused where nothing else says it, and as MLX", async () => {
+    const fixture = schemeFixture("gptq-4-sym");
+    const hint = (text: string) => expect.objectContaining({ hint: expect.stringContaining(text) });
+    await expect(openWith(fixture, {})).rejects.toThrow(hint("quantize_config.json"));
+    const wrong = { "quantize_config.json": { bits: 5 } };
+    await expect(openWith(fixture, wrong)).rejects.toThrow(/quantize_config.json: bits is 5/);
+    const mlx = { "config.json": { ...fixture.config, quantization: { group_size: 64, bits: 4 } } };
+    await expect(openWith(fixture, mlx)).rejects.toThrow(hint("MLX"));
   });
 });

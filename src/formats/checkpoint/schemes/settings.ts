@@ -1,14 +1,9 @@
 /** What `quantization_config` says, checked. */
-import { createConfig } from "../config.ts";
 import type { Config } from "../config.ts";
 import { shown, unsupported } from "../json.ts";
-import type { Json } from "../json.ts";
-
-const file = "quantization_config";
 
 /** The settings, where `quant_method` is one of these; else undefined. */
-export function settingsOf(config: Json, ...methods: readonly string[]): Config | undefined {
-  const settings = createConfig(config, file);
+export function settingsOf(settings: Config, ...methods: readonly string[]): Config | undefined {
   const method = settings.text("quant_method");
   return method !== undefined && methods.includes(method) ? settings : undefined;
 }
@@ -17,7 +12,7 @@ export function settingsOf(config: Json, ...methods: readonly string[]): Config 
 export function allow(settings: Config, key: string, values: readonly unknown[], hint?: string): void {
   const value = settings.get(key);
   if (value === undefined || values.includes(value)) return;
-  throw unsupported(file, key, `is ${shown(value)}; hearth reads ${values.map(shown).join(", ")}`, hint);
+  throw unsupported(settings.name, key, `is ${shown(value)}; hearth reads ${values.map(shown).join(", ")}`, hint);
 }
 
 /** Columns that share a scale; undefined for -1, which is whole rows. Throws `model_malformed` for anything else. */
@@ -25,8 +20,10 @@ export function groupSizeOf(settings: Config, ...names: readonly string[]): numb
   const value = settings.number(...names);
   if (value === -1 || value === undefined) return undefined;
   const size = settings.integer(...names);
-  if (size === 0)
-    throw unsupported(file, names[0] ?? "", "is 0; it must be -1, for whole rows, or a number of columns");
+  if (size === 0) {
+    const problem = "is 0; it must be -1, for whole rows, or a number of columns";
+    throw unsupported(settings.name, names[0] ?? "", problem);
+  }
   return size;
 }
 

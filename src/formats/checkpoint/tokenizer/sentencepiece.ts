@@ -1,7 +1,7 @@
 /** `tokenizer.model` of SentencePiece. Fields: sentencepiece_model.proto of https://github.com/google/sentencepiece */
 import { isObject, malformed, unsupported } from "../json.ts";
 import type { Json } from "../json.ts";
-import { floatOfBits, readFields } from "./protobuf.ts";
+import { readFields } from "./protobuf.ts";
 import type { FieldValue } from "./protobuf.ts";
 import { TokenTable, tokenTypes } from "./table.ts";
 import type { Vocabulary } from "./vocabulary.ts";
@@ -64,7 +64,7 @@ function addPiece(table: TokenTable, bytes: Uint8Array): void {
   let type: number = tokenTypes.normal;
   readFields(bytes, (field, value) => {
     if (field === 1 && value instanceof Uint8Array) piece = new TextDecoder().decode(value);
-    else if (field === 2 && typeof value === "number") score = floatOfBits(value);
+    else if (field === 2 && typeof value === "number") score = value;
     else if (field === 3 && typeof value === "number") type = value;
   });
   table.set(table.size, piece, type, score);

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { toFloat32 } from "../../../../engines/flint/weights/codecs/float.ts";
 import type { GgmlTypeName } from "../../../gguf/ggml.ts";
+import { createConfig } from "../../config.ts";
 import { headerLength, parseSafetensors } from "../../../safetensors/parse.ts";
 import { rowBytes } from "../../rows.ts";
 import type { MatrixRows, OpenLayerOptions, QuantizedLayer, RawTensor, Scheme } from "../../scheme.ts";
@@ -89,7 +90,7 @@ export function rawTensors(bytes: Uint8Array): RawTensor[] {
 
 export function openScheme(settings: SchemeFixture["settings"]): Scheme {
   for (const open of schemes) {
-    const scheme = open(settings);
+    const scheme = open(createConfig(settings, "quantization_config"));
     if (scheme) return scheme;
   }
   throw new Error(`no scheme ${String(settings["quant_method"])}`);

@@ -1,0 +1,34 @@
+import type { Engine, EngineLoadOptions, EngineModel, LoadOptions } from "../../spec/engine.ts";
+import type { HostedModel } from "../host/load.ts";
+import { loadHosted } from "../host/load.ts";
+import { refuseOnnx } from "./refuse.ts";
+import type { OnnxLibrary, OnnxSetup } from "./setup.ts";
+
+export interface OnnxOptions {
+  /** Where the pack is. May install it; throws `engine_missing`. */
+  readonly library: (call: EngineLoadOptions) => Promise<OnnxLibrary>;
+  /** The environment of the child processes. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly onNotice?: ((text: string) => void) | undefined;
+}
+
+export interface OnnxEngine extends Engine {
+  load(model: EngineModel, options: LoadOptions, call?: EngineLoadOptions): Promise<HostedModel>;
+}
+
+/** ONNX Runtime, in a child process for each loaded model. Loads no native code into this one. */
+export function createOnnxEngine({ library, env, onNotice }: OnnxOptions): OnnxEngine {
+  return {
+    name: "onnx",
+    refuse: refuseOnnx,
+    async load(model, options, call = {}) {
+      const setup: OnnxSetup = { library: await library(call) };
+      return await loadHosted({ entry: childEntry(), engine: "onnx", env, onNotice, setup, model, options }, call);
+    },
+  };
+}
+
+/** From source the child is TypeScript too. */
+function childEntry(): URL {
+  return new URL(`./child.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`, import.meta.url);
+}
