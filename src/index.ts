@@ -10,6 +10,8 @@ import type {
   RerankTaskRequest,
   RerankTaskResult,
 } from "./spec/task.ts";
+import type { TaskFunction } from "./tasks/call.ts";
+import { taskFunction } from "./tasks/call.ts";
 import type { Hearth } from "./tasks/contract.ts";
 import { createHearth } from "./tasks/hearth.ts";
 
@@ -28,10 +30,15 @@ export type {
   EmbedTaskRequest,
   EmbedTaskResult,
   GenerationOptions,
+  PerformTaskRequest,
+  PerformTaskResult,
   RerankTaskRequest,
   RerankTaskResult,
   TaskOptions,
 } from "./spec/task.ts";
+export type { AudioInput, Box, ImageInput, ImageOutput, Point, Tensor, TensorInfo, TensorType } from "./spec/media.ts";
+export type { Signature, TaskName, Tasks } from "./spec/perform.ts";
+export type { TaskCall, TaskFunction } from "./tasks/call.ts";
 export type {
   ChatEvent,
   FinishReason,
@@ -86,6 +93,41 @@ export async function embed(request: EmbedTaskRequest): Promise<EmbedTaskResult>
 export async function rerank(request: RerankTaskRequest): Promise<RerankTaskResult> {
   return await hearth().rerank(request);
 }
+
+/** Says what pictures, sounds or texts are. */
+export const classify: TaskFunction<"classify"> = taskFunction("classify", hearth);
+/** Finds names of people, places and others in texts. */
+export const entities: TaskFunction<"tokens"> = taskFunction("tokens", hearth);
+/** Finds objects in a picture, with their boxes. */
+export const detect: TaskFunction<"detect"> = taskFunction("detect", hearth);
+/** Finds which pixels belong to what. */
+export const segment: TaskFunction<"segment"> = taskFunction("segment", hearth);
+/** Estimates how near each pixel is. */
+export const depth: TaskFunction<"depth"> = taskFunction("depth", hearth);
+/** Finds the joints of people and hands, the points of faces. */
+export const pose: TaskFunction<"pose"> = taskFunction("pose", hearth);
+/** Reads the text in a picture. */
+export const ocr: TaskFunction<"ocr"> = taskFunction("ocr", hearth);
+/** Says what a picture shows. */
+export const caption: TaskFunction<"caption"> = taskFunction("caption", hearth);
+/** Cuts out what a picture shows. */
+export const removeBackground: TaskFunction<"remove-background"> = taskFunction("remove-background", hearth);
+/** Makes a picture larger. */
+export const upscale: TaskFunction<"upscale"> = taskFunction("upscale", hearth);
+/** Vectors of pictures, and of texts that can be compared with them. */
+export const embedImages: TaskFunction<"embed-image"> = taskFunction("embed-image", hearth);
+/** Writes down what is said; parts are utterances. */
+export const transcribe: TaskFunction<"transcribe"> = taskFunction("transcribe", hearth);
+/** Translates a text. */
+export const translate: TaskFunction<"translate"> = taskFunction("translate", hearth);
+/** Says a text; the sound comes in parts. */
+export const speak: TaskFunction<"speak"> = taskFunction("speak", hearth);
+/** Says who speaks when. */
+export const diarize: TaskFunction<"diarize"> = taskFunction("diarize", hearth);
+/** Says where somebody speaks. */
+export const findVoice: TaskFunction<"voice"> = taskFunction("voice", hearth);
+/** Runs plain tensors through a model. */
+export const infer: TaskFunction<"infer"> = taskFunction("infer", hearth);
 
 /** Fetches a model, or returns it at once when it is here. */
 export async function pull(model: string, options?: PullOptions): Promise<InstalledModel> {

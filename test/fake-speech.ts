@@ -1,6 +1,13 @@
 /** Models of speech for tests without one: what is "said" are the bytes of the text. */
 import { HearthError } from "../src/error.ts";
-import type { Perform, PerformOptions, TaskName, Tasks, TranscribeRequest, TranscribeResult } from "../src/spec/perform.ts";
+import type {
+  Perform,
+  PerformOptions,
+  TaskName,
+  Tasks,
+  TranscribeRequest,
+  TranscribeResult,
+} from "../src/spec/perform.ts";
 
 type Run<Name extends TaskName> = (
   request: Tasks[Name]["request"],
@@ -16,8 +23,7 @@ export function performWith(tasks: FakeTasks): Perform {
     request: Tasks[Name]["request"],
     options: PerformOptions<Name> = {},
   ): Promise<Tasks[Name]["result"]> => {
-    // A task of the table has the request and the result of its name.
-    const run = tasks[task] as Run<Name> | undefined;
+    const run = tasks[task];
     if (!run) throw new HearthError("unsupported_capability", `The fake cannot ${task}.`);
     return await run(request, options);
   };
@@ -42,7 +48,8 @@ export function fakeSpeech(heard: TranscribeRequest[] = []): FakeTasks {
       return fakeTranscript;
     },
     speak({ text, voice = "anna", speed = 1 }, { onPart }) {
-      if (voice !== "anna") throw new HearthError("bad_request", `There is no voice "${voice}".`, { details: { field: "voice" } });
+      if (voice !== "anna")
+        throw new HearthError("bad_request", `There is no voice "${voice}".`, { details: { field: "voice" } });
       for (const value of [0.5, -0.5]) onPart?.({ samples: new Float32Array(4).fill(value), sampleRate: 24_000 });
       return { sampleRate: 24_000, seconds: text.length / speed, voices: ["anna"] };
     },

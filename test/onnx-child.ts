@@ -3,16 +3,15 @@
 import { describeOnnx } from "../src/models/describe-onnx.ts";
 import { createNativeOnnx } from "../src/engines/onnx/native.ts";
 import { probeFeeds } from "../src/engines/onnx/probe.ts";
-import type { Port } from "../src/engines/onnx/session.ts";
 import { onnxLibrary } from "../src/engines/onnx/setup.ts";
 
-const engine = await createNativeOnnx({ library: onnxLibrary(process.argv[2] ?? "") }, () => {});
+const engine = createNativeOnnx({ library: onnxLibrary(process.argv[2] ?? "") }, () => {});
 
 async function use(path: string): Promise<string> {
   const info = describeOnnx(path);
   const loaded = await engine.load({ name: "mutant", path, info }, { threads: 1, device: "cpu" });
   try {
-    const inputs = probeFeeds((info.signature?.inputs ?? []) as readonly Port[], 2);
+    const inputs = probeFeeds(info.signature?.inputs ?? [], 2);
     await loaded.perform?.("infer", { inputs: inputs ?? {} });
     return "ran";
   } finally {
@@ -23,7 +22,8 @@ async function use(path: string): Promise<string> {
 process.on("message", (path: string) => {
   void use(path).then(
     (outcome) => process.send?.(outcome),
-    (error: unknown) => process.send?.(`${error instanceof Error && "code" in error ? String(error.code) : "unknown"}: ${String(error)}`),
+    (error: unknown) =>
+      process.send?.(`${error instanceof Error && "code" in error ? String(error.code) : "unknown"}: ${String(error)}`),
   );
 });
 process.send?.("ready");

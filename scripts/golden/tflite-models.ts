@@ -7,6 +7,7 @@ import { cachedLibrary } from "../../test/real-model.ts";
 const names = [
   "mobilenet:v1",
   "ssd-mobilenet:v1",
+  "efficientdet:lite0",
   "deeplab:v3",
   "blazeface:short",
   "blazeface:full",

@@ -64,11 +64,12 @@ export function formatFacts(stream: Output, facts: ModelDescription): string {
     ["architecture", facts.architecture],
     ["parameters", formatCount(facts.parameterCount)],
     ["quantization", facts.quantization],
-    ["context", `${facts.contextTokens} tokens`],
-    ["embedding length", String(facts.embeddingLength)],
-    ["layers", String(facts.blockCount)],
-    ["vocabulary", String(facts.vocabularySize)],
+    ["context", known(facts.contextTokens, " tokens")],
+    ["embedding length", known(facts.embeddingLength)],
+    ["layers", known(facts.blockCount)],
+    ["vocabulary", known(facts.vocabularySize)],
     ["capabilities", facts.capabilities.join(", ")],
+    ["voices", voicesOf(facts)],
     ["size", formatBytes(facts.sizeBytes)],
     ["format", facts.format],
     ["origin", facts.origin],
@@ -76,6 +77,16 @@ export function formatFacts(stream: Output, facts: ModelDescription): string {
     ["license", facts.license],
     ["files", facts.files.map((file) => file.path).join(", ")],
   ]);
+}
+
+/** Models that are no language models have none of these figures. */
+function known(figure: number, unit = ""): string | undefined {
+  return figure === 0 ? undefined : `${figure}${unit}`;
+}
+
+function voicesOf({ metadata }: ModelDescription): string | undefined {
+  const voices = metadata["voices"];
+  return typeof voices === "string" ? voices.replaceAll(",", ", ") : undefined;
 }
 
 const licenseLimit = 256 * 1024;

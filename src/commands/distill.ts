@@ -1,38 +1,53 @@
 import type { DistillReport } from "../compress/distill/contract.ts";
 import { readText } from "../compress/evaluate/text.ts";
-import { parseCount, parseText } from "../config/values.ts";
+import { parseCount, parseList, parseOneOf, parseText } from "../config/values.ts";
 import { HearthError } from "../error.ts";
 import { formatPairs } from "../terminal/table.ts";
 import { formatBytes, formatCount, formatDuration } from "../util/format.ts";
+import { distillClassifier } from "./compress/classifier.ts";
 import { findModel } from "./compress/model.ts";
-import { defineCommand, parseNumber, type Command, type FlagValues } from "./command.ts";
+import { defineCommand, parseNumber, type Command, type Context, type FlagValues } from "./command.ts";
+
+const tasks = ["generate", "classify"] as const;
 
 const flagRows = {
-  teacher: { kind: "value", value: "MODEL", text: "the model to learn from; needed", parse: parseText },
+  task: {
+    kind: "value",
+    value: tasks.join("|"),
+    text: "what the student is to do: go on with texts, or say which label a text has; default generate",
+    parse: parseOneOf(tasks),
+  },
+  teacher: {
+    kind: "value",
+    value: "MODEL",
+    text: "the language model to learn from; needed, but not to classify texts that have labels",
+    parse: parseText,
+  },
   student: {
     kind: "value",
     value: "MODEL",
-    text: "the model to train, as a rule a pruned one: a GGUF file, a checkpoint's folder or an installed model; needed",
+    text: "the model to train, as a rule a pruned one: a GGUF file, a checkpoint's folder or an installed model; to classify, an ONNX model of embeddings, which gets a head; needed",
     parse: parseText,
   },
   text: {
     kind: "value",
     value: "FILE",
-    text: "a text of the kind that the model is for; 100,000 tokens are good; needed",
+    text: 'a text of the kind that the model is for; 100,000 tokens are good; to classify, one text a line, or {"text", "label"}; needed',
     parse: parseText,
   },
+  labels: { kind: "value", value: "A,B,C", text: "to classify: the labels; default those of the texts", parse: parseList },
   "held-out": {
     kind: "value",
     value: "FILE",
-    text: "the text to measure with; default the last tenth of --text, which is then not learned from",
+    text: "the text to measure with; default the last tenth of --text, to classify a fifth of it, which is then not learned from",
     parse: parseText,
   },
   out: { kind: "value", value: "PATH", text: "the GGUF file or the folder to make; needed", parse: parseText },
-  steps: { kind: "value", value: "N", text: "steps of learning; default 200", parse: parseCount },
-  batch: { kind: "value", value: "N", text: "windows of a step; default 4", parse: parseCount },
+  steps: { kind: "value", value: "N", text: "steps of learning; default 100", parse: parseCount },
+  batch: { kind: "value", value: "N", text: "windows of a step; default 2", parse: parseCount },
   window: { kind: "value", value: "N", text: "tokens of a window; default 256", parse: parseCount },
   rank: { kind: "value", value: "R", text: "narrow side of the LoRA matrices; default 16", parse: parseCount },
-  rate: { kind: "value", value: "X", text: "the largest rate of learning; default 0.001", parse: parseNumber },
+  rate: { kind: "value", value: "X", text: "the largest rate of learning; default 0.002", parse: parseNumber },
   temperature: {
     kind: "value",
     value: "T",
@@ -63,34 +78,62 @@ type Flags = FlagValues<typeof flagRows>;
 
 export const distill: Command = defineCommand({
   name: "distill",
-  text: "Makes a smaller language model better: trains LoRA matrices and its norms on a text and on what a larger model with the same tokenizer says of it, and writes the two as one.",
+  text: "Teaches a small model: makes a smaller language model better, by LoRA matrices and its norms that are trained on a text and on what a larger model with the same tokenizer says of it; or makes a classifier of a model of embeddings and of texts that have labels, or that a language model labels.",
   arguments: [],
   flags: flagRows,
   settings: ["threads"],
   examples: [
     "hearth prune ./model-f16.gguf --layers 25% --text notes.txt --out pruned.gguf",
     "hearth distill --teacher ./model-f16.gguf --student pruned.gguf --text notes.txt --out small.gguf",
+    "hearth distill --task classify --student all-minilm:l6-v2-f32 --text mails.jsonl --out mail-topics",
+    "hearth distill --task classify --labels bill,offer,other --teacher smollm2 --student all-minilm:l6-v2-f32 --text mails.txt --out mail-topics",
   ],
   async run(context) {
-    const { flags, services, settings, signal, status, io, json } = context;
-    const { "held-out": heldOut, steps, batch, window, rank, rate, temperature, share, top, seed } = flags;
-    const report = await services.distill({
-      learning: { steps, batch, window, rank, rate, temperature, share, top, seed },
-      teacher: await findModel(context, required(flags, "teacher")),
-      student: await findModel(context, required(flags, "student")),
-      text: await readText(required(flags, "text")),
-      heldOut: heldOut === undefined ? undefined : await readText(heldOut),
-      out: required(flags, "out"),
-      settings,
-      signal,
-      onProgress: status.update,
-    });
-    status.clear();
-    for (const note of report.notes) status.note(note);
-    if (json) context.writeJson(report);
-    else io.stdout.write(formatPairs(io.stdout, lines(report)));
+    checkFlags(context.flags);
+    await (context.flags.task === "classify" ? classifier(context) : languageModel(context));
   },
 });
+
+type Call = Context<typeof flagRows>;
+
+async function languageModel(context: Call): Promise<void> {
+  const { flags, services, settings, signal, status, io, json } = context;
+  const { "held-out": heldOut, steps, batch, window, rank, rate, temperature, share, top, seed } = flags;
+  const report = await services.distill({
+    learning: { steps, batch, window, rank, rate, temperature, share, top, seed },
+    teacher: await findModel(context, required(flags, "teacher")),
+    student: await findModel(context, required(flags, "student")),
+    text: await readText(required(flags, "text")),
+    heldOut: heldOut === undefined ? undefined : await readText(heldOut),
+    out: required(flags, "out"),
+    settings,
+    signal,
+    onProgress: status.update,
+  });
+  status.clear();
+  for (const note of report.notes) status.note(note);
+  if (json) context.writeJson(report);
+  else io.stdout.write(formatPairs(io.stdout, lines(report)));
+}
+
+async function classifier(context: Call): Promise<void> {
+  const { flags } = context;
+  const { teacher, labels, seed, "held-out": heldOut } = flags;
+  const names = { student: required(flags, "student"), text: required(flags, "text"), out: required(flags, "out") };
+  await distillClassifier(context, { ...names, teacher, labels, seed, heldOut });
+}
+
+const generating = ["steps", "batch", "window", "rank", "rate", "temperature", "share", "top"] as const;
+
+/** Throws `usage` for flags of the other task. */
+function checkFlags(flags: Flags): void {
+  const classifies = flags.task === "classify";
+  const wrong = (classifies ? generating : (["labels"] as const)).find((name) => flags[name] !== undefined);
+  if (wrong === undefined) return;
+  throw new HearthError("usage", `--${wrong} says nothing of --task ${classifies ? "classify" : "generate"}.`, {
+    hint: `It is for --task ${classifies ? "generate" : "classify"}.`,
+  });
+}
 
 function required(flags: Flags, name: "teacher" | "student" | "text" | "out"): string {
   const value = flags[name];

@@ -1,5 +1,4 @@
 import { basename, dirname, join } from "node:path";
-import type { Card } from "../compress/card/card.ts";
 import { prunedLines } from "../compress/card/pruned.ts";
 import { readText } from "../compress/evaluate/text.ts";
 import type { Cuts, PruneReport, ZeroMethod } from "../compress/prune/contract.ts";
@@ -7,10 +6,10 @@ import { isMeasured } from "../compress/prune/measure.ts";
 import { parseCount, parseOneOf, parseText } from "../config/values.ts";
 import { HearthError } from "../error.ts";
 import { checkpointFolder } from "../formats/model.ts";
-import { style } from "../terminal/style.ts";
 import { formatPairs } from "../terminal/table.ts";
 import { formatBytes, formatCount, formatDuration } from "../util/format.ts";
 import { parseAmount, parseLayers, parsePattern, parseSparsity } from "./compress/amounts.ts";
+import { makeCard } from "./compress/card.ts";
 import { findModel } from "./compress/model.ts";
 import type { FoundModel } from "./compress/model.ts";
 import { defineCommand, type Command, type Context, type FlagValues } from "./command.ts";
@@ -110,7 +109,7 @@ export const prune: Command = defineCommand({
     status.clear();
     for (const note of report.notes) status.note(note);
     if (!context.json) writeReport(context, report);
-    const card = flags.card ? await makeCard(context, model, report) : undefined;
+    const card = flags.card ? await makeCard(context, model, { path: report.path, pruned: report.facts }) : undefined;
     if (context.json) context.writeJson({ ...report, card });
   },
 });
@@ -182,29 +181,4 @@ function writeReport({ io }: Pick<Context, "io">, report: PruneReport): void {
     ["time", formatDuration(report.ms)],
   ]);
   io.stdout.write(pairs);
-}
-
-async function makeCard(
-  { io, json, services, settings, signal, status }: Context<typeof flagRows>,
-  model: FoundModel,
-  report: PruneReport,
-): Promise<Card> {
-  const { createCard } = await import("../compress/card/card.ts");
-  const { cardLines } = await import("../compress/card/lines.ts");
-  const { defaultText } = await import("../compress/evaluate/text.ts");
-  const evaluation = await services.evaluate({
-    model: { name: basename(report.path), path: report.path },
-    reference: model,
-    text: await defaultText(),
-    settings,
-    signal,
-    onProgress: status.update,
-  });
-  status.clear();
-  const card = createCard({ ...evaluation, pruned: report.facts });
-  const paths = await services.writeCard(report.path, card);
-  if (!json) {
-    io.stdout.write(`${formatPairs(io.stdout, cardLines(card))}${style(io.stdout, "dim", paths.join("\n"))}\n`);
-  }
-  return card;
 }

@@ -1,5 +1,4 @@
 import { basename, dirname, join } from "node:path";
-import type { Card } from "../compress/card/card.ts";
 import type { CalibrateReport } from "../compress/calibrate/contract.ts";
 import { onnxTypes } from "../compress/onnx/types.ts";
 import type { OnnxQuantType } from "../compress/onnx/types.ts";
@@ -8,11 +7,11 @@ import type { MixName } from "../compress/quantize/mixes.ts";
 import type { QuantizeReport } from "../compress/quantize/quantize.ts";
 import { parseOneOf } from "../config/values.ts";
 import { HearthError } from "../error.ts";
-import { style } from "../terminal/style.ts";
 import { formatPairs } from "../terminal/table.ts";
 import { formatBytes, formatCount, formatDuration } from "../util/format.ts";
 import { calibrate, calibratePairs, checkpointTypes } from "./compress/calibrate.ts";
 import type { CheckpointType } from "./compress/calibrate.ts";
+import { makeCard } from "./compress/card.ts";
 import { findModel } from "./compress/model.ts";
 import type { FoundModel } from "./compress/model.ts";
 import { parseTensorRule } from "./compress/rule.ts";
@@ -129,7 +128,7 @@ export const quantize: Command = defineCommand({
         });
     status.clear();
     if (!context.json) writeReport(context, report);
-    const card = flags.card ? await makeCard(context, model, report) : undefined;
+    const card = flags.card ? await makeCard(context, model, { path: report.path }) : undefined;
     if (context.json) context.writeJson({ ...report, card });
   },
 });
@@ -194,29 +193,4 @@ function writeReport({ io }: Pick<Context, "io">, report: QuantizeReport | Calib
     ["time", formatDuration(report.ms)],
   ]);
   io.stdout.write(pairs);
-}
-
-async function makeCard(
-  { io, json, services, settings, signal, status }: Context,
-  model: FoundModel,
-  report: Pick<QuantizeReport, "path">,
-): Promise<Card> {
-  const { createCard } = await import("../compress/card/card.ts");
-  const { cardLines } = await import("../compress/card/lines.ts");
-  const { defaultText } = await import("../compress/evaluate/text.ts");
-  const evaluation = await services.evaluate({
-    model: { name: basename(report.path), path: report.path },
-    reference: model,
-    text: await defaultText(),
-    settings,
-    signal,
-    onProgress: status.update,
-  });
-  status.clear();
-  const card = createCard(evaluation);
-  const paths = await services.writeCard(report.path, card);
-  if (!json) {
-    io.stdout.write(`${formatPairs(io.stdout, cardLines(card))}${style(io.stdout, "dim", paths.join("\n"))}\n`);
-  }
-  return card;
 }

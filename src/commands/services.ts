@@ -11,6 +11,7 @@ import type { ClientOptions } from "../client/http.ts";
 import type { CalibrateOptions } from "../compress/calibrate/calibrate.ts";
 import type { CalibrateReport } from "../compress/calibrate/contract.ts";
 import type { Card } from "../compress/card/card.ts";
+import type { ClassifierOptions, ClassifierReport } from "../compress/distill/classify/contract.ts";
 import type { DistillOptions, DistillReport } from "../compress/distill/contract.ts";
 import type { Evaluation } from "../compress/evaluate/contract.ts";
 import type { EvaluateOptions } from "../compress/evaluate/evaluate.ts";
@@ -109,6 +110,7 @@ export interface Services {
   writeOnnxCard(model: string, card: OnnxCard): Promise<readonly string[]>;
   prune(options: PruneOptions): Promise<PruneReport>;
   distill(options: Studying<DistillOptions>): Promise<DistillReport>;
+  distillClassifier(options: Studying<ClassifierOptions>): Promise<ClassifierReport>;
   collectImportance(path: string, options: Studying<CollectOptions>): Promise<Collected>;
   writeImportance(path: string, file: ImportanceFile, signal: AbortSignal): Promise<void>;
   evaluate(options: Studying<EvaluateOptions>): Promise<Evaluation>;
@@ -198,6 +200,10 @@ export const defaultServices: Services = {
     const { cacheFolder } = await import("../config/paths.ts");
     const threads = settings.threads ?? (await coreCount());
     return await distillModel({ ...options, threads, folder: cacheFolder(settings.data) });
+  },
+  async distillClassifier({ settings, ...options }) {
+    const { distillClassifier } = await import("../compress/distill/classify/classify.ts");
+    return await distillClassifier({ ...options, threads: settings.threads ?? (await coreCount()) });
   },
   async collectImportance(path, { settings, ...options }) {
     const { collectIsolated } = await import("../compress/isolate.ts");

@@ -22,7 +22,12 @@ export const speak: Command = defineCommand({
   arguments: [{ name: "TEXT", text: "what to say; `-`, or none at all, reads it from a pipe", rest: true }],
   flags: {
     model: { kind: "value", value: "MODEL", text: "a model that speaks; default: kokoro", parse: parseText },
-    out: { kind: "value", value: "FILE.wav", text: "write to this file; at a terminal it is played too", parse: parseText },
+    out: {
+      kind: "value",
+      value: "FILE.wav",
+      text: "write to this file; at a terminal it is played too",
+      parse: parseText,
+    },
     voice: { kind: "value", value: "NAME", text: "`hearth show MODEL` lists the voices", parse: parseText },
     speed: { kind: "value", value: "N", text: "0.25 to 4; 1 is as the model speaks", parse: parseNumber },
     silent: { kind: "switch", text: "only write the file" },
@@ -34,7 +39,8 @@ export const speak: Command = defineCommand({
     const words = args.join(" ");
     const text = words === "" || words === "-" ? await readAll(io.stdin, signal) : words;
     const { out } = flags;
-    if (out === undefined && flags.silent) throw new HearthError("usage", "--silent needs --out: nobody would hear it.");
+    if (out === undefined && flags.silent)
+      throw new HearthError("usage", "--silent needs --out: nobody would hear it.");
     const folder = out === undefined ? await mkdtemp(join(tmpdir(), "hearth-speak-")) : undefined;
     try {
       const path = out ?? join(folder ?? "", "speech.wav");
@@ -70,7 +76,13 @@ async function write(context: SpeakContext, text: string, path: string): Promise
   const file = await createWavFile(path);
   try {
     const input = { text, ...(voice !== undefined && { voice }), ...(speed !== undefined && { speed }) };
-    const { output } = await hearth.perform({ task: "speak", model: name, input, signal, onPart: file.add });
+    const { output } = await hearth.perform({
+      task: "speak",
+      model: name,
+      input,
+      signal,
+      onPart: (part) => file.add(part),
+    });
     await file.finish();
     return output;
   } catch (error) {

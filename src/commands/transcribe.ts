@@ -46,7 +46,12 @@ export const transcribe: Command = defineCommand({
     const { output } = await hearth.perform({
       task: "transcribe",
       model: name,
-      input: { audio, ...(language !== undefined && { language }), ...(translate && { translate }), ...(words && { words }) },
+      input: {
+        audio,
+        ...(language !== undefined && { language }),
+        ...(translate && { translate }),
+        ...(words && { words }),
+      },
       signal,
       onPart: ({ text }) => void (live && io.stdout.write(`${text}\n`)),
     });

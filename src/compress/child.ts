@@ -1,22 +1,22 @@
 /** The process that computes with models, which has the compiler flags of the engine's own: it does one job and ends. */
 import { serializeError } from "../error.ts";
 import type { Progress } from "../spec/model.ts";
-import { fillFolder } from "./calibrate/fill.ts";
-import { evaluateModel } from "./evaluate/evaluate.ts";
-import { collectImportance } from "./imatrix/collect.ts";
 import type { Job, JobReply, JobResults } from "./isolate.ts";
 
+/** Only the code of the job is loaded. */
 async function run(job: Job): Promise<JobResults[Job["kind"]]> {
   const onProgress = (progress: Progress): void => void reply({ type: "progress", progress });
   switch (job.kind) {
     case "evaluate":
-      return await evaluateModel({ ...job.options, onProgress });
+      return await (await import("./evaluate/evaluate.ts")).evaluateModel({ ...job.options, onProgress });
     case "fill":
-      return await fillFolder({ ...job.options, onProgress });
+      return await (await import("./calibrate/fill.ts")).fillFolder({ ...job.options, onProgress });
+    case "label":
+      return await (await import("./distill/classify/label.ts")).labelTexts({ ...job.options, onProgress });
     case "learn":
       return await (await import("./distill/learn.ts")).learn({ ...job.options, onProgress });
     case "importance":
-      return await collectImportance(job.path, { ...job.options, onProgress });
+      return await (await import("./imatrix/collect.ts")).collectImportance(job.path, { ...job.options, onProgress });
     case "onnx":
       return await (await import("./onnx/job.ts")).runOnnxJob(job.job, onProgress);
   }

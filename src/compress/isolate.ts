@@ -8,6 +8,7 @@ import type { Progress } from "../spec/model.ts";
 import { abortError } from "../util/abort.ts";
 import { createDeferred } from "../util/deferred.ts";
 import type { Filled, FillOptions } from "./calibrate/fill.ts";
+import type { Labelled, LabelOptions } from "./distill/classify/label.ts";
 import type { Learned, LearnOptions } from "./distill/contract.ts";
 import type { Evaluation } from "./evaluate/contract.ts";
 import type { EvaluateOptions } from "./evaluate/evaluate.ts";
@@ -19,6 +20,7 @@ export type Job =
   | { readonly kind: "evaluate"; readonly options: EvaluateOptions }
   | { readonly kind: "importance"; readonly path: string; readonly options: CollectOptions }
   | { readonly kind: "learn"; readonly options: LearnOptions }
+  | { readonly kind: "label"; readonly options: LabelOptions }
   | { readonly kind: "fill"; readonly options: FillOptions }
   | { readonly kind: "onnx"; readonly job: OnnxJob };
 
@@ -26,6 +28,7 @@ export interface JobResults {
   readonly evaluate: Evaluation;
   readonly importance: Collected;
   readonly learn: Learned;
+  readonly label: Labelled;
   readonly fill: Filled;
   readonly onnx: OnnxResults[OnnxJob["task"]];
 }
@@ -62,6 +65,11 @@ export async function fillIsolated(options: FillOptions, signal?: AbortSignal): 
 export async function learnIsolated(options: LearnOptions): Promise<Learned> {
   const { signal, onProgress, ...plain } = options;
   return await runJob({ kind: "learn", options: plain }, { signal, onProgress });
+}
+
+export async function labelIsolated(options: LabelOptions): Promise<Labelled> {
+  const { signal, onProgress, ...plain } = options;
+  return await runJob({ kind: "label", options: plain }, { signal, onProgress });
 }
 
 interface JobCall {

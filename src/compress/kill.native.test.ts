@@ -69,6 +69,16 @@ describe("killed at any time, nothing is there under an output's name, or all of
     expect(leftovers(folder)).toEqual([]);
   });
 
+  it("by prune", async () => {
+    const folder = temporaryFolder();
+    const shape = { embedding: 512, layers: 4, heads: 8, type: "F16" } as const;
+    const source = await makeTinyLlama(join(folder, "source.gguf"), shape);
+    const out = join(folder, "out.gguf");
+    const words = ["prune", source, "--drop", "1", "--sparsity", "0.5", "--method", "magnitude", "--out", out];
+    await killAtAnyTime({ words, outputs: [out], check: readGguf, kills: 6 });
+    expect(leftovers(folder)).toEqual([]);
+  });
+
   it("by imatrix", async () => {
     const { folder, text, model } = await setUp();
     const out = join(folder, "out.imatrix.gguf");

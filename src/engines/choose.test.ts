@@ -154,9 +154,14 @@ describe("the choice of an engine", () => {
     expect(error.details).toMatchObject({ architecture: "qwen33", engine: "llama" });
   });
 
-  it("names the engine that would run another format", async () => {
-    const onnx = await refusal({ info: { format: "onnx", architecture: "whisper" } });
-    expect(onnx.message).toMatch(/onnx \(this one: whisper\) run on the engine onnx, which is not part/);
+  it("follows the format, and refuses what no engine of it runs", async () => {
+    expect((await choose({ info: { format: "onnx", architecture: "whisper" } })).engine).toBe("onnx");
+    expect(await choose({ info: { format: "tflite", architecture: "detector" } })).toMatchObject({
+      engine: "tflite",
+      device: "cpu",
+    });
+    const cuda = await refusal({ info: { format: "tflite" }, load: { device: "cuda" } });
+    expect(cuda.message).toMatch(/LiteRT does not run on cuda here/);
     const checkpoint = { info: { format: "safetensors", architecture: "mamba" } } as const;
     expect((await refusal(checkpoint)).message).toMatch(/flint does not know the architecture "mamba"/);
   });

@@ -139,15 +139,17 @@ function tryLlama({ question, place }: Candidate): Attempt | HearthError {
 }
 
 async function tryOnnx({ question, place }: Candidate): Promise<Attempt | HearthError> {
-  const { refuseOnnx } = await import("./onnx/refuse.ts");
+  const { onnxFootprint, refuseOnnx } = await import("./onnx/refuse.ts");
   const refusal = refuseOnnx(question.info, place.asked);
-  return refusal === undefined ? { engine: "onnx", device: place.asked } : unsupported("onnx", question, refusal);
+  if (refusal !== undefined) return unsupported("onnx", question, refusal);
+  return { engine: "onnx", device: place.asked, footprint: onnxFootprint(question.info) };
 }
 
 async function trySpeech({ question, place }: Candidate): Promise<Attempt | HearthError> {
-  const { refuseSpeech } = await import("./speech/refuse.ts");
+  const { refuseSpeech, speechFootprint } = await import("./speech/refuse.ts");
   const refusal = refuseSpeech(question.info, place.asked);
-  return refusal === undefined ? { engine: "speech", device: "cpu" } : unsupported("speech", question, refusal);
+  if (refusal !== undefined) return unsupported("speech", question, refusal);
+  return { engine: "speech", device: "cpu", footprint: speechFootprint(question.info) };
 }
 
 async function tryTflite({ question, place }: Candidate): Promise<Attempt | HearthError> {

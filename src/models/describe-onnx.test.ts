@@ -13,7 +13,11 @@ afterAll(async () => await rm(root, { recursive: true }));
 
 type Shape = readonly (number | string)[];
 
-async function model(input: Shape, output: Shape, metadata: Readonly<Record<string, string>> = {}): Promise<Uint8Array> {
+async function model(
+  input: Shape,
+  output: Shape,
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<Uint8Array> {
   return await onnxBytes(
     onnxModel(
       {
@@ -51,8 +55,12 @@ it("tells what a single file is for by what goes in and out", async () => {
     signature: { inputs: [{ name: "x", type: "float32", shape: [1, 64] }], outputs: [{ name: "y", shape: [1, 32] }] },
   });
   expect(await bare([1, 3, 640, 640], [1, 84, 8400])).toMatchObject({ capabilities: ["detect", "infer"] });
-  expect(await bare([1, 3, 640, 640], [1, 6, 10], { names: "{0: 'cat', 1: 'dog'}" })).toMatchObject({ architecture: "yolo" });
-  expect(await bare([1, 3, 320, 320], [1, 1, 320, 320])).toMatchObject({ capabilities: ["remove-background", "infer"] });
+  expect(await bare([1, 3, 640, 640], [1, 6, 10], { names: "{0: 'cat', 1: 'dog'}" })).toMatchObject({
+    architecture: "yolo",
+  });
+  expect(await bare([1, 3, 320, 320], [1, 1, 320, 320])).toMatchObject({
+    capabilities: ["remove-background", "infer"],
+  });
   expect(await bare([1, 3, "h", "w"], [1, 3, "H", "W"])).toMatchObject({ capabilities: ["upscale", "infer"] });
   expect(await bare([1, 3, 224, 224], [1, 1000])).toMatchObject({ capabilities: ["infer"] });
 });
@@ -105,7 +113,12 @@ it("takes the files of PP-OCR as one model", async () => {
   const folder = await write({ ...Object.fromEntries(names.map((name) => [name, bytes])), "ppocr_keys_v1.txt": bytes });
   const info = describeOnnx(join(folder, names[0] ?? ""));
   expect(info).toMatchObject({ architecture: "pp-ocr", capabilities: ["ocr", "infer"], parameterCount: 18 });
-  expect(info.metadata).toMatchObject({ "ocr.find": names[0], "ocr.read": names[1], "ocr.turn": names[2], "ocr.letters": "ppocr_keys_v1.txt" });
+  expect(info.metadata).toMatchObject({
+    "ocr.find": names[0],
+    "ocr.read": names[1],
+    "ocr.turn": names[2],
+    "ocr.letters": "ppocr_keys_v1.txt",
+  });
   expect(findOcrLayout(["a.onnx", "b.onnx"])).toBeUndefined();
 });
 

@@ -25,15 +25,26 @@ export function describeOnnx(path: string, model?: InstalledModel): ModelInfo {
   const main = readOnnx(path, { name: basename(own) });
   const ocr = layout ? undefined : findOcrLayout(names.filter((name) => !name.includes("/")));
   const isOcr = ocr !== undefined && (ocr.find === own || ocr.read === own);
-  const parts = layout ? [...layout.parts.values()] : isOcr ? [ocr.find, ocr.read, ...(ocr.turn === undefined ? [] : [ocr.turn])] : [own];
-  const others = parts.filter((name) => name !== own).map((name) => readOnnx(files.get(name) ?? "", { name: basename(name) }));
+  const parts = layout
+    ? [...layout.parts.values()]
+    : isOcr
+      ? [ocr.find, ocr.read, ...(ocr.turn === undefined ? [] : [ocr.turn])]
+      : [own];
+  const others = parts
+    .filter((name) => name !== own)
+    .map((name) => readOnnx(files.get(name) ?? "", { name: basename(name) }));
   const signature = signatureOf(main.graph);
   const kind: OnnxKind = isOcr
     ? { kind: "ocr", architecture: "pp-ocr" }
     : ((config && configKind(config, { names, readConfig: (name) => readConfig(files, name) })) ??
       bareKind(main, signature));
   return {
-    ...figures([main, ...others], config ?? {}, readConfig(files, "tokenizer_config.json"), readConfig(files, "sentence_bert_config.json")),
+    ...figures(
+      [main, ...others],
+      config ?? {},
+      readConfig(files, "tokenizer_config.json"),
+      readConfig(files, "sentence_bert_config.json"),
+    ),
     format: "onnx",
     architecture: kind.architecture,
     quantization: layout ? layout.precision.toUpperCase() : commonType(main),
@@ -77,7 +88,10 @@ function figures(
     blockCount: integer(config, "num_hidden_layers", "n_layers", "encoder_layers"),
     vocabularySize: integer(config, "vocab_size"),
     kvBytesPerToken: 0,
-    weightBytes: tensors.reduce((sum, { shape, type }) => sum + Math.ceil((elementCount(shape) * elements[type].bits) / 8), 0),
+    weightBytes: tensors.reduce(
+      (sum, { shape, type }) => sum + Math.ceil((elementCount(shape) * elements[type].bits) / 8),
+      0,
+    ),
     specialTokens: [],
   };
 }
@@ -97,7 +111,13 @@ function signatureOf({ inputs, outputs, initializers }: OnnxGraph): NonNullable<
   const info = (name: string, type: OnnxType | undefined): TensorInfo[] => {
     if (type?.kind !== "tensor" || type.element === undefined) return [];
     if (!isNumberType(type.element) && type.element !== "string") return [];
-    return [{ name, type: type.element, shape: (type.shape ?? []).map((size) => size ?? -1) }];
+    return [
+      {
+        name,
+        type: type.element,
+        shape: (type.shape ?? []).map((size) => (size === undefined || Number(size) < 0 ? -1 : size)),
+      },
+    ];
   };
   return {
     inputs: inputs.filter(({ name }) => !initializers.has(name)).flatMap(({ name, type }) => info(name, type)),

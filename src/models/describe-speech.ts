@@ -23,7 +23,10 @@ export function describeSpeech(path: string, model?: InstalledModel): ModelInfo 
   const isOne = named === undefined || model?.files.length === 1;
   const folder = isOne
     ? readSpeechFolder(listAround(path), basename(path))
-    : readSpeechFolder(filesAround(new Map(model?.files.map((file) => [file.name, file.path])), named), basename(named));
+    : readSpeechFolder(
+        filesAround(new Map(model?.files.map((file) => [file.name, file.path])), named),
+        basename(named),
+      );
   return folder && toInfo(folder);
 }
 

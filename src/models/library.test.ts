@@ -242,18 +242,6 @@ describe("verify", () => {
   });
 });
 
-test("a model of a format without an engine says so", async () => {
-  const path = join(await temporaryFolder(), "m.onnx");
-  await writeFile(path, "onnx");
-  const { library } = await temporaryLibrary({ detect: async () => await Promise.resolve("onnx") });
-  const model = await library.resolve(path);
-  expect(model.format).toBe("onnx");
-  await expect(library.inspect(model)).rejects.toMatchObject({
-    code: "model_unsupported",
-    message: expect.stringContaining("onnx"),
-  });
-});
-
 test("staging that nobody went on with for two weeks is cleared by the next pull", async () => {
   const temporary = await twoModels();
   const staging = join(temporary.dataFolder, "models", "staging");

@@ -19,7 +19,10 @@ export function modelFiles(path: string, model?: InstalledModel): ModelFiles {
   if (named !== undefined && model && model.files.length > 1) {
     const root = rootOf(named);
     const inside = model.files.filter(({ name }) => name.startsWith(root));
-    return { files: new Map(inside.map((file) => [file.name.slice(root.length), file.path])), own: named.slice(root.length) };
+    return {
+      files: new Map(inside.map((file) => [file.name.slice(root.length), file.path])),
+      own: named.slice(root.length),
+    };
   }
   return filesAround(path);
 }

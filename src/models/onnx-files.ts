@@ -40,8 +40,11 @@ export function findOnnxLayout(names: readonly string[], wanted?: string): OnnxL
   const inside = names.some((name) => /^onnx\/[^/]+\.onnx$/.test(name));
   const subfolder = wanted === undefined ? (inside ? "onnx/" : "") : wanted.slice(0, wanted.lastIndexOf("/") + 1);
   if (subfolder !== "" && subfolder !== "onnx/") return undefined;
-  const files = names.filter((name) => name.startsWith(subfolder) && /^[^/]+\.onnx$/.test(name.slice(subfolder.length)));
-  const ending = wanted === undefined ? preferred.find((one) => files.some((name) => endingOf(name) === one)) : endingOf(wanted);
+  const files = names.filter(
+    (name) => name.startsWith(subfolder) && /^[^/]+\.onnx$/.test(name.slice(subfolder.length)),
+  );
+  const ending =
+    wanted === undefined ? preferred.find((one) => files.some((name) => endingOf(name) === one)) : endingOf(wanted);
   if (ending === undefined) return undefined;
   const stem = (name: string): string => name.slice(subfolder.length, -`${ending}.onnx`.length);
   const same = files.filter((name) => endingOf(name) === ending);
@@ -54,7 +57,9 @@ export function findOnnxLayout(names: readonly string[], wanted?: string): OnnxL
 /** The longest ending that a name has: `model_q4f16` ends in that, not in nothing. */
 function endingOf(name: string): Ending {
   const base = name.replace(/\.onnx$/, "");
-  return endings.filter((ending) => base.endsWith(ending)).reduce((best, one) => (one.length > best.length ? one : best), "");
+  return endings
+    .filter((ending) => base.endsWith(ending))
+    .reduce((best, one) => (one.length > best.length ? one : best), "");
 }
 
 /** The file that stands for all of them. */
@@ -73,8 +78,13 @@ export interface OcrLayout {
 
 /** `names`: of one folder without those below it. */
 export function findOcrLayout(names: readonly string[]): OcrLayout | undefined {
-  const part = (pattern: RegExp): string | undefined => names.find((name) => name.endsWith(".onnx") && pattern.test(name));
-  const [find, read, turn] = [part(/(^|[_-])det([_.-]|$)/i), part(/(^|[_-])rec([_.-]|$)/i), part(/(^|[_-])cls([_.-]|$)/i)];
+  const part = (pattern: RegExp): string | undefined =>
+    names.find((name) => name.endsWith(".onnx") && pattern.test(name));
+  const [find, read, turn] = [
+    part(/(^|[_-])det([_.-]|$)/i),
+    part(/(^|[_-])rec([_.-]|$)/i),
+    part(/(^|[_-])cls([_.-]|$)/i),
+  ];
   const letters = names.find((name) => /(keys|dict)[^/]*\.txt$/i.test(name));
   if (find === undefined || read === undefined) return undefined;
   return { find, read, ...(turn !== undefined && { turn }), ...(letters !== undefined && { letters }) };
@@ -87,7 +97,7 @@ const beside = /^(?:[^/]+\.(?:json|txt|model|jinja)|1_Pooling\/config\.json|LICE
 export function onnxFiles(names: readonly string[], wanted?: string): readonly string[] | undefined {
   const layout = findOnnxLayout(names, wanted);
   const ocr = layout ? undefined : findOcrLayout(names.filter((name) => !name.includes("/")));
-  const parts = layout ? [...layout.parts.values()] : ocr ? Object.values(ocr) as string[] : undefined;
+  const parts = layout ? [...layout.parts.values()] : ocr ? (Object.values(ocr) as string[]) : undefined;
   if (!parts) return undefined;
   const main = wanted ?? (layout ? mainPart(layout) : (ocr?.find ?? ""));
   if (!parts.includes(main)) return undefined;

@@ -81,7 +81,10 @@ const heads: readonly (readonly [RegExp, OnnxKindName])[] = [
   [/^(VisionEncoderDecoderModel|BlipForConditionalGeneration)$/, "caption"],
   [/ForImageSuperResolution$/, "larger"],
   [/^(Whisper|LiteWhisper|Moonshine)ForConditionalGeneration$|ForCTC$/, "transcribe"],
-  [/^(MarianMTModel|M2M100ForConditionalGeneration|MBartForConditionalGeneration|T5ForConditionalGeneration)$/, "translate"],
+  [
+    /^(MarianMTModel|M2M100ForConditionalGeneration|MBartForConditionalGeneration|T5ForConditionalGeneration)$/,
+    "translate",
+  ],
   [/^(CLIP|Siglip|SigLIP|Siglip2|ChineseCLIP)Model$/i, "clip"],
   [/^Clap(Model|Audio)/i, "classify-sound"],
 ];
@@ -96,7 +99,7 @@ export function configKind(config: Config, { readConfig }: Beside): OnnxKind | u
   const head = classes.find((name): name is string => typeof name === "string") ?? "";
   const known = heads.find(([pattern]) => pattern.test(head))?.[1];
   if (known) return { kind: known, architecture };
-  if (/ForSequenceClassification$/.test(head)) return { kind: sequenceKind(config, readConfig), architecture };
+  if (head.endsWith("ForSequenceClassification")) return { kind: sequenceKind(config, readConfig), architecture };
   if (/whisper|moonshine/.test(architecture)) return { kind: "transcribe", architecture };
   if (!textEncoders.test(architecture)) return undefined;
   return { kind: "embed", architecture, pooling: poolingOf(readConfig("1_Pooling/config.json")) };
@@ -132,7 +135,8 @@ export function bareKind({ metadata, graph }: OnnxModel, { inputs, outputs }: Po
     if (isScores(output) && isDetector(output, metadata)) return { kind: "yolo", architecture: "yolo" };
     if (isMask(input, output)) return { kind: "remove-background", architecture: "salient-object" };
     const shuffles = graph.nodes.some(({ operator }) => operator === "DepthToSpace");
-    if (outputs.length === 1 && isLarger(input, output, shuffles)) return { kind: "upscale", architecture: "super-resolution" };
+    if (outputs.length === 1 && isLarger(input, output, shuffles))
+      return { kind: "upscale", architecture: "super-resolution" };
   }
   return { kind: "tensors", architecture: "onnx" };
 }
@@ -149,14 +153,20 @@ function isScores({ shape }: TensorInfo): boolean {
 function isDetector({ shape }: TensorInfo, metadata: ReadonlyMap<string, string>): boolean {
   const [, rows, columns] = shape;
   if (metadata.has("names") && (metadata.get("task") ?? "detect") === "detect") return true;
-  return typeof rows === "number" && typeof columns === "number" && Math.max(rows, columns) >= 8400 && Math.min(rows, columns) > 5;
+  return (
+    typeof rows === "number" &&
+    typeof columns === "number" &&
+    Math.max(rows, columns) >= 8400 &&
+    Math.min(rows, columns) > 5
+  );
 }
 
 /** One channel as large as the picture, which has a size. */
 function isMask(input: TensorInfo, { shape }: TensorInfo): boolean {
   const [, , height, width] = input.shape;
   if (shape.length !== 4 || typeof height !== "number" || height < 128) return false;
-  const fits = (size: string | number | undefined, wanted: unknown): boolean => typeof size !== "number" || size === -1 || size === wanted;
+  const fits = (size: string | number | undefined, wanted: unknown): boolean =>
+    typeof size !== "number" || size === -1 || size === wanted;
   return (shape[1] === 1 || typeof shape[1] !== "number") && fits(shape[2], height) && fits(shape[3], width);
 }
 

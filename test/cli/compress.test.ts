@@ -50,6 +50,44 @@ describe("hearth quantize", () => {
     expect(JSON.parse(stdout)).toMatchObject({ path: out, mix: "q8_0", types: { Q6_K: 512 * 256 } });
   });
 
+  test("makes a checkpoint with a text, and says what it made", async () => {
+    const source = await tiny();
+    const text = join(source, "..", "text.txt");
+    writeFileSync(text, "words");
+    const calibrate: Services["calibrate"] = async ({ out, method, bits = 0, group = 0, ordered, text: given }) => ({
+      path: out,
+      method,
+      bits,
+      group,
+      tokens: given.text.length * (ordered ? 1000 : 1),
+      sizeBytes: 1000,
+      sourceBytes: 4000,
+      weights: 2000,
+      codedWeights: 1500,
+      bitsPerWeight: 4,
+      notes: [],
+      ms: 10,
+    });
+    const words = ["--type", "gptq", "--group", "64", "--order", "--calibration", text];
+    const { code, stdout } = await hearth(["quantize", source, ...words], { services: { calibrate } });
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/tiny-gptq\n/);
+    expect(stdout).toMatch(/codes +1,?500 of 2,?000 weights, 4 bits, groups of 64/);
+    expect(stdout).toMatch(/calibration +5000 tokens/);
+  });
+
+  test.each([
+    [["--type", "gptq"], /--calibration is missing/],
+    [["--type", "awq", "--calibration", "x", "--bits", "8"], /AWQ has no --bits 8/],
+    [["--type", "awq", "--calibration", "x", "--imatrix", "y"], /--imatrix says nothing of --type awq/],
+    [["--type", "q4_0", "--order"], /--order says nothing of --type q4_0/],
+    [["--type", "gptq", "--group", "48"], /--group is "48"/],
+  ] as const)("refuses flags that say nothing together: %j", async (words, message) => {
+    const { code, stderr } = await hearth(["quantize", await tiny(), ...words]);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(message);
+  });
+
   test("names what is wrong with a type, a pattern or a source", async () => {
     const source = await tiny();
     const cases: readonly (readonly [readonly string[], RegExp])[] = [

@@ -29,7 +29,10 @@ test("transcribe writes vtt and JSON, and reads a sound from a pipe", async () =
   const made = house();
   const { stdout } = await hearth(["transcribe", "-", "--json", "--words"], { hearth: made, stdin: "RIFF" });
   expect(JSON.parse(stdout)).toMatchObject({ language: "en", segments: [{ words: [{ text: "Hello" }] }, {}] });
-  expect(made.performed[0]?.input).toMatchObject({ words: true, audio: { bytes: new Uint8Array(Buffer.from("RIFF")) } });
+  expect(made.performed[0]?.input).toMatchObject({
+    words: true,
+    audio: { bytes: new Uint8Array(Buffer.from("RIFF")) },
+  });
 });
 
 test("speak writes a WAV file whose header has the right length", async () => {

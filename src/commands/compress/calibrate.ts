@@ -26,7 +26,10 @@ export interface CalibrateCall {
 }
 
 /** Throws `usage` for flags that mean nothing together. */
-export async function calibrate(context: Context, { model, type, out, flags }: CalibrateCall): Promise<CalibrateReport> {
+export async function calibrate(
+  context: Context,
+  { model, type, out, flags }: CalibrateCall,
+): Promise<CalibrateReport> {
   const { services, settings, signal, status } = context;
   if (flags.calibration === undefined) {
     throw new HearthError("usage", `--type ${type} needs a text: --calibration is missing.`, {

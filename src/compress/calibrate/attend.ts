@@ -46,7 +46,11 @@ export function attend(machine: Machine, piece: AttentionPiece): void {
       k: headWidth,
     });
     for (let row = 0; row < tokens; row++) {
-      totals[row] = soften(floats.subarray(scores + row * scoreStride, scores + row * scoreStride + tokens), row, options);
+      totals[row] = soften(
+        floats.subarray(scores + row * scoreStride, scores + row * scoreStride + tokens),
+        row,
+        options,
+      );
     }
     machine.multiply({
       a: { at: scores, stride: scoreStride },

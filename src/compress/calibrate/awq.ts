@@ -75,7 +75,9 @@ async function roundLayer(context: LayerContext, groups: readonly Shared[]): Pro
         await pool.run(ranges.map((range) => ({ kind: "clip", weights: own, k, grid, gram, ...range })));
       }
       const coded = await roundMatrix({ weights: own, n, k, grid }, pool);
-      const groupOf = Uint32Array.from({ length: k }, (_, i) => Math.min(groupsOf(k, grid) - 1, Math.floor(i / grid.group)));
+      const groupOf = Uint32Array.from({ length: k }, (_, i) =>
+        Math.min(groupsOf(k, grid) - 1, Math.floor(i / grid.group)),
+      );
       sink.matrix(step.weight, { ...coded, groupOf });
       pool.arena.release(own, coded.codes, coded.scales, coded.zeros, coded.rounded);
     }

@@ -15,7 +15,10 @@ const indexName = "model.safetensors.index.json";
 const copied =
   /^(?:tokenizer[\w.-]*|special_tokens_map\.json|added_tokens\.json|vocab\.(?:json|txt)|merges\.txt|generation_config\.json|chat_template[\w.]*|additional_chat_templates\/[\w.-]+|README\.md|LICEN[CS]E[\w.]*|NOTICE[\w.]*)$/i;
 
-export function copySmall(folder: string, { settings, dtype, files }: CopyOptions): ReadonlyMap<string, string | Uint8Array> {
+export function copySmall(
+  folder: string,
+  { settings, dtype, files }: CopyOptions,
+): ReadonlyMap<string, string | Uint8Array> {
   const { paths } = listCheckpoint(folder);
   const texts = new Map<string, string | Uint8Array>();
   for (const [name, path] of paths) if (copied.test(name)) texts.set(name, readFileSync(path));

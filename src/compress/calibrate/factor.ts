@@ -23,7 +23,10 @@ export function factorize(machine: Machine, piece: FactorPiece): void {
     load(floats, place, { ...piece, damp });
     if (decompose(machine, floats, place)) break;
     if (tries === mostTries) {
-      throw new HearthError("internal", `A Gram matrix of ${k} columns is not positive definite, however it is damped.`);
+      throw new HearthError(
+        "internal",
+        `A Gram matrix of ${k} columns is not positive definite, however it is damped.`,
+      );
     }
   }
   const floats = machine.room(place.room);

@@ -88,13 +88,18 @@ async function roundModel(file: GgufFile, data: WeightData, options: Filling): P
   const tensors = createTensors(file, data, pool.arena);
   let done = 0;
   const sink: MethodContext["sink"] = {
-    vector: kept.vector,
+    vector: (vector, values) => kept.vector(vector, values),
     matrix(matrix, coded) {
       kept.matrix(matrix, coded);
       done += matrix.n * matrix.k;
       const part = done / plan.codedWeights;
       const totalBytes = plan.dataBytes;
-      onProgress?.({ phase: "quantize", label: options.name, completedBytes: Math.round(part * totalBytes), totalBytes });
+      onProgress?.({
+        phase: "quantize",
+        label: options.name,
+        completedBytes: Math.round(part * totalBytes),
+        totalBytes,
+      });
     },
   };
   const context = { grid, tensors, pool, sink };

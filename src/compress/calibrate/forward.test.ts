@@ -15,34 +15,43 @@ const text = [5, 9, 17, 33, 65, 12, 80, 41, 7, 19, 23, 90, 31, 2, 3, 4, 6, 50, 5
 const windows = [text.slice(0, 10), text.slice(10)];
 
 // What enters the last matrix has gone through all that a family computes.
-test.each(dense.map((fixture) => [fixture.name, fixture] as const))("%s: a text goes through as in the reference", async (name, fixture) => {
-  const { file, weights } = openModel(fixtureBytes(fixture), name);
-  const { architecture, hyperparameters } = checkModel(file);
-  const build = (graph: Graph): void => architecture.build(graph, hyperparameters);
-  const trace = traceModel(name, build);
-  const last = linearSteps(trace).at(-1)?.weight.name;
-  const tensors: Tensors = {
-    rows: ({ name: own, k, row = 0 }, first, count) => weights(own).slice((row + first) * k, (row + first + count) * k),
-    matrix: ({ name: own, k, n, row = 0 }) => weights(own).slice(row * k, (row + n) * k),
-    vector: ({ name: own, start = 0, length }) => weights(own).slice(start, start + length),
-  };
-  let entered = new Float32Array();
-  const visitor = {
-    async linear(step: { readonly weight: Parameters<Tensors["matrix"]>[0] }, x: Float32Array): Promise<Float32Array> {
-      if (step.weight.name === last) entered = x as Float32Array<ArrayBuffer>;
-      return tensors.matrix(step.weight);
-    },
-  };
-  await runForward({ trace, windows, tensors, pool: await createPool(0), visitor });
-  const reference = createReference((graph) => stopAt(last ?? "", graph, build), { weights });
-  const expected = windows
-    .flatMap((window, sequence) => reference.step(window.map((token, position) => ({ token, sequence, position, output: true }))))
-    .flatMap((row) => [...row]);
-  expect(entered.length).toBe(expected.length);
-  const largest = Math.max(...expected.map(Math.abs));
-  const difference = Math.max(...expected.map((value, at) => Math.abs(value - entered[at]!)));
-  expect(difference / largest).toBeLessThan(1e-4);
-});
+test.each(dense.map((fixture) => [fixture.name, fixture] as const))(
+  "%s: a text goes through as in the reference",
+  async (name, fixture) => {
+    const { file, weights } = openModel(fixtureBytes(fixture), name);
+    const { architecture, hyperparameters } = checkModel(file);
+    const build = (graph: Graph): void => architecture.build(graph, hyperparameters);
+    const trace = traceModel(name, build);
+    const last = linearSteps(trace).at(-1)?.weight.name;
+    const tensors: Tensors = {
+      rows: ({ name: own, k, row = 0 }, first, count) =>
+        weights(own).slice((row + first) * k, (row + first + count) * k),
+      matrix: ({ name: own, k, n, row = 0 }) => weights(own).slice(row * k, (row + n) * k),
+      vector: ({ name: own, start = 0, length }) => weights(own).slice(start, start + length),
+    };
+    let entered = new Float32Array();
+    const visitor = {
+      async linear(
+        step: { readonly weight: Parameters<Tensors["matrix"]>[0] },
+        x: Float32Array,
+      ): Promise<Float32Array> {
+        if (step.weight.name === last) entered = x as Float32Array<ArrayBuffer>;
+        return tensors.matrix(step.weight);
+      },
+    };
+    await runForward({ trace, windows, tensors, pool: await createPool(0), visitor });
+    const reference = createReference((graph) => stopAt(last ?? "", graph, build), { weights });
+    const expected = windows
+      .flatMap((window, sequence) =>
+        reference.step(window.map((token, position) => ({ token, sequence, position, output: true }))),
+      )
+      .flatMap((row) => [...row]);
+    expect(entered.length).toBe(expected.length);
+    const largest = Math.max(...expected.map(Math.abs));
+    const difference = Math.max(...expected.map((value, at) => Math.abs(value - entered[at]!)));
+    expect(difference / largest).toBeLessThan(1e-4);
+  },
+);
 
 class Stop extends Error {}
 

@@ -37,7 +37,14 @@ export async function runForward(forward: Forward): Promise<void> {
   const values = new Map<number, Float32Array>();
   for (const [index, steps] of trace.layers.entries()) {
     for (const step of steps) {
-      values.set(step.out.id, await take(step, step.inputs.map((input) => valueOf(values, input)), forward));
+      values.set(
+        step.out.id,
+        await take(
+          step,
+          step.inputs.map((input) => valueOf(values, input)),
+          forward,
+        ),
+      );
       // The last matrix has no use for what it makes.
       const made = uses.has(step.out.id) ? [] : [step.out];
       for (const { id } of [...step.inputs, ...made]) {

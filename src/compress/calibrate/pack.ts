@@ -31,7 +31,12 @@ export function packedTensors(
   let packed: Packed | undefined;
   const get = (): Packed => (packed ??= pack(rows, shape, format));
   const layer = name.replace(/\.weight$/, "");
-  const part = (ending: string, type: "I32" | "F16", size: readonly [number, number], read: () => Words): CheckpointTensor => ({
+  const part = (
+    ending: string,
+    type: "I32" | "F16",
+    size: readonly [number, number],
+    read: () => Words,
+  ): CheckpointTensor => ({
     name: `${layer}.${ending}`,
     shape: size,
     rows: wordRows(type, size, read),

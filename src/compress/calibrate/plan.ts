@@ -52,14 +52,17 @@ export function planCalibration(file: GgufFile, options: PlanOptions): Plan {
   }));
   const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
   const matrices = counts.filter((tensor) => coded.has(tensor.name));
-  const records = matrices.map(({ shape: [k = 0, n = 0] }) => n * recordBytes({ k, bits: grid.bits, groups: groupsOf(k, grid) }));
+  const records = matrices.map(
+    ({ shape: [k = 0, n = 0] }) => n * recordBytes({ k, bits: grid.bits, groups: groupsOf(k, grid) }),
+  );
   const columns = options.method === "awq" ? 0 : sum(matrices.map(({ shape: [k = 0] }) => k * 4));
   return {
     trace,
     codedWeights: sum(matrices.map(({ count }) => count)),
     weights: sum(counts.map(({ count }) => count)),
     sourceBytes: sum(counts.map(({ sizeBytes }) => sizeBytes)),
-    dataBytes: sum(records) + columns + sum(counts.filter(({ name: own }) => !coded.has(own)).map(({ count }) => count * 2)),
+    dataBytes:
+      sum(records) + columns + sum(counts.filter(({ name: own }) => !coded.has(own)).map(({ count }) => count * 2)),
     scratchBytes: sum(records),
   };
 }
@@ -80,10 +83,14 @@ const unit = 32;
 function checkShape({ weight: { name, k, n } }: LinearStep, { method, grid: { group } }: PlanOptions): void {
   const shown = printable(name);
   if (k % unit !== 0 || n % 8 !== 0) {
-    throw new HearthError("model_unsupported", `${shown} has ${n} rows of ${k} weights, which do not fill whole words.`, {
-      hint: "Quantize it to GGUF: `hearth quantize MODEL --type q4_k_m`.",
-      details: { field: shown },
-    });
+    throw new HearthError(
+      "model_unsupported",
+      `${shown} has ${n} rows of ${k} weights, which do not fill whole words.`,
+      {
+        hint: "Quantize it to GGUF: `hearth quantize MODEL --type q4_k_m`.",
+        details: { field: shown },
+      },
+    );
   }
   if (method !== "awq" || group === wholeRow || k % group === 0) return;
   const fitting = [128, 64, 32].filter((size) => k % size === 0);

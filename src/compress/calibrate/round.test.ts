@@ -62,7 +62,14 @@ test("a product is that of its rows and columns, for sizes that fill no tiles", 
   floats.set(a, 0);
   for (let i = 0; i < 300; i++) floats.set(b.subarray(i * 21, (i + 1) * 21), 2400 + i * 32);
   floats.fill(0, 12_000, 12_256);
-  machine.multiply({ a: { at: 0, stride: 300 }, b: { at: 2400, stride: 32 }, c: { at: 12_000, stride: 32 }, m: 7, n: 21, k: 300 });
+  machine.multiply({
+    a: { at: 0, stride: 300 },
+    b: { at: 2400, stride: 32 },
+    c: { at: 12_000, stride: 32 },
+    m: 7,
+    n: 21,
+    k: 300,
+  });
   for (let row = 0; row < 7; row++) {
     for (let column = 0; column < 21; column++) {
       let sum = 0;
@@ -76,7 +83,12 @@ describe("columns as activations use them", () => {
   test("are summed up", async () => {
     const x = activations();
     const { products } = await gramOf(x, k, await createPool(0));
-    for (const [i, j] of [[0, 0], [3, 140], [159, 2], [97, 98]] as const) {
+    for (const [i, j] of [
+      [0, 0],
+      [3, 140],
+      [159, 2],
+      [97, 98],
+    ] as const) {
       let sum = 0;
       for (let token = 0; token < tokens; token++) sum += x[token * k + i]! * x[token * k + j]!;
       expect(products[i * k + j]).toBeCloseTo(sum / tokens, 3);

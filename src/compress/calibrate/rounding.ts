@@ -14,10 +14,7 @@ export interface Rounding {
 }
 
 /** All arrays of the result are from the arena. */
-export async function roundMatrix(
-  { weights, n, k, grid, factor, order }: Rounding,
-  pool: Pool,
-): Promise<Coded> {
+export async function roundMatrix({ weights, n, k, grid, factor, order }: Rounding, pool: Pool): Promise<Coded> {
   const groups = groupsOf(k, grid);
   const coded: Coded = {
     codes: pool.arena.bytes(n * k),

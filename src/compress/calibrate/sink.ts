@@ -23,7 +23,6 @@ export function recordBytes({ k, bits, groups }: RecordShape): number {
   return (k * bits) / 8 + groups * 3;
 }
 
-
 interface KeptRows extends MatrixRows {
   readonly shape: RecordShape;
   readonly at: number;

@@ -48,9 +48,13 @@ export function traceModel(name: string, build: (graph: Graph) => void): Trace {
     return step.out;
   };
   const refuse = (what: string): never => {
-    throw new HearthError("model_unsupported", `${name} ${what}; GPTQ and AWQ are made of dense models that write text.`, {
-      hint: "Quantize it to GGUF: `hearth quantize MODEL --type q4_k_m`.",
-    });
+    throw new HearthError(
+      "model_unsupported",
+      `${name} ${what}; GPTQ and AWQ are made of dense models that write text.`,
+      {
+        hint: "Quantize it to GGUF: `hearth quantize MODEL --type q4_k_m`.",
+      },
+    );
   };
   const graph: Graph = {
     embed: (table, factor = 1) => push({ kind: "embed", table, factor, inputs: [], out: value(table.k) }),

@@ -102,7 +102,12 @@ describe("a folder of F16 that became a file", () => {
     const tokens = fixture.prompts[0]?.tokens ?? [];
     const ours = readByFlint(half, tokens);
     expect(apart(ours, await readByLlama(wide, tokens))).toBeLessThan(bounds.both);
-    expect(apart(ours, compute(half, tokens, () => ({ keep: Math.f16round })))).toBeLessThan(bounds.flint);
+    expect(
+      apart(
+        ours,
+        compute(half, tokens, () => ({ keep: Math.f16round })),
+      ),
+    ).toBeLessThan(bounds.flint);
     expect(apart(await readByLlama(half, tokens), compute(half, tokens, roundings))).toBeLessThan(bounds.llama);
   });
 

@@ -83,7 +83,9 @@ describe("a student", () => {
         (error: unknown) => (error instanceof Error ? error.message : ""),
       );
     };
-    expect(await refused({ student: named("qwen3") })).toContain("qwen3.gguf has another tokenizer than llama.gguf: tokenizer.ggml.tokens differs");
+    expect(await refused({ student: named("qwen3") })).toContain(
+      "qwen3.gguf has another tokenizer than llama.gguf: tokenizer.ggml.tokens differs",
+    );
     expect(await refused({ teacher: named("gemma2"), student: named("gemma2") })).toContain("cannot be trained");
     expect(await refused({ text: { name: "short.txt", text: "Too short." } })).toContain("short.txt gives 0 tokens");
   });

@@ -34,7 +34,11 @@ export function planStudent(file: GgufFile, { rows, lanes, rank }: StudentOption
 }
 
 /** Throws `out_of_memory` where the system does not have what a training takes. */
-export function checkMemory(name: string, { bytes }: TrainSetup, { availableBytes }: MemoryState = systemMemory()): void {
+export function checkMemory(
+  name: string,
+  { bytes }: TrainSetup,
+  { availableBytes }: MemoryState = systemMemory(),
+): void {
   if (bytes <= availableBytes) return;
   throw new HearthError(
     "out_of_memory",

@@ -23,9 +23,11 @@ const pcmRate = 24_000;
 const speechBody = z.object({
   model: z.string().min(1).max(512),
   input: z.string().min(1).max(100_000),
-  voice: z.union([z.string().min(1).max(200), z.object({ id: z.string().min(1).max(200) })], {
-    error: 'must be the name of a voice, or {"id": …}',
-  }).optional(),
+  voice: z
+    .union([z.string().min(1).max(200), z.object({ id: z.string().min(1).max(200) })], {
+      error: 'must be the name of a voice, or {"id": …}',
+    })
+    .optional(),
   response_format: z.enum(["wav", "pcm", "mp3", "opus", "aac", "flac"]).optional(),
   speed: z.number().min(0.25).max(4).optional(),
   instructions: z.string().optional(),

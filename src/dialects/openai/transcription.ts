@@ -38,7 +38,8 @@ export function parseTranscription(request: RouteRequest, caller: Caller, transl
   const granularities = new Set(listField(form, "timestamp_granularities"));
   const format = body.response_format ?? "json";
   checkGranularities(granularities, format);
-  if (listField(form, "include").length > 0) throw badField("include", "asks for logprobs, which models of speech do not give here");
+  if (listField(form, "include").length > 0)
+    throw badField("include", "asks for logprobs, which models of speech do not give here");
   const stream = body.stream === "true" && !translate;
   if (stream && format !== "json" && format !== "text") {
     throw badField("response_format", `is "${format}"; a stream is json or text`);
@@ -73,7 +74,10 @@ function checkGranularities(wanted: ReadonlySet<string>, format: TranscriptForma
   }
 }
 
-export function toTranscription(result: TranscribeResult, { format, granularities, request }: TranscriptionCall): Reply {
+export function toTranscription(
+  result: TranscribeResult,
+  { format, granularities, request }: TranscriptionCall,
+): Reply {
   switch (format) {
     case "text":
       return { kind: "text", body: `${result.text}\n` };
@@ -136,4 +140,3 @@ function textOf({ text }: TranscriptSegment, isFirst: boolean): string {
 function frame(body: object): SseFrame {
   return { data: JSON.stringify(body) };
 }
-

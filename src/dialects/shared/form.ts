@@ -5,7 +5,12 @@ import { badField } from "./body.ts";
 /** The one file of a field. Throws `bad_request`. */
 export function oneFile({ files, fields }: FormBody, field: string): UploadedFile {
   const [file, ...more] = files.get(field) ?? [];
-  if (!file) throw badField(field, fields.has(field) ? "is text; it must be a file" : "is missing", `Send the file as the part \`${field}\`.`);
+  if (!file)
+    throw badField(
+      field,
+      fields.has(field) ? "is text; it must be a file" : "is missing",
+      `Send the file as the part \`${field}\`.`,
+    );
   if (more.length > 0) throw badField(field, `is there ${more.length + 1} times`, "Send one file a request.");
   return file;
 }

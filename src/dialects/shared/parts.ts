@@ -19,13 +19,16 @@ export async function startTask<Name extends TaskName>(
   const channel = createChannel<TaskEvent<Name>>();
   const left = new AbortController();
   const signal = AbortSignal.any([request.signal, left.signal]);
-  hearth.perform<Name>({ ...request, signal, onPart: (part) => channel.push({ type: "part", part }) }).then(
-    (result) => {
-      channel.push({ type: "result", result });
+  const run = async (): Promise<void> => {
+    try {
+      const onPart = (part: Tasks[Name]["part"]): void => channel.push({ type: "part", part });
+      channel.push({ type: "result", result: await hearth.perform<Name>({ ...request, signal, onPart }) });
       channel.end();
-    },
-    (error: unknown) => channel.fail(error),
-  );
+    } catch (error) {
+      channel.fail(error);
+    }
+  };
+  void run();
   const events = channel[Symbol.asyncIterator]();
   const first = await events.next();
   let begun = false;

@@ -155,7 +155,10 @@ interface Guarded {
 function guardedPerform(perform: Perform, { guard, capabilities, ended }: Guarded): Perform {
   return async (task, request, call = {}) => {
     if (!capabilities.includes(task)) throw new HearthError("unsupported_capability", `The fake cannot ${task}.`);
-    return await guard(() => perform(task, request, { ...call, signal: eitherSignal(call.signal, ended) }), call.signal);
+    return await guard(
+      () => perform(task, request, { ...call, signal: eitherSignal(call.signal, ended) }),
+      call.signal,
+    );
   };
 }
 

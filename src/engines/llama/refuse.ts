@@ -12,7 +12,8 @@ export function refuseLlama(info: ModelInfo, device: Device): string | undefined
     const known = [...llamaArchitectures].join(", ");
     return `llama.cpp does not know the architecture "${info.architecture}".${didYouMean(info.architecture, llamaArchitectures)} Known: ${known}`;
   }
-  if (!llamaDevices.includes(device)) return `llama.cpp does not run on ${device}; it runs on ${llamaDevices.join(", ")}`;
+  if (!llamaDevices.includes(device))
+    return `llama.cpp does not run on ${device}; it runs on ${llamaDevices.join(", ")}`;
   if (device === "metal" && process.platform !== "darwin") return "Metal is there on Apple machines only";
   if (device === "cuda" && process.platform === "darwin") return "CUDA is not there on Apple machines";
   return undefined;

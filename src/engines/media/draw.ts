@@ -45,7 +45,8 @@ function drawShapes(canvas: Canvas, finding: Exclude<Finding, { task: "depth" }>
   switch (finding.task) {
     case "detect": {
       const names = [...new Set(finding.result.objects.map(({ label }) => label))];
-      for (const { box, label, score } of finding.result.objects) {
+      // The best ones on top.
+      for (const { box, label, score } of finding.result.objects.toReversed()) {
         canvas.box(box, `${label} ${percent(score)}`, colorOf(names.indexOf(label)).css);
       }
       return;

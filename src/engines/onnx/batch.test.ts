@@ -8,7 +8,9 @@ interface Seen {
   release(): void;
 }
 
-function batcher(most: { mostRows?: number; mostCells?: number } = {}): Seen & ReturnType<typeof createBatcher<string, string>> {
+function batcher(
+  most: { mostRows?: number; mostCells?: number } = {},
+): Seen & ReturnType<typeof createBatcher<string, string>> {
   const batches: string[][] = [];
   let release: () => void = () => {};
   const made = createBatcher<string, string>({

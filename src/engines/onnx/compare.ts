@@ -17,7 +17,9 @@ export function differs(found: Tensors, expected: Tensors): string | undefined {
     if (other.data.length !== right.data.length) {
       return `the output ${name} has ${other.data.length} numbers instead of ${right.data.length}`;
     }
-    const problem = isFloat(right) ? floatsDiffer(floats(other), floats(right)) : integersDiffer(other.data, right.data);
+    const problem = isFloat(right)
+      ? floatsDiffer(floats(other), floats(right))
+      : integersDiffer(other.data, right.data);
     if (problem !== undefined) return `the output ${name} ${problem}`;
   }
   return undefined;

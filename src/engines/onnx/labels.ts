@@ -17,7 +17,11 @@ export function labelNames(config: Config | undefined): (index: number) => strin
 /** Scores of a classifier → its likeliest labels. Of several that may all be true each has its own probability. */
 export function rank(
   logits: ArrayLike<number>,
-  { name, topK = defaultTopK, several = false }: { name: (index: number) => string; topK?: number | undefined; several?: boolean },
+  {
+    name,
+    topK = defaultTopK,
+    several = false,
+  }: { name: (index: number) => string; topK?: number | undefined; several?: boolean },
 ): Label[] {
   const scores = several || logits.length === 1 ? Array.from(logits, sigmoid) : softmax(logits);
   return scores

@@ -3,7 +3,7 @@ import type { CallOptions, LoadedModel, LoadOptions, PromptPart } from "../../sp
 import type { PerformOptions, TaskName, Tasks } from "../../spec/perform.ts";
 import { raceAbort } from "../../util/abort.ts";
 import { withDrawing } from "../media/draw.ts";
-import type { ModelTasks, OnnxContext, RunTask } from "./context.ts";
+import type { ModelTasks, OnnxContext } from "./context.ts";
 import { inferWith } from "./tasks/infer.ts";
 import { createTurns } from "./turns.ts";
 
@@ -38,7 +38,7 @@ export function createLoadedModel({ context, tasks, options, dispose }: LoadedOp
     detokenize: async (tokens: readonly number[]) => needText().detokenize(tokens),
     ...(embed && { embed: (request, call?: CallOptions) => raceAbort(embed(request, call?.signal), call?.signal) }),
     ...(rerank && { rerank: (request, call?: CallOptions) => raceAbort(rerank(request, call?.signal), call?.signal) }),
-    perform: withDrawing(performer(context, tasks), context.pictures),
+    perform: withDrawing(performer(context, tasks), async () => await context.pictures()),
     memory: () => ({ ramBytes: info.weightBytes, vramBytes: 0 }),
     dispose: async () => await (disposed ??= dispose()),
   };
@@ -53,7 +53,7 @@ function performer(context: OnnxContext, { tasks = {}, batches }: ModelTasks): N
     request: Tasks[Name]["request"],
     options: PerformOptions<Name> = {},
   ): Promise<Tasks[Name]["result"]> => {
-    const run = all[task] as RunTask<Name> | undefined;
+    const run = all[task];
     if (!run) throw new HearthError("unsupported_capability", `Model "${context.name}" has no task "${task}".`);
     const { signal } = options;
     const work = async (): Promise<Tasks[Name]["result"]> => await run(request, options);

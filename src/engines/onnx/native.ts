@@ -63,7 +63,8 @@ async function load({ library, notice, model, options }: Load): Promise<LoadedMo
     async session(file) {
       const path = file === undefined ? model.path : join(folder, file);
       if (!paths.includes(path)) throw new HearthError("internal", `${file ?? path} was not checked.`);
-      const opened = sessions.get(path) ?? createSession({ module: library.runtime, path, threads, providers: provider.providers });
+      const opened =
+        sessions.get(path) ?? createSession({ module: library.runtime, path, threads, providers: provider.providers });
       sessions.set(path, opened);
       return await opened;
     },
@@ -90,7 +91,9 @@ async function load({ library, notice, model, options }: Load): Promise<LoadedMo
 function weightFiles({ path, info }: EngineModel): string[] {
   const { metadata } = info;
   const folder = modelFolder(path);
-  const roles = ["ocr.find", "ocr.read", "ocr.turn"].flatMap((role) => (typeof metadata[role] === "string" ? [metadata[role]] : []));
+  const roles = ["ocr.find", "ocr.read", "ocr.turn"].flatMap((role) =>
+    typeof metadata[role] === "string" ? [metadata[role]] : [],
+  );
   if (roles.length > 0) return roles.map((name) => inside(folder, name));
   if (typeof metadata["dtype"] !== "string") return [path];
   const weights = dirname(path);

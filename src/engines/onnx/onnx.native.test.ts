@@ -67,7 +67,9 @@ describe.skipIf(folder === undefined)("ONNX models", () => {
     const model = await open("all-minilm:l6-v2-f32");
     const texts = ["short", "a text of some more words than the other one has", "short"];
     const together = (await model.embed?.({ texts }))?.vectors ?? [];
-    const alone = (await Promise.all(texts.map(async (text) => await model.embed?.({ texts: [text] })))).map((result) => result?.vectors[0]);
+    const alone = (await Promise.all(texts.map(async (text) => await model.embed?.({ texts: [text] })))).map(
+      (result) => result?.vectors[0],
+    );
     for (const [index, vector] of together.entries()) {
       const other = alone[index];
       expect(other && dot(vector, other)).toBeCloseTo(1, 5);
@@ -96,14 +98,48 @@ describe.skipIf(folder === undefined)("ONNX models", () => {
     expect(result?.seconds).toBeCloseTo(3, 0);
     expect(result?.segments.at(-1)?.end).toBeGreaterThan(2);
     expect(parts).toEqual(result?.segments.map(({ text }) => text));
-    await expect(run(model, "transcribe", { audio, language: "xx" })).rejects.toMatchObject({ code: "unsupported_option" });
-    await expect(run(model, "transcribe", { audio: { bytes: new Uint8Array(100) } })).rejects.toMatchObject({ code: "bad_request" });
+    await expect(run(model, "transcribe", { audio, language: "xx" })).rejects.toMatchObject({
+      code: "unsupported_option",
+    });
+    await expect(run(model, "transcribe", { audio: { bytes: new Uint8Array(100) } })).rejects.toMatchObject({
+      code: "bad_request",
+    });
+  });
+
+  it("gives each word its time where it is asked to", async () => {
+    const model = await open("whisper:tiny");
+    const result = await run(model, "transcribe", {
+      audio: { bytes: fixture("speech.wav") },
+      words: true,
+      language: "en",
+    });
+    const words = result.segments.flatMap((segment) => segment.words ?? []);
+    expect(words.map(({ text }) => text).join(" ")).toContain("what you can do for your country");
+    for (const [index, { start, end }] of words.entries()) {
+      expect(end).toBeGreaterThanOrEqual(start);
+      expect(start).toBeGreaterThanOrEqual(words[index - 1]?.start ?? 0);
+    }
+  });
+
+  it("finds where somebody speaks", async () => {
+    const model = await open("silero-vad:v5");
+    const speech = { bytes: fixture("speech.wav") };
+    const { spans, seconds } = await run(model, "voice", { audio: speech });
+    expect(seconds).toBeCloseTo(3, 1);
+    expect(spans).toHaveLength(1);
+    expect((spans[0]?.end ?? 0) - (spans[0]?.start ?? 0)).toBeGreaterThan(1.5);
+    const silence = { samples: new Float32Array(48_000), sampleRate: 16_000 };
+    expect((await run(model, "voice", { audio: silence })).spans).toEqual([]);
   });
 
   it("reads a picture of text, line by line", async () => {
     const model = await open("pp-ocr:v4");
     const { text, lines } = await run(model, "ocr", { image: { bytes: fixture("text.png") } });
-    expect(text.split("\n").map((line) => line.replaceAll(" ", ""))).toEqual(["Nothingleavesthishouse", "Total:42.50EUR", "Hearthkeepsitwarm"]);
+    expect(text.split("\n").map((line) => line.replaceAll(" ", ""))).toEqual([
+      "Nothingleavesthishouse",
+      "Total:42.50EUR",
+      "Hearthkeepsitwarm",
+    ]);
     expect(lines[0]?.score).toBeGreaterThan(0.9);
     const [left, right] = lines[2]?.corners ?? [];
     // The third line is askew.
@@ -134,7 +170,10 @@ describe.skipIf(folder === undefined)("ONNX models", () => {
     const large = await pictures?.decode({ bytes: png });
     const back = large && (await pictures?.resize(large, { width: 150, height: 90 }));
     const original = await pictures?.decode({ bytes: small });
-    const error = back && original ? back.data.reduce((sum, value, at) => sum + Math.abs(value - (original.data[at] ?? 0)), 0) / back.data.length : 255;
+    const error =
+      back && original
+        ? back.data.reduce((sum, value, at) => sum + Math.abs(value - (original.data[at] ?? 0)), 0) / back.data.length
+        : 255;
     expect(error).toBeLessThan(5);
   });
 
@@ -154,7 +193,9 @@ describe.skipIf(folder === undefined)("ONNX models", () => {
     const model = await open("pp-ocr:v4");
     const cut = fixture("text.png").subarray(0, 500);
     await expect(run(model, "ocr", { image: { bytes: cut } })).rejects.toMatchObject({ code: "bad_request" });
-    await expect(run(model, "transcribe", { audio: { bytes: cut } })).rejects.toMatchObject({ code: "unsupported_capability" });
+    await expect(run(model, "transcribe", { audio: { bytes: cut } })).rejects.toMatchObject({
+      code: "unsupported_capability",
+    });
     expect((await run(model, "ocr", { image: { bytes: fixture("text.png") } })).lines).toHaveLength(3);
   });
 

@@ -11,7 +11,7 @@ import type { LoadFiles, Pipeline, TransformersImage } from "./transformers.ts";
 const deviceNames: Readonly<Record<string, string>> = { directml: "dml", npu: "coreml" };
 
 export async function openPipeline(context: OnnxContext, task: string): Promise<Pipeline> {
-  const { pipeline } = await context.transformers();
+  const transformers = await context.transformers();
   const { metadata } = context.info;
   const text = (name: string): string | undefined => {
     const value = metadata[name];
@@ -26,10 +26,12 @@ export async function openPipeline(context: OnnxContext, task: string): Promise<
     ...(subfolder !== undefined && { subfolder }),
   };
   try {
-    return await pipeline(task, context.folder, options);
+    return await transformers.pipeline(task, context.folder, options);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new HearthError("engine_load_failed", `The files of "${context.name}" do not load: ${reason}`, { cause: error });
+    throw new HearthError("engine_load_failed", `The files of "${context.name}" do not load: ${reason}`, {
+      cause: error,
+    });
   }
 }
 

@@ -11,7 +11,7 @@ export function probeFeeds(inputs: readonly Port[], free: number): Tensors | und
   const feeds: Record<string, Tensor> = {};
   for (const { name, type, shape } of inputs) {
     if (type === undefined || !isNumberType(type)) return undefined;
-    const sizes = shape.map((size, index) => (typeof size === "number" ? size : index === 0 ? 1 : free));
+    const sizes = shape.map((size, index) => (typeof size === "number" && size >= 0 ? size : index === 0 ? 1 : free));
     const count = elementCount(sizes);
     if (count > mostElements) return undefined;
     const data = new numberTypes[type](count);
@@ -26,8 +26,8 @@ export function probeFeeds(inputs: readonly Port[], free: number): Tensors | und
 const mostElements = 2 ** 24;
 
 function value(name: string, type: ElementType, index: number): number | bigint {
-  // Masks and switches are on, rates are those of speech, ids are small.
-  const whole = /mask/.test(name) ? 1 : name === "sr" ? 16_000 : 1 + (index % 50);
+  // Masks and switches are on, all tokens are of one sentence, rates are those of speech, ids are small.
+  const whole = /type/.test(name) ? 0 : /mask/.test(name) ? 1 : name === "sr" ? 16_000 : 1 + (index % 50);
   if (type === "int64" || type === "uint64") return BigInt(whole);
   if (type === "bool") return 1;
   const wave = Math.sin(index * 0.7) * 0.5 + Math.sin(index * 0.13) * 0.3;

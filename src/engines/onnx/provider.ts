@@ -23,7 +23,11 @@ const names: Readonly<Partial<Record<RealDevice, string>>> = {
 const neural = ["qnn", "openvino"];
 
 /** The providers of a device, or why there are none: one clause. `auto` is CUDA where its library is, else the CPU. */
-export function findProvider(device: Device, runtime: Runtime, platform: NodeJS.Platform = process.platform): Provider | string {
+export function findProvider(
+  device: Device,
+  runtime: Runtime,
+  platform: NodeJS.Platform = process.platform,
+): Provider | string {
   const backends = runtime.listSupportedBackends?.() ?? [];
   const bundled = new Set(backends.filter((backend) => backend.bundled).map(({ name }) => name));
   if (device === "cpu") return cpuProvider;

@@ -1,4 +1,4 @@
-import type { Device } from "../../spec/engine.ts";
+import type { Device, EngineFootprint } from "../../spec/engine.ts";
 import type { ModelInfo } from "../../spec/model.ts";
 
 const known: readonly Device[] = ["auto", "cpu", "cuda", "coreml", "directml", "webgpu", "npu"];
@@ -11,4 +11,17 @@ export function refuseOnnx(info: ModelInfo, device: Device): string | undefined 
   if (device === "directml" && process.platform !== "win32") return "DirectML is there on Windows only";
   if (device === "cuda" && process.platform === "darwin") return "CUDA is not there on Apple machines";
   return undefined;
+}
+
+const mebibyte = 1024 ** 2;
+
+/** ONNX Runtime reads the weights and lays some of them out anew; what models of vision compute takes about as much. */
+export function onnxFootprint({ weightBytes }: ModelInfo): EngineFootprint {
+  return {
+    weightBytes: Math.ceil(weightBytes * 1.5),
+    processBytes: 250 * mebibyte,
+    rowBytes: 0,
+    batchTokens: 1,
+    blockTokens: 1,
+  };
 }

@@ -112,7 +112,9 @@ function toTensor(name: string, result: RuntimeTensor): [string, AnyTensor][] {
 
 function numbersOf(tensors: AnyTensors): Tensors {
   const entries = Object.entries(tensors).flatMap(([name, { type, shape, data }]) =>
-    isNumberType(type) && ArrayBuffer.isView(data) ? [[name, { type, shape, data: data as TensorNumbers }] as const] : [],
+    isNumberType(type) && ArrayBuffer.isView(data)
+      ? [[name, { type, shape, data }] as const]
+      : [],
   );
   return Object.fromEntries(entries);
 }

@@ -21,7 +21,9 @@ function offlineModel({ kind, main, paths }: SpeechFolder, { language = "", tran
   const { model, encoder, decoder, joiner, preprocessor, uncachedDecoder, cachedDecoder } = paths;
   switch (kind) {
     case "whisper":
-      return { whisper: { encoder, decoder, language, task: translate ? "translate" : "transcribe", tailPaddings: -1 } };
+      return {
+        whisper: { encoder, decoder, language, task: translate ? "translate" : "transcribe", tailPaddings: -1 },
+      };
     case "moonshine":
       return { moonshine: { preprocessor, encoder, uncachedDecoder, cachedDecoder } };
     case "moonshine-merged":

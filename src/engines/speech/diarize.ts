@@ -13,7 +13,10 @@ export function openDiarization({ sherpa, folder, threads, turns, openDecoder }:
   const { sampleRate } = diarization;
   return {
     async diarize({ audio, speakers }, { signal }) {
-      const samples = await collect(readSound(audio, { sampleRate, openDecoder, signal }), mostHours * 3600 * sampleRate);
+      const samples = await collect(
+        readSound(audio, { sampleRate, openDecoder, signal }),
+        mostHours * 3600 * sampleRate,
+      );
       const turnsFound = await turns(() => {
         diarization.setConfig(diarizeConfig(folder, threads, speakers));
         return diarization.process(samples);
@@ -33,9 +36,13 @@ async function collect(pieces: AsyncIterable<Float32Array>, most: number): Promi
     held.push(piece);
     count += piece.length;
     if (count > most) {
-      throw new HearthError("bad_request", `The sound is longer than ${mostHours} hours, the most that is told apart.`, {
-        details: { field: "file" },
-      });
+      throw new HearthError(
+        "bad_request",
+        `The sound is longer than ${mostHours} hours, the most that is told apart.`,
+        {
+          details: { field: "file" },
+        },
+      );
     }
   }
   const all = new Float32Array(count);

@@ -102,4 +102,3 @@ function performer(tasks: SpeechTasks, model: string): Perform {
 function noTokens(model: string): never {
   throw new HearthError("unsupported_capability", `Model "${model}" has no tokens to give out.`);
 }
-

@@ -18,7 +18,9 @@ export function openOnline(context: SpeechContext): SpeechTasks {
     async transcribe(request, { signal, onPart }) {
       checkWishes(folder, request);
       const transcript = createTranscript(onPart);
-      const run = createRun({ recognizer, wantsWords: request.words === true }, transcript.add);
+      const run = createRun({ recognizer, wantsWords: request.words === true }, (result, segment) =>
+        transcript.add(result, segment),
+      );
       for await (const samples of readSound(request.audio, { sampleRate: recognizerRate, openDecoder, signal })) {
         await turns(() => run.push(samples), signal);
       }

@@ -13,9 +13,13 @@ export function checkWishes(folder: SpeechFolder, request: TranscribeRequest): v
     throw refused("language", english ? "understands English only" : "cannot be told a language", language);
   }
   if (language !== undefined && !/^[a-z]{2,3}$/.test(language)) {
-    throw new HearthError("bad_request", `language is ${JSON.stringify(language.slice(0, 20))}; write it like en or de.`, {
-      details: { field: "language" },
-    });
+    throw new HearthError(
+      "bad_request",
+      `language is ${JSON.stringify(language.slice(0, 20))}; write it like en or de.`,
+      {
+        details: { field: "language" },
+      },
+    );
   }
   if (language !== undefined) checkLanguage(folder, language);
   if (translate === true && (english || (kind !== "whisper" && kind !== "canary"))) {

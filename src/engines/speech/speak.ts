@@ -12,12 +12,16 @@ export function openVoice(context: SpeechContext): SpeechTasks {
   return {
     async speak({ text, voice, speed = 1 }, { signal, onPart }) {
       if (!(speed >= 0.25 && speed <= 4)) {
-        throw new HearthError("bad_request", `speed is ${speed}; it must be 0.25 to 4.`, { details: { field: "speed" } });
+        throw new HearthError("bad_request", `speed is ${speed}; it must be 0.25 to 4.`, {
+          details: { field: "speed" },
+        });
       }
       const sid = findVoice(voices, voice);
       const sentences = splitSentences(text);
       if (sentences.length === 0) {
-        throw new HearthError("bad_request", "The text has nothing that can be spoken.", { details: { field: "input" } });
+        throw new HearthError("bad_request", "The text has nothing that can be spoken.", {
+          details: { field: "input" },
+        });
       }
       let count = 0;
       for (const sentence of sentences) {

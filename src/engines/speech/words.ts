@@ -23,7 +23,11 @@ export function toWords({ tokens = [], timestamps = [] }: RecognizerResult, plac
   const spoken = words.map(({ text, start }) => ({ text: text.trim(), start })).filter(({ text }) => text !== "");
   return spoken.map(({ text, start }, index) => {
     const begin = Math.min(round(start), place.end);
-    return { text, start: begin, end: Math.max(begin, round(Math.min(spoken[index + 1]?.start ?? place.end, place.end))) };
+    return {
+      text,
+      start: begin,
+      end: Math.max(begin, round(Math.min(spoken[index + 1]?.start ?? place.end, place.end))),
+    };
   });
 }
 

@@ -1,3 +1,6 @@
+import type { Box } from "../../spec/media.ts";
+import type { Size } from "../media/image.ts";
+
 /** Corners from 0 to 1, or in pixels. */
 export interface Corners {
   readonly left: number;
@@ -40,4 +43,15 @@ export function suppress<Item extends Scored>(items: readonly Item[], options: S
     if (kept.every((better) => overlap(better.corners, item.corners) <= options.overlap)) kept.push(item);
   }
   return kept;
+}
+
+/** Within the picture. */
+export function toBox({ left, top, right, bottom }: Corners, { width, height }: Size): Box {
+  const [x, y] = [Math.max(0, Math.min(width, left)), Math.max(0, Math.min(height, top))];
+  return {
+    x,
+    y,
+    width: Math.max(0, Math.min(width, right) - x),
+    height: Math.max(0, Math.min(height, bottom) - y),
+  };
 }

@@ -13,7 +13,7 @@ import { createTfliteEngine } from "./engine.ts";
 import { tfliteLibrary } from "./setup.ts";
 
 const folder = await testPack("tflite");
-const wanted = 12;
+const wanted = 8;
 
 it.skipIf(folder === undefined)("damaged models are refused, or run, or end their own process", async () => {
   const place = await mkdtemp(join(tmpdir(), "hearth-tflite-"));

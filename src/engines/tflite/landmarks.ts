@@ -11,11 +11,11 @@ import type { Region } from "../media/warp.ts";
 import { cutRegion, fromRegion } from "../media/warp.ts";
 import { logistic } from "./blaze.ts";
 import type { BlazeFinding } from "./blaze.ts";
+import { toBox } from "./boxes.ts";
 import type { Opened } from "./context.ts";
 import { outputOf, runOnPicture } from "./context.ts";
 import { bodyJoints, handJoints } from "./joints.ts";
 import type { Floats } from "./values.ts";
-import { toBox } from "./tasks/detect.ts";
 
 /** How much larger the square is than what was found, and how far it moves up along the hand. */
 const handScale = 2.6;
@@ -115,7 +115,7 @@ function readBody(outputs: readonly Floats[]): Found | undefined {
   const points = bodyJoints.names.map((name, index) =>
     jointAt(joints.data, index * 5, { name, score: logistic(joints.data[index * 5 + 3] ?? 0) }),
   );
-  return { score: presence.data[0] ?? 0, points };
+  return { score: presence.data[0] ?? 0, label: "person", points };
 }
 
 function jointAt(data: Float32Array, at: number, rest: Pick<Joint, "name" | "score">): Joint {

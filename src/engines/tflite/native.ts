@@ -109,11 +109,19 @@ function performWith(tasks: ModelTasks, model: string): Perform {
     }
     const { signal } = options;
     return await turns(async () => {
-      const result = await run(request, options);
+      const result = await run(request, options).catch(endAfterTrap);
       if (signal?.aborted) throw abortError(signal);
       return result;
     }, signal);
   };
+}
+
+/** After a trap the memory of the module is in no known state: this process ends, and the next request starts another. */
+function endAfterTrap(error: unknown): never {
+  const isTrap = error instanceof HearthError && error.cause instanceof WebAssembly.RuntimeError;
+  // The answer goes first.
+  if (isTrap) setTimeout(() => process.exit(1), 100);
+  throw error;
 }
 
 function noText(model: string): HearthError {

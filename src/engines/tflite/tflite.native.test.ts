@@ -5,7 +5,10 @@ import { fetchTflite, loadTflite, notices } from "../../../test/tflite-house.ts"
 import type { LoadedModel, LoadOptions } from "../../spec/engine.ts";
 import type { Box, Tensor } from "../../spec/media.ts";
 import type { TaskName, Tasks } from "../../spec/perform.ts";
+import { openPictures } from "../media/image.ts";
 import golden from "./__fixtures__/golden.json" with { type: "json" };
+import { drawHand } from "../../../test/draw-hand.ts";
+import { tfliteLibrary } from "./setup.ts";
 
 const folder = await testPack("tflite");
 const loaded = new Map<string, Promise<LoadedModel>>();
@@ -97,6 +100,13 @@ describe.skipIf(folder === undefined)("TFLite models", () => {
     expect(cat.drawn).toBeUndefined();
   });
 
+  it("name what they find by the list in their own file", async () => {
+    const model = await open("efficientdet:lite0");
+    const { objects } = await run(model, "detect", { image: photo("chelsea") });
+    expect(objects.map(({ label }) => label)).toEqual(["cat"]);
+    expectNear(objects[0]?.box, { x: 4, y: 1, width: 267, height: 184 }, 12);
+  });
+
   it("outline a cat, and a person in front of a camera", async () => {
     const { segments } = await run(await open("deeplab:v3"), "segment", { image: photo("chelsea") });
     expect(segments.map(({ label }) => label)).toEqual(["cat"]);
@@ -133,6 +143,27 @@ describe.skipIf(folder === undefined)("TFLite models", () => {
     expectNear({ ...joint("nose"), width: 0, height: 0 }, { x: 138, y: 80, width: 0, height: 0 }, 8);
     expect(joint("left shoulder").x - joint("right shoulder").x).toBeGreaterThan(90);
     expect((await run(model, "pose", { image: photo("coffee") })).figures).toEqual([]);
+  });
+
+  it.each([0, 90])("find the joints of a hand that is turned by %i degrees", async (turn) => {
+    const model = await open("hand-landmarks:full");
+    const pictures = await openPictures(tfliteLibrary(folder ?? "").sharp);
+    const { figures } = await run(model, "pose", { image: { bytes: await drawHand(pictures, turn) }, threshold: 0.3 });
+    expect(figures.map(({ label, keypoints }) => [label, keypoints.length])).toEqual([["right", 21]]);
+    // Where the drawing has the tips of its fingers, before it is turned.
+    const tips = {
+      "thumb tip": [115, 272],
+      "index tip": [168, 143],
+      "middle tip": [221, 106],
+      "ring tip": [278, 122],
+      "little tip": [325, 179],
+    };
+    const [cos, sin] = [Math.cos((turn * Math.PI) / 180), Math.sin((turn * Math.PI) / 180)];
+    for (const [name, [x = 0, y = 0]] of Object.entries(tips)) {
+      const found = figures[0]?.keypoints.find((point) => point.name === name);
+      const place = { x: 240 + (x - 240) * cos - (y - 270) * sin, y: 270 + (x - 240) * sin + (y - 270) * cos };
+      expect(Math.hypot((found?.x ?? 0) - place.x, (found?.y ?? 0) - place.y)).toBeLessThan(25);
+    }
   });
 
   it("refuse what they cannot use, and go on", async () => {

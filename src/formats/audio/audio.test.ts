@@ -67,8 +67,16 @@ describe("samples of each kind come out as what they mean", () => {
     ["32 bits", wav({ bits: 32, data: Uint8Array.of(0, 0, 0, 0x80, 0, 0, 0, 0x40) }), [-1, 0.5]],
     ["float", wav({ tag: 3, bits: 32, data: new Uint8Array(Float32Array.of(-0.25, 1).buffer) }), [-0.25, 1]],
     ["double", wav({ tag: 3, bits: 64, data: new Uint8Array(Float64Array.of(-0.25, 1).buffer) }), [-0.25, 1]],
-    ["A-law", wav({ tag: 6, bits: 8, data: Uint8Array.of(0xd5, 0x55, 0xaa, 0x2a) }), [8, -8, 32_256, -32_256].map((v) => v / 32_768)],
-    ["µ-law", wav({ tag: 7, bits: 8, data: Uint8Array.of(0xff, 0x80, 0x00, 0x7e) }), [0, 32_124, -32_124, -8].map((v) => v / 32_768)],
+    [
+      "A-law",
+      wav({ tag: 6, bits: 8, data: Uint8Array.of(0xd5, 0x55, 0xaa, 0x2a) }),
+      [8, -8, 32_256, -32_256].map((v) => v / 32_768),
+    ],
+    [
+      "µ-law",
+      wav({ tag: 7, bits: 8, data: Uint8Array.of(0xff, 0x80, 0x00, 0x7e) }),
+      [0, 32_124, -32_124, -8].map((v) => v / 32_768),
+    ],
   ])("%s", async (_name, bytes, expected) => {
     expect([...(await read({ bytes }))]).toEqual(expected);
   });
@@ -80,7 +88,9 @@ describe("samples of each kind come out as what they mean", () => {
 
   test("the extensible format, chunks before and behind, and a size that is not known yet", async () => {
     const format = Buffer.alloc(40);
-    wav({ bits: 24 }).slice(20, 36).forEach((value, index) => format.writeUInt8(value, index));
+    wav({ bits: 24 })
+      .slice(20, 36)
+      .forEach((value, index) => format.writeUInt8(value, index));
     format.writeUInt16LE(0xfffe, 0);
     format.writeUInt16LE(1, 24);
     const data = Uint8Array.of(0, 0, 0x40);
@@ -130,7 +140,11 @@ describe("what cannot be sound is refused with what is wrong", () => {
     ["frames of another size", { bytes: wav({ block: 7 }) }, "a frame of 1 × 16 bits cannot take 7 bytes"],
     ["ADPCM", { bytes: wav({ tag: 2, bits: 4, block: 256 }) }, "compressed with Microsoft's ADPCM"],
     ["an unknown format", { bytes: wav({ tag: 0x1234 }) }, "compressed with the format 0x1234"],
-    ["no numbers", { bytes: wav({ tag: 3, bits: 32, data: new Uint8Array(Float32Array.of(1, NaN).buffer) }) }, "a sample that is no number (NaN)"],
+    [
+      "no numbers",
+      { bytes: wav({ tag: 3, bits: 32, data: new Uint8Array(Float32Array.of(1, NaN).buffer) }) },
+      "a sample that is no number (NaN)",
+    ],
     ["big-endian", bytes("RIFX\0\0\0\0WAVEfmt "), "big-endian"],
   ])("%s", async (_name, audio, expected) => {
     const found = await problem(audio);
@@ -168,7 +182,8 @@ describe("another sample rate", () => {
   const convert = (samples: Float32Array, from: number, to: number, step = samples.length): number[] => {
     const resampler = createResampler({ from, to });
     const output: number[] = [];
-    for (let start = 0; start < samples.length; start += step) output.push(...resampler.push(samples.slice(start, start + step)));
+    for (let start = 0; start < samples.length; start += step)
+      output.push(...resampler.push(samples.slice(start, start + step)));
     return [...output, ...resampler.flush()];
   };
   const loudest = (samples: readonly number[]): number => Math.max(...samples.map(Math.abs));

@@ -33,7 +33,7 @@ function detectOgg(text: string): SoundGuess {
 
 const others: readonly (readonly [RegExp, string])[] = [
   [/^.{4}ftyp/s, "an MP4 or M4A file"],
-  [/^\u001aE\u00df\u00a3/, "a WebM or Matroska file"],
+  [/^.E\u00df\u00a3/s, "a WebM or Matroska file"],
   [/^FORM.{4}AIF[FC]/s, "an AIFF file"],
   [/^caff/, "a CAF file"],
   [/^#!AMR/, "an AMR file"],

@@ -38,7 +38,9 @@ export function checkNumbers(samples: Float32Array): Float32Array {
 function sampleReader({ encoding, bits }: Pick<WavHeader, "encoding" | "bits">): ReadSample {
   switch (encoding) {
     case "float":
-      return bits === 32 ? (view, offset) => view.getFloat32(offset, true) : (view, offset) => view.getFloat64(offset, true);
+      return bits === 32
+        ? (view, offset) => view.getFloat32(offset, true)
+        : (view, offset) => view.getFloat64(offset, true);
     case "a-law":
       return (view, offset) => aLaw[view.getUint8(offset)] ?? 0;
     case "mu-law":

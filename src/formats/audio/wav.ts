@@ -33,7 +33,8 @@ export function readWavHeader(source: ByteSource): WavHeader {
   if (source.sizeBytes < 12) throw cut(`it ends after ${source.sizeBytes} bytes`);
   const head = bytesAt(source, 0, 12);
   const id = text(head, 0);
-  if (id === "RIFX") throw badSound("The WAV file is big-endian (RIFX), which is not read.", "Convert it to plain WAV.");
+  if (id === "RIFX")
+    throw badSound("The WAV file is big-endian (RIFX), which is not read.", "Convert it to plain WAV.");
   const { format, data, longSize } = findChunks(source, id === "RF64");
   if (!format) throw broken("it has no chunk `fmt `");
   if (!data) throw broken("it has no chunk `data`");

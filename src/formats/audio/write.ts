@@ -5,7 +5,13 @@ const headerBytes = 44;
 const unknownSize = 0xffff_ffff;
 
 /** `frames` absent: the file is written while it is made. */
-export function wavHeader({ sampleRate, frames }: { readonly sampleRate: number; readonly frames?: number }): Uint8Array {
+export function wavHeader({
+  sampleRate,
+  frames,
+}: {
+  readonly sampleRate: number;
+  readonly frames?: number;
+}): Uint8Array {
   const header = new DataView(new ArrayBuffer(headerBytes));
   const dataBytes = frames === undefined ? undefined : frames * 2;
   const long = dataBytes === undefined || dataBytes + headerBytes > unknownSize;

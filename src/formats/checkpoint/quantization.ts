@@ -31,7 +31,12 @@ function findSettings(files: CheckpointFiles, config: Config): Config | undefine
   const own = config.get("quantization_config", "compression_config");
   if (isObject(config.get("quantization")) && !(isObject(own) && "quant_method" in own)) {
     const hint = "Look for the model as it was before it was made for MLX, or as GGUF.";
-    throw unsupported(config.name, "quantization", "is that of MLX, whose quantized weights hearth does not read", hint);
+    throw unsupported(
+      config.name,
+      "quantization",
+      "is that of MLX, whose quantized weights hearth does not read",
+      hint,
+    );
   }
   if (isObject(own)) return createConfig(own, "quantization_config");
   if (own !== undefined) throw unsupported(config.name, "quantization_config", "is no object");

@@ -44,7 +44,8 @@ export function checkDetails(subject: Subject): SpeechDetails {
   for (const name of needed[kind] ?? []) if (!main.metadata.has(name)) throw wrong(name, "is missing in its metadata");
   const { tokens } = parts;
   const speaks = speaking.has(kind);
-  const vocabulary = parts.vocabulary === undefined ? [] : readVocabulary(files.get(parts.vocabulary) ?? "", parts.vocabulary);
+  const vocabulary =
+    parts.vocabulary === undefined ? [] : readVocabulary(files.get(parts.vocabulary) ?? "", parts.vocabulary);
   const tokenCount = tokens === undefined ? vocabulary.length : checkTokens(files.get(tokens) ?? "", tokens, !speaks);
   checkVocabulary(subject, tokenCount);
   if (parts.data !== undefined) checkData(parts.data, files);
@@ -94,7 +95,9 @@ function checkData(folder: string, files: SpeechPaths): void {
 }
 
 function voiceNames({ metadata }: OnnxModel, count: number): readonly string[] {
-  const names = (metadata.get("speaker_names") ?? metadata.get("voice_names") ?? "").split(",").map((name) => name.trim());
+  const names = (metadata.get("speaker_names") ?? metadata.get("voice_names") ?? "")
+    .split(",")
+    .map((name) => name.trim());
   if (names.length === count && names.every((name) => /^[\w.-]{1,64}$/.test(name))) return names;
   return Array.from({ length: count }, (_, index) => String(index));
 }

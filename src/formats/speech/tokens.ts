@@ -23,7 +23,8 @@ export function checkTokens(path: string, name: string, complete: boolean): numb
     most = Math.max(most, number);
   }
   if (seen.size === 0) throw wrong(name, "has no tokens");
-  if (complete && seen.size !== most + 1) throw wrong(name, `has ${seen.size} different numbers, and the greatest is ${most}`);
+  if (complete && seen.size !== most + 1)
+    throw wrong(name, `has ${seen.size} different numbers, and the greatest is ${most}`);
   return seen.size;
 }
 

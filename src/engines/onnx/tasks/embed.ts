@@ -1,6 +1,6 @@
 /** Texts → vectors (sentence-transformers: https://arxiv.org/abs/1908.10084). */
 import { HearthError } from "../../../error.ts";
-import { createBatcher } from "../batch.ts";
+import { createBatcher, textBatch } from "../batch.ts";
 import type { OnnxContext, OpenTasks } from "../context.ts";
 import { isConfig } from "../files.ts";
 import { padTexts, openTextEncoder } from "../text.ts";
@@ -16,8 +16,7 @@ export const openEmbed: OpenTasks = async (context) => {
   const prefix = promptOf(context);
   const batcher = createBatcher<EncodedText, Float32Array>({
     lengthOf: ({ ids }) => ids.length,
-    mostRows: 64,
-    mostCells: 8192,
+    ...textBatch(context.device),
     async run(rows) {
       const outputs = await session.run(padTexts(rows, session, encoder.padId));
       const sentence = outputs["sentence_embedding"];

@@ -3,7 +3,7 @@ import { HearthError } from "../../../error.ts";
 import type { Entity } from "../../../spec/perform.ts";
 import type { Span } from "../align.ts";
 import { alignPieces } from "../align.ts";
-import { createBatcher } from "../batch.ts";
+import { createBatcher, textBatch } from "../batch.ts";
 import type { OpenTasks } from "../context.ts";
 import { labelNames } from "../labels.ts";
 import type { EncodedText, TextEncoder } from "../text.ts";
@@ -21,8 +21,7 @@ export const openEntities: OpenTasks = async (context) => {
   const name = labelNames(context.config("config.json"));
   const batcher = createBatcher<EncodedText, readonly number[][]>({
     lengthOf: ({ ids }) => ids.length,
-    mostRows: 64,
-    mostCells: 8192,
+    ...textBatch(context.device),
     async run(rows) {
       const { data, shape } = output(await session.run(padTexts(rows, session, encoder.padId)), "logits");
       const [, longest = 0, width = 0] = shape;
@@ -43,7 +42,11 @@ export const openEntities: OpenTasks = async (context) => {
         const scores = await batcher.add(rows, signal);
         return {
           entities: texts.map((text, index) => {
-            const labels = labelTokens({ text, ids: rows[index]?.ids ?? [], scores: scores[index] ?? [] }, encoder, name);
+            const labels = labelTokens(
+              { text, ids: rows[index]?.ids ?? [], scores: scores[index] ?? [] },
+              encoder,
+              name,
+            );
             return joinTokens(labels, text);
           }),
         };
@@ -58,7 +61,11 @@ interface ScoredText {
   readonly scores: readonly (readonly number[])[];
 }
 
-function labelTokens({ text, ids, scores }: ScoredText, encoder: TextEncoder, name: (index: number) => string): TokenLabel[] {
+function labelTokens(
+  { text, ids, scores }: ScoredText,
+  encoder: TextEncoder,
+  name: (index: number) => string,
+): TokenLabel[] {
   const pieces = ids.map((id) =>
     encoder.tokenizer.decode([id], { skip_special_tokens: true }).replace(/^##|^▁|^Ġ/u, ""),
   );

@@ -57,7 +57,9 @@ export function fixedSize({ shape }: Port): { readonly width: number; readonly h
 }
 
 /** Size in `preprocessor_config.json`: a number, or {height, width}, or {shortest_edge}. */
-export function configSize(config: Config | undefined): { readonly width: number; readonly height: number } | undefined {
+export function configSize(
+  config: Config | undefined,
+): { readonly width: number; readonly height: number } | undefined {
   const size = config?.["size"];
   if (typeof size === "number") return { width: size, height: size };
   if (!isConfig(size)) return undefined;

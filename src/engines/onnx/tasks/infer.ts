@@ -7,13 +7,16 @@ import type { OnnxSession, Port } from "../session.ts";
 export function inferWith(session: () => Promise<OnnxSession>): RunTask<"infer"> {
   return async ({ inputs, signature }) => {
     if (signature !== undefined) {
-      throw new HearthError("unsupported_option", "ONNX models have no signatures.", { details: { field: "signature" } });
+      throw new HearthError("unsupported_option", "ONNX models have no signatures.", {
+        details: { field: "signature" },
+      });
     }
     const opened = await session();
     const known = new Map(opened.inputs.map((port) => [port.name, port] as const));
     for (const [name, tensor] of Object.entries(inputs)) checkInput(name, tensor, known);
     const missing = [...known.keys()].filter((name) => !Object.hasOwn(inputs, name));
-    if (missing.length > 0) throw refuse(missing[0] ?? "", `is missing; the inputs are ${[...known.keys()].join(", ")}`);
+    if (missing.length > 0)
+      throw refuse(missing[0] ?? "", `is missing; the inputs are ${[...known.keys()].join(", ")}`);
     return { outputs: await opened.infer(inputs) };
   };
 }
@@ -25,9 +28,11 @@ function checkInput(name: string, tensor: Tensor, known: ReadonlyMap<string, Por
     throw refuse(name, `is ${tensor.type}; the model takes ${port.type}`);
   }
   const { shape, data } = tensor;
-  if (shape.some((size) => !Number.isSafeInteger(size) || size < 0)) throw refuse(name, `has the shape [${shape.join(", ")}]`);
+  if (shape.some((size) => !Number.isSafeInteger(size) || size < 0))
+    throw refuse(name, `has the shape [${shape.join(", ")}]`);
   const count = shape.reduce((product, size) => product * size, 1);
-  if (data.length !== count) throw refuse(name, `has ${data.length} elements; its shape [${shape.join(", ")}] needs ${count}`);
+  if (data.length !== count)
+    throw refuse(name, `has ${data.length} elements; its shape [${shape.join(", ")}] needs ${count}`);
   const fits =
     port.shape.length === shape.length &&
     port.shape.every((size, index) => typeof size !== "number" || size === shape[index]);

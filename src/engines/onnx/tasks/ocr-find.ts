@@ -25,7 +25,11 @@ export interface FoundLine {
 /** In pixels of the picture, in the order in which they are read. */
 export async function findLines(
   session: OnnxSession,
-  { pictures, picture, leastScore }: { readonly pictures: Pictures; readonly picture: Picture; readonly leastScore: number },
+  {
+    pictures,
+    picture,
+    leastScore,
+  }: { readonly pictures: Pictures; readonly picture: Picture; readonly leastScore: number },
 ): Promise<FoundLine[]> {
   const [port] = session.inputs;
   if (!port) return [];
@@ -39,7 +43,13 @@ export async function findLines(
   const [scaleX, scaleY] = [picture.width / size.width, picture.height / size.height];
   const lines = linesOf(toFloats(map), leastScore).map(({ region, score }) => ({
     score,
-    region: { ...region, x: region.x * scaleX, y: region.y * scaleY, width: region.width * scaleX, height: region.height * scaleY },
+    region: {
+      ...region,
+      x: region.x * scaleX,
+      y: region.y * scaleY,
+      width: region.width * scaleX,
+      height: region.height * scaleY,
+    },
   }));
   return readingOrder(lines);
 }
@@ -63,7 +73,8 @@ export function readingOrder(lines: readonly FoundLine[]): FoundLine[] {
   for (const line of lines.toSorted((a, b) => a.region.y - b.region.y)) {
     const row = rows.at(-1);
     const first = row?.[0];
-    const near = first && Math.abs(first.region.y - line.region.y) < Math.min(first.region.height, line.region.height) / 2;
+    const near =
+      first && Math.abs(first.region.y - line.region.y) < Math.min(first.region.height, line.region.height) / 2;
     if (row && near) row.push(line);
     else rows.push([line]);
   }

@@ -96,11 +96,17 @@ async function openReader(context: OnnxContext): Promise<Reader> {
   };
   const [find, read, turn] = [file("ocr.find"), file("ocr.read"), file("ocr.turn")];
   if (find === undefined || read === undefined) {
-    throw new HearthError("model_unsupported", `"${context.name}" lacks the part that finds or the one that reads text.`);
+    throw new HearthError(
+      "model_unsupported",
+      `"${context.name}" lacks the part that finds or the one that reads text.`,
+    );
   }
   const session = await context.session(read);
   const classes = session.outputs[0]?.shape.at(-1);
-  const letters = parseLetters(dictionaryOf(context, file("ocr.letters")), typeof classes === "number" ? classes : undefined);
+  const letters = parseLetters(
+    dictionaryOf(context, file("ocr.letters")),
+    typeof classes === "number" ? classes : undefined,
+  );
   return {
     letters,
     find: await context.session(find),

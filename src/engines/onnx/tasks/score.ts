@@ -2,7 +2,7 @@
 import { HearthError } from "../../../error.ts";
 import type { ClassifyRequest, ClassifyResult } from "../../../spec/perform.ts";
 import type { Batcher } from "../batch.ts";
-import { createBatcher } from "../batch.ts";
+import { createBatcher, textBatch } from "../batch.ts";
 import type { OnnxContext, OpenTasks } from "../context.ts";
 import { labelNames, rank } from "../labels.ts";
 import type { EncodedText, TextEncoder } from "../text.ts";
@@ -19,8 +19,7 @@ async function openScorer(context: OnnxContext): Promise<Scorer> {
   const [session, encoder] = [await context.session(), await openTextEncoder(context)];
   const batcher = createBatcher<EncodedText, Float32Array>({
     lengthOf: ({ ids }) => ids.length,
-    mostRows: 64,
-    mostCells: 8192,
+    ...textBatch(context.device),
     async run(rows) {
       const { data, shape } = output(await session.run(padTexts(rows, session, encoder.padId)), "logits");
       const width = shape.at(-1) ?? 1;

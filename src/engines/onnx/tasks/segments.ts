@@ -12,7 +12,15 @@ export function sentences(words: readonly TimedText[]): TranscriptSegment[] {
     const [first, last] = [open[0], open.at(-1)];
     const own = open.map((word) => ({ ...word, text: word.text.trim() }));
     if (first && last) {
-      found.push({ text: open.map(({ text }) => text).join("").trim(), start: first.start, end: last.end, words: own });
+      found.push({
+        text: open
+          .map(({ text }) => text)
+          .join("")
+          .trim(),
+        start: first.start,
+        end: last.end,
+        words: own,
+      });
     }
     open = [];
   };

@@ -18,7 +18,10 @@ export const openSoundClassifier: OpenTasks = async (context) => {
     const { sounds, labels, topK = 5, hypothesis } = request;
     if (!sounds || sounds.length === 0) throw bad("sounds", "This model classifies sounds; the request has none.");
     if (zeroShot !== (labels !== undefined)) {
-      throw bad("labels", zeroShot ? "This model compares sounds with `labels`; there are none." : "This model has labels of its own.");
+      throw bad(
+        "labels",
+        zeroShot ? "This model compares sounds with `labels`; there are none." : "This model has labels of its own.",
+      );
     }
     const found = [];
     for (const sound of sounds) {
@@ -29,7 +32,10 @@ export const openSoundClassifier: OpenTasks = async (context) => {
     }
     return { labels: found };
   };
-  return { tasks: { classify: async (request, { signal }) => await run(request, signal) }, dispose: () => pipe.dispose() };
+  return {
+    tasks: { classify: async (request, { signal }) => await run(request, signal) },
+    dispose: () => pipe.dispose(),
+  };
 };
 
 function bad(field: string, message: string): HearthError {

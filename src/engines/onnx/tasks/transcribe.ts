@@ -34,14 +34,21 @@ export const openTranscribe: OpenTasks = async (context) => {
           if (loudness(window.samples) < silence) continue;
           if (languages && language === undefined) language = await detectLanguage(context, pipe, window.samples);
           const heard = isWhisper
-            ? await hearWhisper(pipe, window, { ...request, ...(language !== undefined && { language }), multilingual: languages !== undefined })
+            ? await hearWhisper(pipe, window, {
+                ...request,
+                ...(language !== undefined && { language }),
+                multilingual: languages !== undefined,
+              })
             : await hear(pipe, window);
           for (const segment of heard) {
             segments.push(segment);
             onPart?.(segment);
           }
         }
-        return toResult(segments, { seconds, language: languages ? language : (language ?? (isWhisper ? "en" : undefined)) });
+        return toResult(segments, {
+          seconds,
+          language: languages ? language : (language ?? (isWhisper ? "en" : undefined)),
+        });
       },
     },
     dispose: () => pipe.dispose(),
@@ -52,7 +59,10 @@ function toResult(
   segments: readonly TranscriptSegment[],
   { seconds, language }: { readonly seconds: number; readonly language: string | undefined },
 ): TranscribeResult {
-  const text = segments.map((segment) => segment.text.trim()).join(" ").trim();
+  const text = segments
+    .map((segment) => segment.text.trim())
+    .join(" ")
+    .trim();
   return { text, seconds, segments, ...(language !== undefined && { language }) };
 }
 
@@ -62,7 +72,10 @@ interface Abilities {
   readonly languages: ReadonlySet<string> | undefined;
 }
 
-function checkRequest({ language, translate, words, prompt }: TranscribeRequest, { isWhisper, languages }: Abilities): void {
+function checkRequest(
+  { language, translate, words, prompt }: TranscribeRequest,
+  { isWhisper, languages }: Abilities,
+): void {
   const refuse = (field: string, message: string): HearthError =>
     new HearthError("unsupported_option", message, { details: { field } });
   if (prompt !== undefined) throw refuse("prompt", "This engine cannot give a model of speech a `prompt`.");
@@ -70,7 +83,10 @@ function checkRequest({ language, translate, words, prompt }: TranscribeRequest,
   if (translate === true && !languages) throw refuse("translate", "This model does not translate.");
   if (language === undefined) return;
   if (languages && !languages.has(language)) {
-    throw refuse("language", `The language "${language}" is not among those of the model: ${[...languages].join(", ")}.`);
+    throw refuse(
+      "language",
+      `The language "${language}" is not among those of the model: ${[...languages].join(", ")}.`,
+    );
   }
   if (!languages && language !== "en") throw refuse("language", `This model understands English, not "${language}".`);
 }
@@ -91,7 +107,11 @@ async function hearWhisper(pipe: Pipeline, window: Window, request: WhisperReque
   } catch (error) {
     if (words !== true) throw error;
     const message = "This model's files do not give the times of words.";
-    throw new HearthError("unsupported_option", message, { hint: "Leave `words` out.", details: { field: "words" }, cause: error });
+    throw new HearthError("unsupported_option", message, {
+      hint: "Leave `words` out.",
+      details: { field: "words" },
+      cause: error,
+    });
   }
   const [result] = rows(found);
   const chunks = rows(result?.["chunks"]).map((chunk) => toTimed(chunk, window));

@@ -9,7 +9,8 @@ export const openTranslate: OpenTasks = async (context) => {
   return {
     tasks: {
       async translate({ text, from, to }) {
-        if (text.trim() === "") throw new HearthError("bad_request", "`text` is empty.", { details: { field: "text" } });
+        if (text.trim() === "")
+          throw new HearthError("bad_request", "`text` is empty.", { details: { field: "text" } });
         if (manyLanguages && (from === undefined || to === undefined)) {
           throw new HearthError("bad_request", "This model knows many languages: name the two.", {
             hint: "Send `from` and `to`, in the model's own codes.",

@@ -75,7 +75,11 @@ function cutTile(picture: Picture, { left, top, side }: { left: number; top: num
   return { width: side, height: side, channels: 3, data: out };
 }
 
-function blank({ width, height }: Picture, shape: readonly number[], side: number): Picture & { readonly scale: number } {
+function blank(
+  { width, height }: Picture,
+  shape: readonly number[],
+  side: number,
+): Picture & { readonly scale: number } {
   const scale = (shape.at(-1) ?? side) / side;
   const pixels = width * height * scale ** 2;
   if (pixels > mostPixels) {

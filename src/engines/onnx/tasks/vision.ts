@@ -10,7 +10,10 @@ const defaultTopK = 5;
 
 export const openImageClassifier: OpenTasks = async (context) => {
   const pipe = await openPipeline(context, "image-classification");
-  const run = async ({ images, labels, topK = defaultTopK }: ClassifyRequest, signal?: AbortSignal): Promise<ClassifyResult> => {
+  const run = async (
+    { images, labels, topK = defaultTopK }: ClassifyRequest,
+    signal?: AbortSignal,
+  ): Promise<ClassifyResult> => {
     if (labels) throw ownLabels();
     const found = [];
     for (const image of needImages(images)) {
@@ -19,7 +22,10 @@ export const openImageClassifier: OpenTasks = async (context) => {
     }
     return { labels: found };
   };
-  return { tasks: { classify: async (request, { signal }) => await run(request, signal) }, dispose: () => pipe.dispose() };
+  return {
+    tasks: { classify: async (request, { signal }) => await run(request, signal) },
+    dispose: () => pipe.dispose(),
+  };
 };
 
 export function needImages(images: ClassifyRequest["images"]): NonNullable<ClassifyRequest["images"]> {
@@ -45,11 +51,18 @@ export const openDetector: OpenTasks = async (context) => {
       async detect({ image, labels, threshold = zeroShot ? 0.1 : 0.5, limit = 100 }) {
         if (labels && !zeroShot) throw ownLabels();
         if (zeroShot && (!labels || labels.length === 0)) {
-          throw new HearthError("bad_request", "This model looks for words: name some.", { details: { field: "labels" } });
+          throw new HearthError("bad_request", "This model looks for words: name some.", {
+            details: { field: "labels" },
+          });
         }
         const picture = await toRawImage(context, image);
         const found = await (zeroShot ? pipe(picture, labels, { threshold }) : pipe(picture, { threshold }));
-        return { objects: rows(found).map(toObject).sort((a, b) => b.score - a.score).slice(0, limit) };
+        return {
+          objects: rows(found)
+            .map(toObject)
+            .sort((a, b) => b.score - a.score)
+            .slice(0, limit),
+        };
       },
     },
     dispose: () => pipe.dispose(),
@@ -132,7 +145,8 @@ export const openLarger: OpenTasks = async (context: OnnxContext) => {
       async upscale({ image }) {
         const made = (await pipe(await toRawImage(context, image))) as TransformersImage;
         const { width, height, channels } = made;
-        if (channels !== 3) throw new HearthError("model_unsupported", `The model made a picture of ${channels} channels.`);
+        if (channels !== 3)
+          throw new HearthError("model_unsupported", `The model made a picture of ${channels} channels.`);
         const pictures = await context.pictures();
         return await pictures.encode({ width, height, channels, data: Uint8Array.from(made.data) });
       },

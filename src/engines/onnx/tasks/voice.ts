@@ -70,7 +70,11 @@ function createFrames(session: OnnxSession): (frame: Float32Array) => Promise<nu
   const names = session.inputs.map(({ name }) => name);
   const rate: Tensor = { type: "int64", shape: [], data: BigInt64Array.of(BigInt(sampleRate)) };
   const isFifth = names.includes("state");
-  const zeros = (width: number): Tensor => ({ type: "float32", shape: [2, 1, width], data: new Float32Array(2 * width) });
+  const zeros = (width: number): Tensor => ({
+    type: "float32",
+    shape: [2, 1, width],
+    data: new Float32Array(2 * width),
+  });
   let state: Record<string, Tensor> = isFifth ? { state: zeros(128) } : { h: zeros(64), c: zeros(64) };
   let before = new Float32Array(isFifth ? contextSamples : 0);
   return async (frame) => {

@@ -101,6 +101,7 @@ function toObject(box: RawBox, placement: Placement, name: (index: number) => st
 export function parseNames(text: unknown): string[] {
   if (typeof text !== "string") return [];
   const names: string[] = [];
-  for (const match of text.matchAll(/(\d{1,5})\s*:\s*(?:'([^']*)'|"([^"]*)")/g)) names[Number(match[1])] = match[2] ?? match[3] ?? "";
+  for (const match of text.matchAll(/(\d{1,5})\s*:\s*(?:'([^']*)'|"([^"]*)")/g))
+    names[Number(match[1])] = match[2] ?? match[3] ?? "";
   return names;
 }

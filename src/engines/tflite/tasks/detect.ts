@@ -1,9 +1,7 @@
 /** Objects in a picture, with boxes. */
-import type { Box } from "../../../spec/media.ts";
 import type { DetectedObject } from "../../../spec/perform.ts";
-import type { Size } from "../../media/image.ts";
 import { fitPicture } from "../../media/pixels.ts";
-import type { Corners } from "../boxes.ts";
+import { toBox } from "../boxes.ts";
 import type { RunTask, TfliteContext } from "../context.ts";
 import { runOnPicture } from "../context.ts";
 import { findBlaze, kindName } from "../find-blaze.ts";
@@ -63,15 +61,4 @@ function fourOutputs(
       ?.outputs.slice(0, 4)
       .map((tensor) => graph.outputs.indexOf(tensor)) ?? [];
   return order.map((place) => outputs[place]?.data);
-}
-
-/** Within the picture. */
-export function toBox({ left, top, right, bottom }: Corners, { width, height }: Size): Box {
-  const [x, y] = [Math.max(0, Math.min(width, left)), Math.max(0, Math.min(height, top))];
-  return {
-    x,
-    y,
-    width: Math.max(0, Math.min(width, right) - x),
-    height: Math.max(0, Math.min(height, bottom) - y),
-  };
 }

@@ -3,6 +3,7 @@ import { partnerKinds } from "../../../formats/tflite/kind.ts";
 import type { TfliteKind } from "../../../formats/tflite/kind.ts";
 import type { Figure, Keypoint } from "../../../spec/perform.ts";
 import type { BlazeFinding } from "../blaze.ts";
+import { toBox } from "../boxes.ts";
 import type { Opened, RunTask, TfliteContext } from "../context.ts";
 import type { FindOptions } from "../find-blaze.ts";
 import { findBlaze, kindName } from "../find-blaze.ts";
@@ -10,7 +11,6 @@ import type { Joints } from "../joints.ts";
 import { faceJoints, palmJoints, personJoints } from "../joints.ts";
 import { findJoints, regionOf, wholePicture } from "../landmarks.ts";
 import { findMoveNet } from "../movenet.ts";
-import { toBox } from "./detect.ts";
 
 const defaults = { threshold: 0.5, limit: 20 };
 const detectors: readonly TfliteKind[] = ["face-detector", "palm-detector", "person-detector"];

@@ -6,7 +6,14 @@ import { checkModel } from "../../../engines/flint/check.ts";
 import { toFloat32 } from "../../../engines/flint/weights/codecs/float.ts";
 import { openCheckpoint } from "../open.ts";
 import type { Checkpoint } from "../open.ts";
-import { openLayers, openMatrix, readWeights, schemeFixture, schemeFixtures, withFolder } from "./__fixtures__/fixtures.ts";
+import {
+  openLayers,
+  openMatrix,
+  readWeights,
+  schemeFixture,
+  schemeFixtures,
+  withFolder,
+} from "./__fixtures__/fixtures.ts";
 import type { GoldenMatrix, SchemeFixture } from "./__fixtures__/fixtures.ts";
 
 const fixtures = schemeFixtures();
@@ -126,7 +133,9 @@ describe("a folder whose config.json says nothing of the quantization", () => {
   ])("is read by what older tools wrote beside it: %s, %s", async (name, ownFile, changes) => {
     const fixture = schemeFixture(name);
     const settings = { ...fixture.settings, ...changes, quant_method: undefined };
-    const expected = await openWith(fixture, { "config.json": { ...fixture.config, quantization_config: fixture.settings } });
+    const expected = await openWith(fixture, {
+      "config.json": { ...fixture.config, quantization_config: fixture.settings },
+    });
     expect(await openWith(fixture, { [ownFile]: settings })).toEqual(expected);
     expect(expected.scheme).toMatch(/4 bits, groups of/);
   });

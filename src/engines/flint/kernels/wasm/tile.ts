@@ -35,9 +35,7 @@ export function tile(): FunctionCode {
     const step = sequence(
       columns.map((column, index) => column.set(v128.load(right.get, index * 16))),
       ...rows.map(({ left, sums }) =>
-        sums.map((sum, index) =>
-          sum.set(f32x4.relaxedMadd(v128.load32splat(left.get), columns[index]!.get, sum.get)),
-        ),
+        sums.map((sum, index) => sum.set(f32x4.relaxedMadd(v128.load32splat(left.get), columns[index]!.get, sum.get))),
       ),
       right.set(i32.add(right.get, bStep.get)),
       rows.map(({ left }) => left.set(i32.add(left.get, aStep.get))),
