@@ -67,7 +67,16 @@ function judge({ file, target }: Import): string | undefined {
 function judgeEngine(file: string, target: string): string | undefined {
   const engine = /^engines\/(flint|llama|onnx|tflite|speech|fake|host|media)\//.exec(file)?.[1];
   if (engine === undefined) return undefined;
-  const allowed = ["spec/", "util/", "error.ts", "formats/", "config/", `engines/${engine}/`, "engines/host/", "engines/media/"];
+  const allowed = [
+    "spec/",
+    "util/",
+    "error.ts",
+    "formats/",
+    "config/",
+    `engines/${engine}/`,
+    "engines/host/",
+    "engines/media/",
+  ];
   return allowed.some((prefix) => target.startsWith(prefix))
     ? undefined
     : "an engine imports rows 0 and 1 and its host";

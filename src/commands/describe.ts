@@ -1,6 +1,7 @@
 /** What `show` and `/show` say about a model: the header of its weights and its manifest, read without native code. */
 import { open } from "node:fs/promises";
 import type { Capability, InstalledModel, ModelFile, ModelInfo, ModelOverrides } from "../spec/model.ts";
+import type { TensorInfo } from "../spec/media.ts";
 import type { Hearth } from "../tasks/contract.ts";
 import type { Output } from "../terminal/io.ts";
 import { formatPairs } from "../terminal/table.ts";
@@ -19,6 +20,7 @@ export interface ModelDescription {
   readonly vocabularySize: number;
   readonly capabilities: readonly Capability[];
   readonly pooling: ModelInfo["pooling"];
+  readonly signature: ModelInfo["signature"];
   readonly sizeBytes: number;
   readonly origin: string;
   readonly source: string | undefined;
@@ -46,6 +48,7 @@ export async function describeModel({ library }: Hearth, name: string): Promise<
     vocabularySize: info.vocabularySize,
     capabilities: info.capabilities,
     pooling: info.pooling,
+    signature: info.signature,
     sizeBytes: model.sizeBytes,
     origin: model.origin,
     source: model.source,
@@ -70,6 +73,8 @@ export function formatFacts(stream: Output, facts: ModelDescription): string {
     ["vocabulary", known(facts.vocabularySize)],
     ["capabilities", facts.capabilities.join(", ")],
     ["voices", voicesOf(facts)],
+    ["inputs", facts.signature?.inputs.map(formatTensor).join(", ")],
+    ["outputs", facts.signature?.outputs.map(formatTensor).join(", ")],
     ["size", formatBytes(facts.sizeBytes)],
     ["format", facts.format],
     ["origin", facts.origin],
@@ -77,6 +82,11 @@ export function formatFacts(stream: Output, facts: ModelDescription): string {
     ["license", facts.license],
     ["files", facts.files.map((file) => file.path).join(", ")],
   ]);
+}
+
+/** `x float32 [1, any, 3]`. */
+export function formatTensor({ name, type, shape }: TensorInfo): string {
+  return `${name} ${type} [${shape.map((size) => (size === -1 ? "any" : String(size))).join(", ")}]`;
 }
 
 /** Models that are no language models have none of these figures. */

@@ -6,9 +6,10 @@ import { encodeNpy } from "../formats/npy/encode.ts";
 import { isNumberType, type Tensor as NumberTensor } from "../formats/tensor.ts";
 import { tensorToJson } from "../formats/tensor-json.ts";
 import type { Signature } from "../spec/perform.ts";
-import type { Tensor, TensorInfo } from "../spec/media.ts";
+import type { Tensor } from "../spec/media.ts";
 import { ensureModel } from "./chat/model.ts";
 import { defineCommand, type Command } from "./command.ts";
+import { formatTensor } from "./describe.ts";
 import { taskSettings } from "./tasks/ready.ts";
 import { readTensors } from "./tasks/tensors.ts";
 
@@ -52,11 +53,7 @@ export const infer: Command = defineCommand({
 
 function wants(signature: Signature | undefined): string {
   if (!signature) return "It is no model of plain tensors.";
-  return signature.inputs.map((each) => `${each.name}=FILE.npy (${describe(each)})`).join(", ");
-}
-
-function describe({ type, shape }: TensorInfo): string {
-  return `${type} [${shape.map((size) => (size === -1 ? "any" : String(size))).join(", ")}]`;
+  return `Give each as NAME=FILE.npy: ${signature.inputs.map(formatTensor).join(", ")}.`;
 }
 
 function withNumbers(name: string, { type, shape, data }: Tensor): NumberTensor {

@@ -17,7 +17,7 @@ export const plan: Command = defineCommand({
     const { info, choice } = found;
     // On a GPU other memory is read; what was measured is that of the CPU.
     const onCpu = choice.device === "cpu" || choice.device === "auto";
-    const bandwidth = onCpu ? await context.services.readBandwidth(context.signal) : undefined;
+    const bandwidth = onCpu && generates(info) ? await context.services.readBandwidth(context.signal) : undefined;
     const rate = bandwidth === undefined ? undefined : bandwidth / (choice.footprint?.weightBytes ?? info.weightBytes);
     if (context.json) context.writeJson({ ...toJson(found), tokensPerSecond: rate });
     else context.io.stdout.write(toText(context.io.stdout, found, rate));
@@ -52,12 +52,12 @@ function toText(stream: Output, found: Plan, rate: number | undefined): string {
     ["engine", `${choice.engine} on ${choice.device}`],
     ...choice.reasons.map((reason) => ["because", reason] as const),
     ["weights", formatBytes(weightBytes)],
-    ["KV cache", `${formatBytes(kvBytes)} for ${cacheText(found)}`],
+    ["KV cache", kvBytes === 0 ? undefined : `${formatBytes(kvBytes)} for ${cacheText(found)}`],
     ["computing", formatBytes(computeBytes)],
     ["needs", formatBytes(totalBytes)],
     ["available", `${formatBytes(availableBytes)} of a budget of ${formatBytes(budgetBytes)}`],
-    ["context", `${load.contextTokens} tokens; the model was trained for ${info.trainContextTokens}`],
-    ["layers", `${info.blockCount}${load.gpuLayers === undefined ? "" : `, on the GPU: ${load.gpuLayers}`}`],
+    ["context", contextText(found)],
+    ["layers", layersText(found)],
     ["draft", load.draft?.path],
     ["speculation", load.speculation],
     ["unloads first", evicts.join(", ")],
@@ -69,8 +69,25 @@ function toText(stream: Output, found: Plan, rate: number | undefined): string {
   ]);
   const advice = fits
     ? ""
-    : "Try a smaller quantization, --context or --parallel, or a smaller --kv-type-k and --kv-type-v.\n";
+    : !generates(info)
+      ? "Try a smaller model, or unload others with `hearth stop`.\n"
+      : "Try a smaller quantization, --context or --parallel, or a smaller --kv-type-k and --kv-type-v.\n";
   return `${model.name} ${verdict}.\n${pairs}${advice}`;
+}
+
+function generates({ capabilities }: Plan["info"]): boolean {
+  return capabilities.includes("generate");
+}
+
+/** Models that are no language models have neither context nor layers to speak of. */
+function contextText({ info, load }: Plan): string | undefined {
+  if (info.trainContextTokens === 0) return undefined;
+  return `${load.contextTokens} tokens; the model was trained for ${info.trainContextTokens}`;
+}
+
+function layersText({ info, load }: Plan): string | undefined {
+  if (info.blockCount === 0) return undefined;
+  return `${info.blockCount}${load.gpuLayers === undefined ? "" : `, on the GPU: ${load.gpuLayers}`}`;
 }
 
 function cacheText({ load: { parallel, contextTokens, cacheTokens } }: Plan): string {

@@ -124,7 +124,7 @@ it.skipIf(pack === undefined)(
     const runner = createRunner(pack ?? "");
     const uniform = randomUniform(7);
     const outcomes = new Map<string, number>();
-  const whole: string[] = [];
+    const whole: string[] = [];
     const count = (outcome: string): void => void outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
     try {
       for (const [index, model] of [tinyPerceptron(), pictureModel()].entries()) {
@@ -149,7 +149,7 @@ it.skipIf(pack === undefined)(
     }
     console.log(Object.fromEntries(outcomes));
     expect(whole).toEqual(["ran", "ran"]);
-  expect([...outcomes.values()].reduce((sum, one) => sum + one, 0)).toBe(1000);
+    expect([...outcomes.values()].reduce((sum, one) => sum + one, 0)).toBe(1000);
     expect(outcomes.get("ran")).toBeGreaterThan(100);
     expect(outcomes.get("rejected")).toBeGreaterThan(100);
     // What the reader lets through does not bring the library down.

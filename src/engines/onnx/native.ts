@@ -98,8 +98,13 @@ function weightFiles({ path, info }: EngineModel): string[] {
   if (typeof metadata["dtype"] !== "string") return [path];
   const weights = dirname(path);
   return readdirSync(weights)
-    .filter((name) => name.endsWith(".onnx"))
+    .filter((name) => name.endsWith(".onnx") && precisionOf(name) === precisionOf(path))
     .map((name) => join(weights, name));
+}
+
+/** End of the name of a file of weights, as transformers.js asks for it. */
+function precisionOf(path: string): string {
+  return /_(fp16|quantized|u?int8|q4|q2|q1|q[421]f16|bnb4)\.onnx$/.exec(path)?.[1] ?? "";
 }
 
 function inside(folder: string, name: string): string {

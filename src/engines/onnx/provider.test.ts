@@ -36,12 +36,14 @@ it("makes one input for a model that nobody knows", () => {
     [
       { name: "input_ids", type: "int64", shape: ["batch", "length"] },
       { name: "attention_mask", type: "int64", shape: ["batch", "length"] },
+      { name: "token_type_ids", type: "int64", shape: ["batch", "length"] },
       { name: "pixels", type: "float32", shape: [1, 3, undefined, undefined] },
     ],
     8,
   );
   expect(feeds?.["input_ids"]?.shape).toEqual([1, 8]);
   expect(feeds?.["attention_mask"]?.data).toEqual(new BigInt64Array(8).fill(1n));
+  expect(feeds?.["token_type_ids"]?.data).toEqual(new BigInt64Array(8));
   expect(feeds?.["pixels"]?.data).toHaveLength(3 * 64);
   expect(probeFeeds([{ name: "x", type: "string", shape: [1] }], 8)).toBeUndefined();
 });

@@ -112,13 +112,13 @@ function toTensor(name: string, result: RuntimeTensor): [string, AnyTensor][] {
 
 function numbersOf(tensors: AnyTensors): Tensors {
   const entries = Object.entries(tensors).flatMap(([name, { type, shape, data }]) =>
-    isNumberType(type) && ArrayBuffer.isView(data)
-      ? [[name, { type, shape, data }] as const]
-      : [],
+    isNumberType(type) && ArrayBuffer.isView(data) ? [[name, { type, shape, data }] as const] : [],
   );
   return Object.fromEntries(entries);
 }
 
 function textOf(error: unknown): string {
-  return error instanceof Error ? error.message.trim() : String(error);
+  const text = error instanceof Error ? error.message.trim() : String(error);
+  // What begins with a line of its source says last what is wrong.
+  return text.startsWith("/onnxruntime_src") ? (text.replace(/\.$/, "").split(". ").at(-1) ?? text) : text;
 }

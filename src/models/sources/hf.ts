@@ -223,14 +223,18 @@ function noModels(repo: HubRepo, reference: HubReference): never {
   const pickle = findPickle(repo.files.map(({ name }) => name));
   const other = pickle ?? repo.files.find(({ name }) => /\.(safetensors|onnx|tflite)$/i.test(name))?.name;
   const search = `Search the hub for ${reference.repo.split("/")[1] ?? ""} GGUF.`;
-  throw new HearthError("model_not_found", `${reference.repo} has no GGUF model, no SafeTensors checkpoint and no ONNX model that hearth knows.`, {
-    hint:
-      other === undefined
-        ? "Choose a repository with GGUF files, or with config.json and *.safetensors."
-        : pickle === undefined
-          ? `It has ${other}, but not what belongs to it. ${search}`
-          : `It has ${other}, a Python pickle. Pickles run programs when they are opened, so hearth never opens them. ${search}`,
-  });
+  throw new HearthError(
+    "model_not_found",
+    `${reference.repo} has no GGUF model, no SafeTensors checkpoint and no ONNX model that hearth knows.`,
+    {
+      hint:
+        other === undefined
+          ? "Choose a repository with GGUF files, or with config.json and *.safetensors."
+          : pickle === undefined
+            ? `It has ${other}, but not what belongs to it. ${search}`
+            : `It has ${other}, a Python pickle. Pickles run programs when they are opened, so hearth never opens them. ${search}`,
+    },
+  );
 }
 
 function splitOf(name: string): ReturnType<typeof splitParts> {

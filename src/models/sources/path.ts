@@ -20,7 +20,12 @@ type Detect = (path: string) => Promise<Format | undefined>;
 export async function adoptPath(text: string, detect: Detect): Promise<InstalledModel> {
   const path = await findFile(expandHome(text), text);
   const format = await detect(path);
-  const together = format === "safetensors" ? await checkpointAround(path) : format === "onnx" ? (speechAround(path) ?? onnxAround(path)) : undefined;
+  const together =
+    format === "safetensors"
+      ? await checkpointAround(path)
+      : format === "onnx"
+        ? (speechAround(path) ?? onnxAround(path))
+        : undefined;
   const parts = together ?? (await partsOf(path)).map((part) => ({ name: basename(part), path: part }));
   if (format === undefined) {
     throw new HearthError(
