@@ -14,6 +14,7 @@ export { formatReport, type BenchReport } from "./report.ts";
 export { runServeBench } from "./serve/index.ts";
 export type { ServeBenchOptions } from "./serve/options.ts";
 export { formatServeReport, type ServeReport } from "./serve/report.ts";
+export { formatTaskReport, runTaskBench, type TaskBenchOptions, type TaskReport } from "./task/index.ts";
 
 export interface BenchOptions {
   readonly hearth: Hearth;

@@ -2,12 +2,13 @@ import { HearthError } from "../error.ts";
 import { raceAbort } from "../util/abort.ts";
 import { benchFlags, checkFlags } from "./bench/flags.ts";
 import { benchServe } from "./bench/serve.ts";
+import { benchTask, peerOfText } from "./bench/task.ts";
 import { ensureModel } from "./chat/model.ts";
 import { defineCommand, loadSettingNames, pullSettingNames, type Command } from "./command.ts";
 
 export const bench: Command = defineCommand({
   name: "bench",
-  text: "Measures load, first token, prefill, decode and many clients at once; after the word serve, a real server with many clients. With --vs, peers in turn.",
+  text: "Measures load, first token, prefill, decode and many clients at once, of a model that generates no text how long its task takes; after the word serve, a real server with many clients. With --vs, peers in turn.",
   arguments: [
     { name: "MODEL|serve", text: "a model; it is fetched when it is missing. Or the word serve", required: true },
     { name: "MODEL", text: "after serve: the model" },
@@ -21,6 +22,7 @@ export const bench: Command = defineCommand({
     "hearth bench tinyllama",
     "hearth bench tinyllama --vs llama.cpp --clients 1,8 --json",
     "hearth bench tinyllama --profile",
+    "hearth bench all-minilm:l6-v2-f32 --vs raw",
     "hearth bench serve tinyllama --vs llama.cpp --only batch,prefix",
   ],
   async run(context) {
@@ -32,6 +34,12 @@ export const bench: Command = defineCommand({
       await benchServe(context, model);
       return;
     }
+    const { capabilities } = await (await context.hearth()).library.inspect(model);
+    if (!capabilities.includes("generate")) {
+      await benchTask(context, model);
+      return;
+    }
+    const vs = peerOfText(flags, model.name);
     const lengths = {
       ...(flags["prompt-tokens"] !== undefined && { promptTokens: flags["prompt-tokens"] }),
       ...(flags.tokens !== undefined && { decodeTokens: flags.tokens }),
@@ -43,7 +51,7 @@ export const bench: Command = defineCommand({
       else context.io.stdout.write(`${await services.formatProfile(profile)}\n`);
       return;
     }
-    const peerModule = flags.vs === undefined ? undefined : await (await services.packs(settings)).peerModule();
+    const peerModule = vs === undefined ? undefined : await (await services.packs(settings)).peerModule();
     const running = services.runBench({
       hearth: await context.hearth(),
       model: model.name,
@@ -51,7 +59,7 @@ export const bench: Command = defineCommand({
       onProgress(line) {
         status.note(line);
       },
-      ...(flags.vs !== undefined && { vs: flags.vs }),
+      ...(vs !== undefined && { vs }),
       ...(peerModule !== undefined && { peerModule }),
       ...(flags.clients && { clients: flags.clients }),
       ...(flags.runs !== undefined && { runs: flags.runs }),

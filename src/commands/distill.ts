@@ -35,7 +35,18 @@ const flagRows = {
     text: 'a text of the kind that the model is for; 100,000 tokens are good; to classify, one text a line, or {"text", "label"}; needed',
     parse: parseText,
   },
-  labels: { kind: "value", value: "A,B,C", text: "to classify: the labels; default those of the texts", parse: parseList },
+  labels: {
+    kind: "value",
+    value: "A,B,C",
+    text: "to classify: the labels; default those of the texts",
+    parse: parseList,
+  },
+  ask: {
+    kind: "value",
+    value: "TEXT",
+    text: 'to classify: what the teacher is asked to write, with the label at {}; default "Write a sentence about {}."',
+    parse: parseText,
+  },
   "held-out": {
     kind: "value",
     value: "FILE",
@@ -118,9 +129,12 @@ async function languageModel(context: Call): Promise<void> {
 
 async function classifier(context: Call): Promise<void> {
   const { flags } = context;
-  const { teacher, labels, seed, "held-out": heldOut } = flags;
+  const { teacher, labels, ask, seed, "held-out": heldOut } = flags;
+  if (ask !== undefined && teacher === undefined) {
+    throw new HearthError("usage", "--ask is for --teacher, which is not given.", { hint: "Add --teacher MODEL." });
+  }
   const names = { student: required(flags, "student"), text: required(flags, "text"), out: required(flags, "out") };
-  await distillClassifier(context, { ...names, teacher, labels, seed, heldOut });
+  await distillClassifier(context, { ...names, teacher, labels, ask, seed, heldOut });
 }
 
 const generating = ["steps", "batch", "window", "rank", "rate", "temperature", "share", "top"] as const;
@@ -128,7 +142,7 @@ const generating = ["steps", "batch", "window", "rank", "rate", "temperature", "
 /** Throws `usage` for flags of the other task. */
 function checkFlags(flags: Flags): void {
   const classifies = flags.task === "classify";
-  const wrong = (classifies ? generating : (["labels"] as const)).find((name) => flags[name] !== undefined);
+  const wrong = (classifies ? generating : (["labels", "ask"] as const)).find((name) => flags[name] !== undefined);
   if (wrong === undefined) return;
   throw new HearthError("usage", `--${wrong} says nothing of --task ${classifies ? "classify" : "generate"}.`, {
     hint: `It is for --task ${classifies ? "generate" : "classify"}.`,

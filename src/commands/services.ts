@@ -6,6 +6,8 @@ import type {
   ProfileReport,
   ServeBenchOptions,
   ServeReport,
+  TaskBenchOptions,
+  TaskReport,
 } from "../bench/index.ts";
 import type { ClientOptions } from "../client/http.ts";
 import type { CalibrateOptions } from "../compress/calibrate/calibrate.ts";
@@ -102,6 +104,10 @@ export interface Services {
   formatProfile(report: ProfileReport): Promise<string>;
   runServeBench(options: ServeBenchOptions): Promise<ServeReport>;
   formatServeReport(report: ServeReport): Promise<string>;
+  /** URL of ONNX Runtime's module; its pack is installed when it is missing. */
+  rawModule(call: RuntimeCall): Promise<string>;
+  runTaskBench(options: TaskBenchOptions): Promise<TaskReport>;
+  formatTaskReport(report: TaskReport): Promise<string>;
   quantize(options: QuantizeOptions): Promise<QuantizeReport>;
   calibrate(options: Studying<CalibrateOptions>): Promise<CalibrateReport>;
   quantizeOnnx(options: InOnnxRuntime<OnnxQuantizeOptions>): Promise<OnnxQuantizeReport>;
@@ -169,6 +175,13 @@ export const defaultServices: Services = {
   },
   async formatServeReport(report) {
     return (await import("../bench/index.ts")).formatServeReport(report);
+  },
+  rawModule: async (call) => await onnxModule(call),
+  async runTaskBench(options) {
+    return await (await import("../bench/index.ts")).runTaskBench(options);
+  },
+  async formatTaskReport(report) {
+    return (await import("../bench/index.ts")).formatTaskReport(report);
   },
   async quantize(options) {
     return await (await import("../compress/quantize/quantize.ts")).quantizeModel(options);

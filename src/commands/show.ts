@@ -1,6 +1,5 @@
 import { existsSync } from "node:fs";
-import type { Card } from "../compress/card/card.ts";
-import { cardLines } from "../compress/card/lines.ts";
+import type { AnyCard } from "../compress/card/card.ts";
 import { cardPath } from "../compress/card/path.ts";
 import { plain, style } from "../terminal/style.ts";
 import { formatPairs } from "../terminal/table.ts";
@@ -44,14 +43,21 @@ export const show: Command = defineCommand({
       io.stdout.write(formatPairs(io.stdout, lines));
     } else {
       io.stdout.write(formatFacts(io.stdout, facts));
-      if (card)
-        io.stdout.write(`\n${style(io.stdout, "dim", "quality card")}\n${formatPairs(io.stdout, cardLines(card))}`);
+      if (card) {
+        const lines = formatPairs(io.stdout, await linesOf(card));
+        io.stdout.write(`\n${style(io.stdout, "dim", "quality card")}\n${lines}`);
+      }
     }
   },
 });
 
 /** The code that reads cards is needed only where there is one. */
-async function findCard(weights: string): Promise<Card | undefined> {
+async function findCard(weights: string): Promise<AnyCard | undefined> {
   if (!existsSync(cardPath(weights))) return undefined;
   return await (await import("../compress/card/card.ts")).readCard(weights);
+}
+
+async function linesOf(card: AnyCard): Promise<readonly (readonly [string, string])[]> {
+  if ("format" in card) return (await import("../compress/onnx/card.ts")).onnxCardTable(card);
+  return (await import("../compress/card/lines.ts")).cardLines(card);
 }

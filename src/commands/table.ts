@@ -99,7 +99,7 @@ export const commandTable: readonly CommandRow[] = [
   },
   {
     name: "distill",
-    text: "make a smaller model better: train it on what a larger one says",
+    text: "teach a small model what a larger one says, or which label a text has",
     load: async () => (await import("./distill.ts")).distill,
   },
   {

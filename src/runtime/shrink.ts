@@ -1,5 +1,12 @@
 /** Makes what nobody asked for smaller until a model fits into memory. */
-import { estimateMemory, fittingCache, fittingContext, type ModelSizes, type ResolvedLoad } from "./fit.ts";
+import {
+  estimateMemory,
+  fittingCache,
+  fittingContext,
+  kvBytesPerToken,
+  type ModelSizes,
+  type ResolvedLoad,
+} from "./fit.ts";
 
 export interface ShrinkQuestion {
   readonly sizes: ModelSizes;
@@ -20,6 +27,8 @@ export function shrink(question: ShrinkQuestion): ResolvedLoad {
   const { load, sizes, free } = question;
   // The size of the cache, where it was asked for, is what all the rest depends on.
   if (fits(question, load) || !free.cache) return load;
+  // Without a cache, fewer and shorter sequences save nothing.
+  if (kvBytesPerToken(sizes, load) === 0) return load;
   return sizes.footprint?.sharesCache ? shrinkShared(question) : shrinkFixed(question);
 }
 

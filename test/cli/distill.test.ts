@@ -61,3 +61,55 @@ describe("hearth distill", () => {
     }
   });
 });
+
+type Classify = Services["distillClassifier"];
+
+const distillClassifier: Classify = async ({ student, teacher, labels, out, text }) => ({
+  path: out,
+  sizeBytes: 1000,
+  student: student.model.format,
+  ...(teacher && { teacher: teacher.name }),
+  labels: Object.fromEntries((labels ?? ["a", "b"]).map((label) => [label, 40])),
+  texts: 80,
+  heldOut: {
+    name: `a fifth of ${text.name}`,
+    texts: 20,
+    accuracy: { value: 0.95, error: 0.05 },
+    agreement: { value: 0.9, error: 0.07 },
+    crossEntropy: 0.25,
+  },
+  decay: 0.01,
+  steps: 100,
+  notes: ["2 texts are longer than what the student reads, and were cut."],
+  ms: 5000,
+});
+
+describe("hearth distill --task classify", () => {
+  const classify = async (): Promise<readonly string[]> => [...(await words()), "--task", "classify"];
+
+  test("says how often the classifier is right, and how often it says what the teacher does", async () => {
+    const line = [...(await classify()), "--labels", "bill, offer"];
+    const { code, stdout, stderr } = await hearth(line, { services: { distillClassifier } });
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/labels +bill 40, offer 40/);
+    expect(stdout).toMatch(/right labels +95\.0 ± 5\.0 %/);
+    expect(stdout).toMatch(/as the teacher +90\.0 ± 7\.0 %/);
+    expect(stderr).toContain("2 texts are longer");
+  });
+
+  test("needs no teacher, and prints JSON", async () => {
+    const all = await classify();
+    const line = all.filter((_, index) => all[index] !== "--teacher" && all[index - 1] !== "--teacher");
+    const { stdout } = await hearth([...line, "--json"], { services: { distillClassifier } });
+    expect(JSON.parse(stdout)).toMatchObject({ student: "gguf", heldOut: { accuracy: { value: 0.95 } } });
+  });
+
+  test("refuses what says nothing of its task, and a student that is not ONNX", async () => {
+    const steps = await hearth([...(await classify()), "--steps", "7"]);
+    expect(steps.stderr).toContain("--steps says nothing of --task classify.");
+    const labels = await hearth([...(await words()), "--labels", "a,b"]);
+    expect(labels.stderr).toContain("--labels says nothing of --task generate.");
+    const gguf = await hearth(await classify());
+    expect(gguf.stderr).toContain("is a model of the format gguf, of which no classifier in ONNX can be made.");
+  });
+});

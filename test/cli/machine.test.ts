@@ -8,11 +8,13 @@ import type {
   ProfileReport,
   ServeBenchOptions,
   ServeReport,
+  TaskBenchOptions,
+  TaskReport,
 } from "../../src/bench/index.ts";
 import type { Packs, Services } from "../../src/commands/services.ts";
 import { HearthError } from "../../src/error.ts";
 import type { Hardware } from "../../src/hardware/contract.ts";
-import { createFakeHearth, fakePlan } from "./fake-hearth.ts";
+import { createFakeHearth, fakeInfo, fakeModel, fakePlan } from "./fake-hearth.ts";
 import { hearth, temporaryFolder } from "./run-main.ts";
 
 const machine: Hardware = {
@@ -202,6 +204,55 @@ describe("hearth bench", () => {
     const json = await hearth([...words, "--json"], { hearth: createFakeHearth(), services });
     expect(JSON.parse(json.stdout)).toEqual({ model: "tiny:1b" });
   });
+});
+
+describe("hearth bench of a model that generates no text", () => {
+  const bench = async (flags: string, format: "onnx" | "tflite" = "onnx") => {
+    const seen: TaskBenchOptions[] = [];
+    const services: Partial<Services> = {
+      rawModule: async () => "file:///runtime.js",
+      formatTaskReport: async () => "a table",
+      async runTaskBench(options) {
+        seen.push(options);
+        options.onProgress?.("round 1 of 3");
+        return { model: "eyes:1b" } as TaskReport;
+      },
+    };
+    const library = {
+      resolve: async () => ({ ...fakeModel("eyes:1b"), format }),
+      inspect: async () => ({ ...fakeInfo, format, capabilities: ["detect", "infer"] as const }),
+    };
+    const words = ["bench", "eyes", ...flags.split(" ").filter(Boolean)];
+    return { ...(await hearth(words, { hearth: createFakeHearth({ library }), services })), seen };
+  };
+
+  test("measures its task", async () => {
+    const { stdout, stderr, seen } = await bench("--clients 1,4 --runs 2");
+    expect(stdout).toBe("a table\n");
+    expect(stderr).toContain("round 1 of 3");
+    expect(seen[0]).toMatchObject({ model: "eyes:1b", clients: [1, 4], runs: 2 });
+    expect(seen[0]).not.toHaveProperty("vs");
+    expect(JSON.parse((await bench("--json")).stdout)).toEqual({ model: "eyes:1b" });
+  });
+
+  test("--vs raw brings ONNX Runtime, for an ONNX model alone", async () => {
+    expect((await bench("--vs raw")).seen[0]).toMatchObject({ vs: "raw", rawModule: "file:///runtime.js" });
+    expect((await bench("--vs raw", "tflite")).seen[0]).not.toHaveProperty("rawModule");
+    const { code, stderr } = await hearth(["bench", "tiny", "--vs", "raw"], { hearth: createFakeHearth() });
+    expect([code, stderr]).toEqual([2, expect.stringContaining("--vs raw is for ONNX models")]);
+    const serve = await hearth(["bench", "serve", "tiny", "--vs", "raw"], { hearth: createFakeHearth() });
+    expect([serve.code, serve.stderr]).toEqual([2, expect.stringContaining("not for a server")]);
+  });
+
+  test.each(["--prompt-tokens 64", "--tokens 8", "--prompts 2", "--profile", "--vs llama.cpp"])(
+    "refuses %s",
+    async (flag) => {
+      const { code, stderr, seen } = await bench(flag);
+      const named = flag.replace(/ \d+$/, "");
+      expect([code, stderr]).toEqual([2, expect.stringContaining(`${named} is for models that generate text`)]);
+      expect(seen).toEqual([]);
+    },
+  );
 });
 
 describe("hearth engines", () => {

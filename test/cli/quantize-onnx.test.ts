@@ -68,6 +68,10 @@ describe("hearth quantize of an ONNX model", () => {
     const stem = join(source, "..", "tiny-int8");
     expect(JSON.parse(readFileSync(`${stem}.card.json`, "utf8"))).toMatchObject({ format: "onnx", inputs: "made up" });
     expect(readFileSync(`${stem}.card.html`, "utf8")).toContain("Size of the file");
+    const shown = await hearth(["show", `${stem}.onnx`]);
+    expect(shown.stdout).toMatch(/quality card[\s\S]*the reference has[\s\S]*cosine 0\.99900/);
+    const json = await hearth(["show", `${stem}.onnx`, "--json"]);
+    expect(JSON.parse(json.stdout)).toMatchObject({ card: { format: "onnx", comparison: { samples: 16 } } });
   });
 
   test("names what is wrong with flags and models", async () => {

@@ -9,15 +9,15 @@ const count = (text: string): ValueRow<number> => ({ kind: "value", value: "N", 
 const counts: ValueRow<number[]> = {
   kind: "value",
   value: "N,N",
-  text: "numbers of clients at once; default 1,4,8,16",
+  text: "numbers of clients at once; default 1,4,8,16, of models that generate no text 1,8",
   parse: (text, name) => text.split(",").map((part) => parsePositive(part.trim(), name)),
 };
 
-const peer: ValueRow<"llama.cpp"> = {
+const peer: ValueRow<"llama.cpp" | "raw"> = {
   kind: "value",
-  value: "llama.cpp",
-  text: "measure raw node-llama-cpp too, and print ratios; above 1 means that hearth is better",
-  parse: parseOneOf(["llama.cpp"]),
+  value: "llama.cpp|raw",
+  text: "measure raw node-llama-cpp too, of an ONNX model raw ONNX Runtime, and print ratios; above 1 means that hearth is better",
+  parse: parseOneOf(["llama.cpp", "raw"]),
 };
 
 const only: ValueRow<ScenarioName[]> = {
@@ -35,7 +35,7 @@ const llamaServer: ValueRow<string> = {
 };
 
 interface Flags extends FlagTable {
-  readonly vs: ValueRow<"llama.cpp">;
+  readonly vs: ValueRow<"llama.cpp" | "raw">;
   readonly runs: ValueRow<number>;
   readonly clients: ValueRow<number[]>;
   readonly "prompt-tokens": ValueRow<number>;

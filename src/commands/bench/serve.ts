@@ -1,13 +1,15 @@
 import type { InstalledModel } from "../../spec/model.ts";
 import type { Context } from "../command.ts";
 import type { BenchFlags } from "./flags.ts";
+import { peerOfText } from "./task.ts";
 
 type Given = Omit<Context, "flags"> & { readonly flags: BenchFlags };
 
 /** `hearth bench serve MODEL`. What was started is stopped before this returns, also after Ctrl-C. */
 export async function benchServe(context: Given, model: InstalledModel): Promise<void> {
   const { flags, json, services, settings, signal, status } = context;
-  const peerModule = flags.vs === undefined ? undefined : await (await services.packs(settings)).peerModule();
+  const vs = peerOfText(flags, "a server");
+  const peerModule = vs === undefined ? undefined : await (await services.packs(settings)).peerModule();
   const report = await services.runServeBench({
     hearth: await context.hearth(),
     model: model.name,
@@ -16,7 +18,7 @@ export async function benchServe(context: Given, model: InstalledModel): Promise
     onProgress(line) {
       status.note(line);
     },
-    ...(flags.vs !== undefined && { vs: flags.vs }),
+    ...(vs !== undefined && { vs }),
     ...(peerModule !== undefined && { peerModule }),
     ...(flags["llama-server"] !== undefined && { llamaServer: flags["llama-server"] }),
     ...(flags.only && { only: flags.only }),

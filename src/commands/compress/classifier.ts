@@ -15,19 +15,21 @@ export interface ClassifierCall {
   readonly text: string;
   readonly heldOut: string | undefined;
   readonly labels: readonly string[] | undefined;
+  readonly ask: string | undefined;
   readonly seed: number | undefined;
   readonly out: string;
 }
 
 export async function distillClassifier(context: Context, call: ClassifierCall): Promise<void> {
   const { services, settings, signal, status, io, json } = context;
-  const { teacher, text, heldOut, labels, seed, out } = call;
+  const { teacher, text, heldOut, labels, ask, seed, out } = call;
   const report = await services.distillClassifier({
     student: await findStudent(context, call.student),
     teacher: teacher === undefined ? undefined : await findModel(context, teacher),
     text: await readText(text),
     heldOut: heldOut === undefined ? undefined : await readText(heldOut),
     labels,
+    ask,
     seed,
     out,
     settings,

@@ -102,7 +102,7 @@ function checkShape({ weight: { name, k, n } }: LinearStep, { method, grid: { gr
 
 /** Tokens of a window, and the windows that are enough. */
 const windowTokens = 512;
-const mostWindows = 32;
+const mostWindows = 48;
 
 export interface Windows {
   readonly windows: readonly (readonly number[])[];

@@ -27,6 +27,14 @@ export interface OnnxCard {
   readonly comparison: OnnxComparison;
 }
 
+/** All that a card says. */
+export function onnxCardTable(card: OnnxCard): readonly Line[] {
+  const { sizeBytes, referenceBytes, weights } = card;
+  const types = Object.entries(weights).map(([type, count]) => `${type} ${formatCount(count)}`);
+  const size: Line = ["size", `${formatBytes(sizeBytes)}; the reference has ${formatBytes(referenceBytes)}`];
+  return [size, ["weights", types.join(", ")], ...onnxCardLines(card)];
+}
+
 export function onnxCardLines({ reference, inputs, threads, comparison }: OnnxCard): readonly Line[] {
   const { samples, outputs, referenceMs, modelMs } = comparison;
   return [
@@ -54,13 +62,10 @@ export async function writeOnnxCard(path: string, card: OnnxCard): Promise<reado
 }
 
 function onnxCardPage(card: OnnxCard): string {
-  const { model, sizeBytes, referenceBytes, weights, comparison, createdAt } = card;
-  const types = Object.entries(weights).map(([type, count]) => `${type} ${formatCount(count)}`);
-  const size: Line = ["size", `${formatBytes(sizeBytes)}; the reference has ${formatBytes(referenceBytes)}`];
-  const lines: readonly Line[] = [size, ["weights", types.join(", ")], ...onnxCardLines(card)];
+  const { model, sizeBytes, referenceBytes, comparison, createdAt } = card;
   const plots = [
     bars("Size of the file, MiB.", { reference: referenceBytes / 1024 ** 2, model: sizeBytes / 1024 ** 2 }),
     bars("Time of a run, ms.", { reference: comparison.referenceMs, model: comparison.modelMs }),
   ];
-  return page({ title: model, lines, plots, createdAt });
+  return page({ title: model, lines: onnxCardTable(card), plots, createdAt });
 }

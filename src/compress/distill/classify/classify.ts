@@ -20,6 +20,7 @@ import { lossOf, trainHead } from "./train.ts";
 import type { Row } from "./train.ts";
 
 const defaultSeed = 1;
+const defaultAsk = "Write a sentence about {}.";
 const leastLearned = 10;
 
 /** A text with all that is known of it. */
@@ -47,10 +48,17 @@ export async function distillClassifier(options: ClassifierOptions): Promise<Cla
   const all = [...learned, ...held];
   const { vectors, truncated } = await student.embed(all.map((example) => example.text));
   const taught = await askTeacher(options, { learned, held, labels });
-  const known = all.map((example, index) => know(example, { labels, vector: vectors[index], taught: taught.get(example) }));
+  const known = all.map((example, index) =>
+    know(example, { labels, vector: vectors[index], taught: taught.get(example) }),
+  );
   const [seen, unseen] = [known.slice(0, learned.length), known.slice(learned.length)];
   const onPart = (part: number): void =>
-    onProgress?.({ phase: "train", label: student.model.name, completedBytes: Math.round(part * 100), totalBytes: 100 });
+    onProgress?.({
+      phase: "train",
+      label: student.model.name,
+      completedBytes: Math.round(part * 100),
+      totalBytes: 100,
+    });
   const { head, decay, steps } = await trainHead(seen, { seed, signal, onPart });
   const sizeBytes = await writeClassifier({ ...options, labels, head });
   return {
@@ -68,7 +76,8 @@ export async function distillClassifier(options: ClassifierOptions): Promise<Cla
   };
 }
 
-const embedders = "Give an ONNX model of embeddings in the layout of transformers.js, for example all-minilm:l6-v2-f32.";
+const embedders =
+  "Give an ONNX model of embeddings in the layout of transformers.js, for example all-minilm:l6-v2-f32.";
 
 function checkStudent(student: Student): void {
   const reason = unfitness(student);
@@ -101,19 +110,35 @@ interface Texts {
   readonly labels: readonly string[];
 }
 
-function checkEnough({ teacher, text, heldOut }: ClassifierOptions, { learned, held, labels }: Texts): void {
+function checkEnough(
+  { teacher, ask = defaultAsk, text, heldOut }: ClassifierOptions,
+  { learned, held, labels }: Texts,
+): void {
+  if (!ask.includes("{}")) {
+    throw new HearthError("bad_request", `The teacher is asked for "${ask}", which has no place for a label.`, {
+      hint: `Write {} where the label belongs: --ask "${defaultAsk}"`,
+    });
+  }
   if (learned.length < leastLearned || held.length === 0) {
     const name = learned.length < leastLearned ? text.name : (heldOut ?? text).name;
-    throw new HearthError("bad_request", `${name} gives ${Math.min(learned.length, held.length || Infinity)} texts for this; ${leastLearned} to learn from and one to measure with are needed.`, {
-      hint: "Take more texts. 50 of each label are good.",
-    });
+    throw new HearthError(
+      "bad_request",
+      `${name} gives ${Math.min(learned.length, held.length || Infinity)} texts for this; ${leastLearned} to learn from and one to measure with are needed.`,
+      {
+        hint: "Take more texts. 50 of each label are good.",
+      },
+    );
   }
   if (teacher) return;
   const bare = [...learned, ...held].find(({ label }) => label === undefined);
   if (bare) {
-    throw new HearthError("bad_request", `The text "${bare.text.slice(0, 60)}" has no label, and there is no teacher.`, {
-      hint: "Name a language model that finds the labels, --teacher MODEL, or give each text its label.",
-    });
+    throw new HearthError(
+      "bad_request",
+      `The text "${bare.text.slice(0, 60)}" has no label, and there is no teacher.`,
+      {
+        hint: "Name a language model that finds the labels, --teacher MODEL, or give each text its label.",
+      },
+    );
   }
   const missing = labels.find((label) => learned.every((example) => example.label !== label));
   if (missing === undefined) return;
@@ -123,12 +148,15 @@ function checkEnough({ teacher, text, heldOut }: ClassifierOptions, { learned, h
 }
 
 /** Of texts to learn from only those without a label; of those to measure with all. */
-async function askTeacher(options: ClassifierOptions, { learned, held, labels }: Texts): Promise<ReadonlyMap<Example, Float32Array>> {
-  const { teacher, threads, signal, onProgress } = options;
+async function askTeacher(
+  options: ClassifierOptions,
+  { learned, held, labels }: Texts,
+): Promise<ReadonlyMap<Example, Float32Array>> {
+  const { teacher, ask = defaultAsk, threads, signal, onProgress } = options;
   if (!teacher) return new Map();
   const asked = [...learned.filter(({ label }) => label === undefined), ...held];
   const texts = asked.map((example) => example.text);
-  const found = await labelIsolated({ teacher, texts, labels, threads, signal, onProgress });
+  const found = await labelIsolated({ teacher, texts, labels, ask, threads, signal, onProgress });
   return new Map(asked.map((example, index) => [example, found[index] ?? new Float32Array(labels.length)]));
 }
 
@@ -161,9 +189,12 @@ function countLabels(labels: readonly string[], rows: readonly Known[]): Readonl
 function measure(head: Head, rows: readonly Known[], name: string): HeldOutFacts {
   const found = rows.map((row) => ({ ...row, said: likeliest(predict(head, row.vector)) }));
   const given = found.filter((row) => row.given !== undefined);
-  const rate = (list: readonly boolean[]): Mean | undefined => (list.length === 0 ? undefined : meanOf(list.map(Number)));
+  const rate = (list: readonly boolean[]): Mean | undefined =>
+    list.length === 0 ? undefined : meanOf(list.map(Number));
   const accuracy = rate(given.map((row) => row.said === row.given));
-  const teacherAccuracy = rate(given.flatMap(({ taught, given: label }) => (taught ? [likeliest(taught) === label] : [])));
+  const teacherAccuracy = rate(
+    given.flatMap(({ taught, given: label }) => (taught ? [likeliest(taught) === label] : [])),
+  );
   const agreement = rate(found.flatMap(({ taught, said }) => (taught ? [likeliest(taught) === said] : [])));
   return {
     name,
@@ -175,7 +206,10 @@ function measure(head: Head, rows: readonly Known[], name: string): HeldOutFacts
   };
 }
 
-function notesOf(cut: number, { labels, seen }: { readonly labels: readonly string[]; readonly seen: readonly Known[] }): readonly string[] {
+function notesOf(
+  cut: number,
+  { labels, seen }: { readonly labels: readonly string[]; readonly seen: readonly Known[] },
+): readonly string[] {
   const counts = countLabels(labels, seen);
   const absent = labels.filter((label) => counts[label] === 0);
   return [

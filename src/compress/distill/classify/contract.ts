@@ -28,6 +28,8 @@ export interface ClassifierOptions {
   readonly heldOut?: Text | undefined;
   /** Default: those of the text. */
   readonly labels?: readonly string[] | undefined;
+  /** What the teacher is asked for, with the label in place of {}. */
+  readonly ask?: string | undefined;
   /** Of the choice of held-out texts. */
   readonly seed?: number | undefined;
   /** The folder to make. */

@@ -57,7 +57,9 @@ const heldPart = 5;
 
 /** Holds a fifth of the texts of each label out. */
 export function splitExamples(examples: readonly Example[], seed: number): Split {
-  const order = shuffle(examples, seed).toSorted((a, b) => ((a.label ?? "") < (b.label ?? "") ? -1 : a.label === b.label ? 0 : 1));
+  const order = shuffle(examples, seed).toSorted((a, b) =>
+    (a.label ?? "") < (b.label ?? "") ? -1 : a.label === b.label ? 0 : 1,
+  );
   return {
     learned: order.filter((_, index) => index % heldPart !== 0),
     held: order.filter((_, index) => index % heldPart === 0),

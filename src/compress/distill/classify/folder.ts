@@ -101,7 +101,9 @@ export function readStudentConfig(student: Student, name: string): Readonly<Reco
   if (path === undefined) return undefined;
   const value: unknown = parseJson(readFileSync(path, "utf8"));
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
-  throw new HearthError("model_malformed", `${name} of ${student.model.name} holds no object.`, { details: { field: name } });
+  throw new HearthError("model_malformed", `${name} of ${student.model.name} holds no object.`, {
+    details: { field: name },
+  });
 }
 
 function parseJson(text: string): unknown {

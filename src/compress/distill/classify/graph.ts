@@ -42,7 +42,10 @@ export function addHead(source: OnnxModel, head: Head, place: HeadPlace): OnnxMo
       ...graph,
       nodes: [...graph.nodes, ...builder.nodes],
       initializers: new Map([...graph.initializers, ...builder.constants]),
-      outputs: results.map((name): OnnxValue => ({ name, type: { kind: "tensor", element: "float32", shape: ["batch", labels] } })),
+      outputs: results.map((name): OnnxValue => ({
+        name,
+        type: { kind: "tensor", element: "float32", shape: ["batch", labels] },
+      })),
     },
   };
 }
@@ -53,11 +56,14 @@ interface Output {
 }
 
 function findOutput({ outputs }: OnnxGraph, model: string): Output {
-  const rankOf = ({ type }: OnnxValue): number | undefined => (type?.kind === "tensor" ? type.shape?.length : undefined);
+  const rankOf = ({ type }: OnnxValue): number | undefined =>
+    type?.kind === "tensor" ? type.shape?.length : undefined;
   const named = (name: string): OnnxValue | undefined => outputs.find((output) => output.name === name);
   const sentence = named("sentence_embedding");
   const found =
-    sentence && rankOf(sentence) === 2 ? sentence : (named("last_hidden_state") ?? named("token_embeddings") ?? outputs[0]);
+    sentence && rankOf(sentence) === 2
+      ? sentence
+      : (named("last_hidden_state") ?? named("token_embeddings") ?? outputs[0]);
   const rank = found && rankOf(found);
   if (found && (rank === 2 || rank === 3)) return { name: found.name, rank };
   const what = found ? `its output ${found.name} has ${rank ?? "an unknown number of"} dimensions` : "it has no output";
@@ -76,7 +82,11 @@ class Builder {
   private readonly taken: Set<string>;
 
   constructor(model: string, { nodes, initializers, inputs }: OnnxGraph) {
-    this.taken = new Set([...nodes.flatMap(({ outputs }) => outputs), ...initializers.keys(), ...inputs.map(({ name }) => name)]);
+    this.taken = new Set([
+      ...nodes.flatMap(({ outputs }) => outputs),
+      ...initializers.keys(),
+      ...inputs.map(({ name }) => name),
+    ]);
     const clash = results.find((name) => this.taken.has(name));
     if (clash !== undefined) throw unfit(model, `it has a value ${clash} already`);
   }
@@ -114,7 +124,12 @@ class Builder {
 /** [batch, tokens, width] → [batch, width], with operators that are the same in all versions. */
 function poolTokens(builder: Builder, vectors: string, { name, pooling = "mean" }: HeadPlace): string {
   if (pooling === "cls") {
-    const first = builder.constant({ name: "head_first", type: "int64", shape: [], data: { kind: "bytes", bytes: new Uint8Array(8) } });
+    const first = builder.constant({
+      name: "head_first",
+      type: "int64",
+      shape: [],
+      data: { kind: "bytes", bytes: new Uint8Array(8) },
+    });
     return builder.add({ operator: "Gather", inputs: [vectors, first], attributes: { axis: int(1) } });
   }
   if (pooling !== "mean" && pooling !== "last") throw unfit(name, `its vectors are pooled by ${pooling}`);
@@ -143,5 +158,8 @@ function normalize(builder: Builder, vectors: string, width: number): string {
   const sums = builder.add({ operator: "MatMul", inputs: [squares, ones] });
   const lengths = builder.add({ operator: "Sqrt", inputs: [sums] });
   const least = builder.constant(floats("head_least", [], Float32Array.of(1e-12)));
-  return builder.add({ operator: "Div", inputs: [vectors, builder.add({ operator: "Max", inputs: [lengths, least] })] });
+  return builder.add({
+    operator: "Div",
+    inputs: [vectors, builder.add({ operator: "Max", inputs: [lengths, least] })],
+  });
 }

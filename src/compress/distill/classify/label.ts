@@ -1,4 +1,7 @@
-/** A language model says which label a text has: how likely each label is as the answer to a question. */
+/**
+ * A language model says which label a text has: by how likely it is to write that text when it is asked for one of a label
+ * (the noisy channel of arXiv 2108.04106). A small model knows that far better than which label to answer with.
+ */
 import { renderChat } from "../../../chat/render.ts";
 import { modelAt } from "../../../engines/flint/local.ts";
 import { createModelText } from "../../../engines/flint/text.ts";
@@ -8,12 +11,15 @@ import { describeGguf } from "../../../models/describe.ts";
 import type { Progress } from "../../../spec/model.ts";
 import { withModel } from "../../compute.ts";
 import type { NamedModel } from "../../evaluate/evaluate.ts";
+import { measured } from "../../progress.ts";
 import { softmaxInto } from "./softmax.ts";
 
 export interface LabelOptions {
   readonly teacher: NamedModel;
   readonly texts: readonly string[];
   readonly labels: readonly string[];
+  /** The wish for a text, with the label in place of {}. */
+  readonly ask: string;
   readonly threads: number;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
@@ -22,71 +28,59 @@ export interface LabelOptions {
 /** For each text the probabilities of the labels. */
 export type Labelled = readonly Float32Array[];
 
-/** Answers to one question: all tokens, and the first of the answer. */
-interface Answer {
+/** All tokens of a wish and a text, and the first of the text. */
+interface Written {
   readonly tokens: readonly number[];
   readonly from: number;
 }
 
-/** In place of a text: what the model answers then, it answers without looking (arXiv 2102.09690). */
-const nothing = "N/A";
-
 /**
- * A label is as likely as the text makes it likelier than no text does, so that long and rare labels lose nothing. Throws
- * `bad_request` for a text that is longer than what the teacher reads.
+ * By the rule of Bayes, with labels that are equally likely before the text is seen. Throws `bad_request` for a text that is
+ * longer than what the teacher reads, before anything is computed.
  */
 export async function labelTexts(options: LabelOptions): Promise<Labelled> {
   const { teacher, texts, labels, threads, signal, onProgress } = options;
-  const ask = await openQuestions(teacher, labels);
-  const [blank = [], ...questions] = [nothing, ...texts].map(ask);
-  const contextTokens = Math.max(...[blank, ...questions].flat().map(({ tokens }) => tokens.length));
-  return await withModel(teacher.path, { name: teacher.name, contextTokens, threads, signal, onProgress }, async (study) => {
-    const likelihoods = async (answers: readonly Answer[]): Promise<number[]> => {
-      const sums: number[] = [];
-      for (const answer of answers) {
-        const { logprobs } = await study.score(answer, signal);
-        sums.push(logprobs.reduce((sum, logprob) => sum + logprob, 0));
-      }
-      return sums;
-    };
-    const prior = await likelihoods(blank);
+  const written = await writeAll(options);
+  const contextTokens = Math.max(...written.flat().map(({ tokens }) => tokens.length));
+  const load = { name: teacher.name, contextTokens, threads, signal, onProgress };
+  const whole = { name: teacher.name, text: texts.join("\n") };
+  return await withModel(teacher.path, load, async (study) => {
     const found: Float32Array[] = [];
-    for (const [index, question] of questions.entries()) {
-      const scores = (await likelihoods(question)).map((score, label) => score - (prior[label] ?? 0));
+    for (const [index, candidates] of written.entries()) {
+      const scores: number[] = [];
+      for (const candidate of candidates) {
+        const { logprobs } = await study.score(candidate, signal);
+        scores.push(logprobs.reduce((sum, logprob) => sum + logprob, 0));
+      }
       const probabilities = new Float32Array(labels.length);
       softmaxInto(scores, probabilities);
       found.push(probabilities);
-      const done = { completedBytes: index + 1, totalBytes: texts.length };
-      onProgress?.({ phase: "measure", label: teacher.name, ...done });
+      onProgress?.(measured(whole, (index + 1) / texts.length));
     }
     return found;
   });
 }
 
-async function openQuestions(
-  { name, path }: NamedModel,
-  labels: readonly string[],
-): Promise<(text: string, index: number) => readonly Answer[]> {
-  const header = await modelAt(path, { name }).readHeader();
+/** Each text as the answer to the wish for each label. */
+async function writeAll({ teacher, texts, labels, ask }: LabelOptions): Promise<readonly (readonly Written[])[]> {
+  const header = await modelAt(teacher.path, { name: teacher.name }).readHeader();
   const info = describeGguf(header);
-  const { promptTokens } = createModelText(createGgufTokenizer(header.metadata), info);
-  return (text, index) => {
-    const content = questionOf(text, labels);
+  const model = createModelText(createGgufTokenizer(header.metadata), info);
+  const wishes = labels.map((label) => {
+    const content = ask.replaceAll("{}", () => label);
     const { parts } = renderChat({ info, messages: [{ role: "user", content }], answerNow: true, think: false });
-    const before = promptTokens(parts);
-    return labels.map((label) => {
-      const tokens = promptTokens([...parts, { text: label, special: false }]);
-      if (tokens.length > info.trainContextTokens) throw tooLong({ name, index, tokens: tokens.length, most: info.trainContextTokens });
-      // Where question and answer meet, tokens may differ from those of the question alone.
+    return { parts, before: model.promptTokens(parts) };
+  });
+  const most = info.trainContextTokens || Infinity;
+  return texts.map((text, index) =>
+    wishes.map(({ parts, before }) => {
+      const tokens = model.promptTokens([...parts, { text, special: false }]);
+      if (tokens.length > most) throw tooLong({ name: teacher.name, index, tokens: tokens.length, most });
+      // Where wish and text meet, tokens may differ from those of the wish alone.
       const shared = before.findIndex((token, at) => token !== tokens[at]);
       return { tokens, from: Math.max(1, shared < 0 ? before.length : shared) };
-    });
-  };
-}
-
-function questionOf(text: string, labels: readonly string[]): string {
-  const choice = `${labels.slice(0, -1).join(", ")} or ${labels.at(-1) ?? ""}`;
-  return `Text: ${text}\n\nWhat is this text about: ${choice}? Answer with one of these words and nothing else.`;
+    }),
+  );
 }
 
 interface Long {
@@ -97,7 +91,11 @@ interface Long {
 }
 
 function tooLong({ name, index, tokens, most }: Long): HearthError {
-  return new HearthError("bad_request", `Text ${index} with the question has ${tokens} tokens; ${name} reads ${most}.`, {
-    hint: "Shorten the text, give it a label, or take another teacher.",
-  });
+  return new HearthError(
+    "bad_request",
+    `Text ${index + 1} without a label has ${tokens} tokens; ${name} reads ${most}.`,
+    {
+      hint: "Shorten it, give it a label, or take another teacher.",
+    },
+  );
 }

@@ -31,8 +31,9 @@ export interface FitOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-const mostSteps = 2000;
-const smallGradient = 1e-5;
+const mostSteps = 1000;
+/** With the smallest decay that is tried, the loss is then within 5e-5 of the least. */
+const smallGradient = 1e-4;
 const breathMs = 50;
 
 /**

@@ -53,7 +53,10 @@ export async function trainHead(rows: readonly Row[], options: HeadOptions): Pro
 /** Cross-entropy in nats. */
 export function lossOf(head: Head, { vector, target }: Row): number {
   const found = predict(head, vector);
-  return target.reduce((sum, part, label) => (part > 0 ? sum - part * Math.log(Math.max(found[label]!, 1e-30)) : sum), 0);
+  return target.reduce(
+    (sum, part, label) => (part > 0 ? sum - part * Math.log(Math.max(found[label]!, 1e-30)) : sum),
+    0,
+  );
 }
 
 function sizesOf([row]: readonly Row[]): { readonly width: number; readonly labels: number } {
