@@ -16,11 +16,20 @@ export const fakeVision: FakeTasks = {
   classify: ({ texts, images, labels = ["cat", "dog"] }) => ({
     labels: [...(texts ?? images ?? [])].map(() => labels.map((label, index) => ({ label, score: 0.9 / (index + 1) }))),
   }),
-  tokens: ({ texts }) => ({ entities: texts.map((text) => [{ text, label: "PER", score: 0.99, start: 0, end: text.length }]) }),
+  tokens: ({ texts }) => ({
+    entities: texts.map((text) => [{ text, label: "PER", score: 0.99, start: 0, end: text.length }]),
+  }),
   detect: (request) => ({ objects: [{ label: "cat", score: 0.875, box }], ...drawing(request) }),
   segment: (request) => ({ segments: [{ label: "person", score: 1, mask }], ...drawing(request) }),
-  pose: (request) => ({ figures: [{ box, score: 0.5, label: "left", keypoints: [{ x: 1, y: 2, name: "wrist", score: 1 }], lines: [] }], ...drawing(request) }),
-  ocr: (request) => ({ text: "STOP", lines: [{ text: "STOP", score: 0.9, corners: [{ x: 0, y: 0 }] }], ...drawing(request) }),
+  pose: (request) => ({
+    figures: [{ box, score: 0.5, label: "left", keypoints: [{ x: 1, y: 2, name: "wrist", score: 1 }], lines: [] }],
+    ...drawing(request),
+  }),
+  ocr: (request) => ({
+    text: "STOP",
+    lines: [{ text: "STOP", score: 0.9, corners: [{ x: 0, y: 0 }] }],
+    ...drawing(request),
+  }),
   depth: (request) => ({ width: 2, height: 1, depth: Float32Array.of(0.5, 4), ...drawing(request) }),
   caption: ({ prompt = "" }, { onPart }) => {
     onPart?.({ text: "A cat" });

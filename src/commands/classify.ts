@@ -21,7 +21,11 @@ export const classify: Command = defineCommand({
       kind: "value",
       value: "A,B",
       text: "labels of your own, where the model can compare them with its input",
-      parse: (text: string) => text.split(",").map((label) => label.trim()).filter((label) => label !== ""),
+      parse: (text: string) =>
+        text
+          .split(",")
+          .map((label) => label.trim())
+          .filter((label) => label !== ""),
     },
     hypothesis: { kind: "value", value: "TEXT", text: "a sentence that a label stands in, at {}", parse: parseText },
     top: { kind: "value", value: "N", text: "labels that are shown; default 5", parse: parseNumber },

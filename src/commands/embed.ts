@@ -17,7 +17,12 @@ export const embed: Command = defineCommand({
     const hearth = await context.hearth();
     const texts = args.length > 0 ? args : await readLines(io.stdin);
     const { dimensions } = flags;
-    const { vectors, tokens } = await hearth.embed({ model, texts, signal, ...(dimensions !== undefined && { dimensions }) });
+    const { vectors, tokens } = await hearth.embed({
+      model,
+      texts,
+      signal,
+      ...(dimensions !== undefined && { dimensions }),
+    });
     if (json) writeJson({ model, vectors: vectors.map((vector) => [...vector]), tokens });
     else for (const vector of vectors) io.stdout.write(`${JSON.stringify([...vector])}\n`);
   },

@@ -22,10 +22,19 @@ export const infer: Command = defineCommand({
   ],
   flags: {
     out: { kind: "value", value: "FOLDER", text: "write the outputs there, NAME.npy each", parse: parseText },
-    signature: { kind: "value", value: "NAME", text: "which of the model's signatures, where it has several", parse: parseText },
+    signature: {
+      kind: "value",
+      value: "NAME",
+      text: "which of the model's signatures, where it has several",
+      parse: parseText,
+    },
   },
   settings: taskSettings,
-  examples: ["hearth infer model.onnx", "hearth infer model.onnx x=x.npy --out results", "hearth infer model.tflite inputs.json"],
+  examples: [
+    "hearth infer model.onnx",
+    "hearth infer model.onnx x=x.npy --out results",
+    "hearth infer model.tflite inputs.json",
+  ],
   async run(context) {
     const { args, flags, io, signal, writeJson } = context;
     const [name = "", ...files] = args;

@@ -56,5 +56,7 @@ function stateText({ name, state }: PackStatus): string {
   if (state !== "missing") return state;
   const folder = developmentFolder();
   const device = devices[name];
-  return folder !== undefined && device !== undefined && hasBinary(folder, device) ? "from the repository" : "not installed";
+  return folder !== undefined && device !== undefined && hasBinary(folder, device)
+    ? "from the repository"
+    : "not installed";
 }

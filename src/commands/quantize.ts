@@ -46,7 +46,12 @@ export const quantize: Command = defineCommand({
       text: "for gptq and awq: a text of the kind that the model is for; 30,000 tokens are enough; for int8: inputs as .npz, .npy or .jsonl, or a folder of such, by which activations get fixed scales",
       parse: (text) => text,
     },
-    bits: { kind: "value", value: "4|8", text: "of a code of gptq; default 4", parse: parseOneOf<"4" | "8">(["4", "8"]) },
+    bits: {
+      kind: "value",
+      value: "4|8",
+      text: "of a code of gptq; default 4",
+      parse: parseOneOf<"4" | "8">(["4", "8"]),
+    },
     group: {
       kind: "value",
       value: "32|64|128|-1",
@@ -157,7 +162,11 @@ function checkFlags(type: TypeName, flags: Readonly<Record<string, unknown>>): v
   });
   if (given === undefined) return;
   const is = (names: readonly string[]): boolean => names.includes(given);
-  const kinds = [is(ggufFlags) ? "GGUF types" : "", is(gptqFlags) ? "gptq and awq" : "", is(onnxFlags) ? "int8 and int4" : ""];
+  const kinds = [
+    is(ggufFlags) ? "GGUF types" : "",
+    is(gptqFlags) ? "gptq and awq" : "",
+    is(onnxFlags) ? "int8 and int4" : "",
+  ];
   throw new HearthError("usage", `--${given} says nothing of --type ${type}.`, {
     hint: `It is for ${kinds.filter((kind) => kind !== "").join(", ")}.`,
   });

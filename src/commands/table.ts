@@ -45,7 +45,11 @@ export const commandTable: readonly CommandRow[] = [
     text: "write down what is said in a sound file",
     load: async () => (await import("./transcribe.ts")).transcribe,
   },
-  { name: "speak", text: "say a text, or write it to a WAV file", load: async () => (await import("./speak.ts")).speak },
+  {
+    name: "speak",
+    text: "say a text, or write it to a WAV file",
+    load: async () => (await import("./speak.ts")).speak,
+  },
   { name: "embed", text: "turn texts into vectors", load: async () => (await import("./embed.ts")).embed },
   {
     name: "rerank",
@@ -63,7 +67,11 @@ export const commandTable: readonly CommandRow[] = [
     text: "find which pixels of a picture belong to what",
     load: async () => (await import("./segment.ts")).segment,
   },
-  { name: "pose", text: "find joints of people and hands, points of faces", load: async () => (await import("./pose.ts")).pose },
+  {
+    name: "pose",
+    text: "find joints of people and hands, points of faces",
+    load: async () => (await import("./pose.ts")).pose,
+  },
   { name: "depth", text: "estimate how near each pixel is", load: async () => (await import("./depth.ts")).depth },
   { name: "ocr", text: "read the text in a picture", load: async () => (await import("./ocr.ts")).ocr },
   { name: "caption", text: "say what a picture shows", load: async () => (await import("./caption.ts")).caption },
@@ -79,8 +87,16 @@ export const commandTable: readonly CommandRow[] = [
     load: async () => (await import("./entities.ts")).entities,
   },
   { name: "translate", text: "translate a text", load: async () => (await import("./translate.ts")).translate },
-  { name: "voice", text: "say where somebody speaks in a sound file", load: async () => (await import("./voice.ts")).voice },
-  { name: "diarize", text: "say who speaks when in a sound file", load: async () => (await import("./diarize.ts")).diarize },
+  {
+    name: "voice",
+    text: "say where somebody speaks in a sound file",
+    load: async () => (await import("./voice.ts")).voice,
+  },
+  {
+    name: "diarize",
+    text: "say who speaks when in a sound file",
+    load: async () => (await import("./diarize.ts")).diarize,
+  },
   { name: "infer", text: "run tensors through a model", load: async () => (await import("./infer.ts")).infer },
   {
     name: "convert",

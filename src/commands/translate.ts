@@ -9,7 +9,12 @@ export const translate: Command = defineCommand({
   flags: {
     model: modelFlag("translate"),
     from: { kind: "value", value: "CODE", text: "language of the text, where the model has several", parse: parseText },
-    to: { kind: "value", value: "CODE", text: "language that is wanted, where the model has several", parse: parseText },
+    to: {
+      kind: "value",
+      value: "CODE",
+      text: "language that is wanted, where the model has several",
+      parse: parseText,
+    },
   },
   settings: taskSettings,
   examples: ['hearth translate --model MODEL "Good morning."'],

@@ -18,7 +18,15 @@ describe("tensors in JSON", () => {
   });
 
   test("data may be nested as its shape is", () => {
-    const tensor = tensorFromJson({ name: "x", shape: [2, 2], datatype: "INT32", data: [[1, 2], [3, 4]] });
+    const tensor = tensorFromJson({
+      name: "x",
+      shape: [2, 2],
+      datatype: "INT32",
+      data: [
+        [1, 2],
+        [3, 4],
+      ],
+    });
     expect(tensor.data).toEqual(Int32Array.of(1, 2, 3, 4));
   });
 

@@ -62,7 +62,10 @@ function toData(type: TensorType, values: readonly unknown[], name: string): Ten
     const all = values.map((value, at) => integer(value, name, at));
     return type === "int64" ? BigInt64Array.from(all) : BigUint64Array.from(all);
   }
-  if (type === "bool") return Uint8Array.from(values, (value, at) => (value === true || value === 1 ? 1 : value === false || value === 0 ? 0 : fail(name, at, "a truth value")));
+  if (type === "bool")
+    return Uint8Array.from(values, (value, at) =>
+      value === true || value === 1 ? 1 : value === false || value === 0 ? 0 : fail(name, at, "a truth value"),
+    );
   const all = values.map((value, at) => (typeof value === "number" ? value : fail(name, at, "a number")));
   if (type === "float16") return new Uint16Array(Float16Array.from(all).buffer);
   return arrays[type].from(all);

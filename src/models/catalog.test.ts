@@ -4,7 +4,20 @@ import { toRequest } from "./plan.ts";
 import { formatReference, parseReference } from "./reference.ts";
 
 const catalog = loadCatalog();
-const kinds = ["chat", "embed", "rerank", "vision", "transcribe", "speak", "detect", "classify", "segment", "pose", "upscale", "ocr"];
+const kinds = [
+  "chat",
+  "embed",
+  "rerank",
+  "vision",
+  "transcribe",
+  "speak",
+  "detect",
+  "classify",
+  "segment",
+  "pose",
+  "upscale",
+  "ocr",
+];
 
 test("the catalog has well-known models of all kinds", () => {
   expect(catalog.length).toBeGreaterThanOrEqual(30);
@@ -33,7 +46,9 @@ test.each(catalog.map((entry) => [`${entry.name}:${entry.tag}`, entry] as const)
       expect(source.sizeBytes).toBeGreaterThan(100_000);
       expect(source.sha256 ?? "0".repeat(64)).toMatch(/^[0-9a-f]{64}$/);
       expect(
-        Object.keys(source).filter((key) => !["from", "files", "names", "sizeBytes", "sha256", "parameters"].includes(key)),
+        Object.keys(source).filter(
+          (key) => !["from", "files", "names", "sizeBytes", "sha256", "parameters"].includes(key),
+        ),
       ).toEqual([]);
     }
   },

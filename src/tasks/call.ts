@@ -17,7 +17,7 @@ export function taskFunction<Name extends TaskName>(task: Name, hearth: () => He
       task,
       model,
       // What is left are the members of the request.
-      input: input as unknown as Tasks[Name]["request"],
+      input: input,
       ...(load && { load }),
       ...(keepAliveMs !== undefined && { keepAliveMs }),
       ...(tenant !== undefined && { tenant }),

@@ -72,7 +72,7 @@ describe("hearth quantize", () => {
     const { code, stdout } = await hearth(["quantize", source, ...words], { services: { calibrate } });
     expect(code).toBe(0);
     expect(stdout).toMatch(/tiny-gptq\n/);
-    expect(stdout).toMatch(/codes +1,?500 of 2,?000 weights, 4 bits, groups of 64/);
+    expect(stdout).toMatch(/codes +2K of 2K weights, 4 bits, groups of 64/);
     expect(stdout).toMatch(/calibration +5000 tokens/);
   });
 

@@ -32,7 +32,10 @@ describe("exit codes and errors", () => {
     [["run", "m", "--system", "--verbose"], '--system needs a value; "--verbose" after it is a flag.'],
     [["run", "m", "--seed", "much"], '--seed is "much"; it must be a number.'],
     [["run", "m", "--context", "-5"], '--context is "-5"; it must be a whole number, 0 or more.'],
-    [["run", "m", "--device", "tpu"], '--device is "tpu"; it must be one of auto, cpu, cuda, vulkan, metal, coreml, directml, webgpu, npu.'],
+    [
+      ["run", "m", "--device", "tpu"],
+      '--device is "tpu"; it must be one of auto, cpu, cuda, vulkan, metal, coreml, directml, webgpu, npu.',
+    ],
     [["run", "m", "--verbose=yes"], '--verbose takes no value; it was given "yes".'],
     [["run", "m", "--format", "/no/such/schema.json"], '"/no/such/schema.json", and no such file can be read'],
     [["run", "m", "--think=maybe"], '--think is "maybe"'],

@@ -34,7 +34,10 @@ describe("what is found in a picture", () => {
     expect([code, stdout]).toEqual([0, expect.stringMatching(text)]);
     expect(stderr).toContain(out);
     expect(new Uint8Array(readFileSync(out))).toEqual(fakePng);
-    expect(made.performed[0]?.input).toMatchObject({ draw: true, image: { bytes: new Uint8Array(Buffer.from("a picture")) } });
+    expect(made.performed[0]?.input).toMatchObject({
+      draw: true,
+      image: { bytes: new Uint8Array(Buffer.from("a picture")) },
+    });
   });
 
   test("as JSON nothing is drawn unless --out says where", async () => {
@@ -45,8 +48,14 @@ describe("what is found in a picture", () => {
   });
 
   test("a file that is not there, and a picture without a name, are refused", async () => {
-    expect(await run("detect", join(folder, "no.jpg"))).toMatchObject({ code: 2, stderr: expect.stringContaining("does not exist") as string });
-    expect(await run("detect", "-")).toMatchObject({ code: 2, stderr: expect.stringContaining("--out FILE.png") as string });
+    expect(await run("detect", join(folder, "no.jpg"))).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("does not exist") as string,
+    });
+    expect(await run("detect", "-")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("--out FILE.png") as string,
+    });
   });
 });
 
@@ -88,7 +97,9 @@ describe("infer", () => {
     const out = join(folder, "results");
     const { code, stdout } = await hearth(["infer", "tiny", `x=${x}`, "--out", out], { hearth: house() });
     expect([code, stdout]).toEqual([0, `${join(out, "x_out.npy")}: float32 [2]\n`]);
-    expect(parseNpy(new Uint8Array(readFileSync(join(out, "x_out.npy"))), "x")).toMatchObject({ data: Float32Array.of(1, 2.5) });
+    expect(parseNpy(new Uint8Array(readFileSync(join(out, "x_out.npy"))), "x")).toMatchObject({
+      data: Float32Array.of(1, 2.5),
+    });
   });
 
   test("reads JSON and writes it", async () => {
@@ -99,7 +110,9 @@ describe("infer", () => {
 
   test("without inputs, and with wrong ones, it says what to do", async () => {
     expect(await hearth(["infer", "tiny"], { hearth: house() })).toMatchObject({ code: 2 });
-    expect((await hearth(["infer", "tiny", "-"], { hearth: house(), stdin: "{}" })).stderr).toContain("holds no inputs");
+    expect((await hearth(["infer", "tiny", "-"], { hearth: house(), stdin: "{}" })).stderr).toContain(
+      "holds no inputs",
+    );
     expect((await hearth(["infer", "tiny", "x.npy", "y"], { hearth: house() })).stderr).toContain("NAME=FILE.npy");
   });
 });

@@ -41,7 +41,10 @@ describe("pictures", () => {
     ["/v1/remove-background", {}, { image, mask: expect.stringMatching(/^data:image\/png/) as string }],
     ["/v1/classify", { labels: ["tea"] }, { data: [{ index: 0, labels: [{ label: "tea", score: 0.9 }] }] }],
   ])("%s", async (path, more, expected) => {
-    expect(await post(path, { image, ...more })).toMatchObject({ status: 200, body: { model: "tiny:latest", ...expected } });
+    expect(await post(path, { image, ...more })).toMatchObject({
+      status: 200,
+      body: { model: "tiny:latest", ...expected },
+    });
   });
 
   test("a form carries the bytes themselves", async () => {
@@ -61,14 +64,21 @@ describe("pictures", () => {
     [{ image, draw: "perhaps" }, /^draw must be true or false/],
   ])("what is wrong is named: %o", async (body, message) => {
     const answer = await post("/v1/detect", body);
-    expect(answer).toMatchObject({ status: 400, body: { error: { message: expect.stringMatching(message) as string } } });
+    expect(answer).toMatchObject({
+      status: 400,
+      body: { error: { message: expect.stringMatching(message) as string } },
+    });
   });
 });
 
 describe("texts and sounds", () => {
   test("are classified, searched and translated", async () => {
-    expect((await post("/v1/classify", { input: ["a", "b"] })).body).toMatchObject({ data: [{ index: 0 }, { index: 1 }] });
-    expect((await post("/v1/entities", { input: "Ada" })).body).toMatchObject({ data: [{ entities: [{ text: "Ada", label: "PER" }] }] });
+    expect((await post("/v1/classify", { input: ["a", "b"] })).body).toMatchObject({
+      data: [{ index: 0 }, { index: 1 }],
+    });
+    expect((await post("/v1/entities", { input: "Ada" })).body).toMatchObject({
+      data: [{ entities: [{ text: "Ada", label: "PER" }] }],
+    });
     expect((await post("/v1/translate", { input: "cat", to: "fr" })).body).toMatchObject({ text: "fr: cat" });
     expect(await post("/v1/classify", {})).toMatchObject({ status: 400 });
   });
@@ -105,8 +115,14 @@ describe("plain tensors", () => {
 
   test("errors have the shape of the protocol", async () => {
     const wrong = await post("/v2/models/tiny/infer", { inputs: [{ ...inputs[0], shape: [3] }] });
-    expect(wrong).toMatchObject({ status: 400, body: { error: expect.stringContaining("its shape holds 3") as string } });
-    expect(await post("/v2/models/nobody/infer", { inputs })).toMatchObject({ status: 404, body: { error: expect.any(String) as string } });
+    expect(wrong).toMatchObject({
+      status: 400,
+      body: { error: expect.stringContaining("its shape holds 3") as string },
+    });
+    expect(await post("/v2/models/nobody/infer", { inputs })).toMatchObject({
+      status: 404,
+      body: { error: expect.any(String) as string },
+    });
     expect((await fetch(`${server.url}/v2/nowhere`)).status).toBe(404);
   });
 

@@ -74,9 +74,9 @@ export async function runTaskBench(options: TaskBenchOptions): Promise<TaskRepor
 interface Material {
   readonly perCall: Readonly<Record<string, number>>;
   readonly items: Readonly<Record<string, string>>;
-  work(task: string): Promise<Work>;
+  readonly work: (task: string) => Promise<Work>;
   /** What the raw engine runs for a task. */
-  inputs(): Promise<readonly Tensors[]>;
+  readonly inputs: () => Promise<readonly Tensors[]>;
 }
 
 interface MaterialOptions {

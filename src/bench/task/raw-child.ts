@@ -46,7 +46,10 @@ async function load({ module, path, threads }: Load): Promise<void> {
 }
 
 async function work(request: RawRequest): Promise<Sample | undefined> {
-  if (request.type === "load") return void (await load(request));
+  if (request.type === "load") {
+    await load(request);
+    return undefined;
+  }
   if (!runtime || !session) throw new Error("No model is loaded.");
   const { Tensor } = runtime;
   if (request.type === "inputs") {

@@ -113,9 +113,9 @@ test("a loop keeps each client busy until the time is over, and counts every cal
   );
   expect([times.length, most]).toEqual([12, 3]);
   expect(seen).toEqual(Array.from({ length: 12 }, (_, index) => index));
-  await expect(
-    runLoop(async () => {}, { clients: 1, ms: 0, atLeast: 1, signal: AbortSignal.abort() }),
-  ).rejects.toThrow();
+  await expect(runLoop(async () => {}, { clients: 1, ms: 0, atLeast: 1, signal: AbortSignal.abort() })).rejects.toThrow(
+    /abort/i,
+  );
 });
 
 test("a round takes each figure of all in turn, and unloads even when a measurement fails", async () => {

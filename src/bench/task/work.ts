@@ -23,9 +23,25 @@ export interface WorkOptions {
 
 /** What is measured of a model that can do several things: the first of these. */
 const order = [
-  ...["embed", "rerank", "embed-image", "classify", "tokens", "translate"],
-  ...["detect", "segment", "depth", "pose", "ocr", "caption", "remove-background", "upscale"],
-  ...["transcribe", "voice", "diarize", "speak", "infer"],
+  "embed",
+  "rerank",
+  "embed-image",
+  "classify",
+  "tokens",
+  "translate",
+  "detect",
+  "segment",
+  "depth",
+  "pose",
+  "ocr",
+  "caption",
+  "remove-background",
+  "upscale",
+  "transcribe",
+  "voice",
+  "diarize",
+  "speak",
+  "infer",
 ] as const;
 
 /** Different texts that take turns. */

@@ -6,8 +6,10 @@ export function percent(score: number): string {
 }
 
 /** Of a box in pixels. */
-export const boxColumns: readonly Column<{ readonly box: Box }>[] = (["x", "y", "width", "height"] as const).map((side) => ({
-  title: side.toUpperCase(),
-  value: ({ box }) => String(Math.round(box[side])),
-  align: "right",
-}));
+export const boxColumns: readonly Column<{ readonly box: Box }>[] = (["x", "y", "width", "height"] as const).map(
+  (side) => ({
+    title: side.toUpperCase(),
+    value: ({ box }) => String(Math.round(box[side])),
+    align: "right",
+  }),
+);

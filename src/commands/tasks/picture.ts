@@ -20,7 +20,8 @@ export async function readPicture(name: string, stdin: Input): Promise<ImageInpu
 /** `photo.jpg` → `photo.detect.png`, in the folder where the command runs. */
 export function picturePath(name: string, suffix: string, out: string | undefined): string {
   if (out !== undefined) return out;
-  if (name === "-") throw new HearthError("usage", "A picture from stdin has no name; say where the result goes: --out FILE.png.");
+  if (name === "-")
+    throw new HearthError("usage", "A picture from stdin has no name; say where the result goes: --out FILE.png.");
   return `${basename(name, extname(name))}.${suffix}.png`;
 }
 

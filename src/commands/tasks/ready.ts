@@ -41,7 +41,10 @@ export async function taskModel(context: Ready, task: Named, asked: string | und
   const name = asked ?? preferred[task];
   if (name !== undefined) return (await ensureModel(context, name)).name;
   const known = loadCatalog().filter(({ kind }) => kind === task);
-  const hint = known.length > 0 ? `For example ${known.map((entry) => entry.name).join(", ")}.` : "Give a folder or hf:OWNER/REPO with an ONNX model.";
+  const hint =
+    known.length > 0
+      ? `For example ${known.map((entry) => entry.name).join(", ")}.`
+      : "Give a folder or hf:OWNER/REPO with an ONNX model.";
   throw new HearthError("usage", "Say which model: --model MODEL.", { hint });
 }
 

@@ -22,7 +22,7 @@ async function setUp(own: Partial<CalibrateOptions> = {}): Promise<CalibrateOpti
     out: join(folder, "made"),
     method: "gptq",
     group: 32,
-    text: { name: "part.txt", text: text.slice(0, 5000) },
+    text: { name: "part.txt", text: text.slice(0, 9000) },
     threads: 0,
     fill: fillFolder,
     ...own,

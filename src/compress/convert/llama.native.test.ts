@@ -69,10 +69,10 @@ function compute(
   const { architecture, hyperparameters } = checkModel(file, contextTokens);
   const types = new Map(file.tensors.map(({ name, typeName }) => [name, typeName]));
   const build = (graph: Parameters<typeof architecture.build>[0]): void => architecture.build(graph, hyperparameters);
-  const { step } = createReference(build, { weights, ...options(types) });
+  const reference = createReference(build, { weights, ...options(types) });
   const last = tokens.length - 1;
   const rows = tokens.map((token, position) => ({ token, sequence: 0, position, output: position === last }));
-  return step(rows)[0] ?? new Float64Array();
+  return reference.step(rows)[0] ?? new Float64Array();
 }
 
 /** llama.cpp rounds what it multiplies with a matrix of F16 to F16, and has GELU in a table of such. */

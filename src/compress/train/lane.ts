@@ -181,19 +181,26 @@ function runOne(pass: Pass, { operation, index, window }: One): LossSums | undef
   const { example, options, angles } = window;
   switch (operation.kind) {
     case "embed":
-      return void runEmbed(pass, operation, example.tokens);
+      runEmbed(pass, operation, example.tokens);
+      return undefined;
     case "norm":
-      return void runNorm(pass, operation, pass.normOf(index));
+      runNorm(pass, operation, pass.normOf(index));
+      return undefined;
     case "linear":
-      return void runLinear(pass, operation, pass.adapterOf(index));
+      runLinear(pass, operation, pass.adapterOf(index));
+      return undefined;
     case "add":
-      return void runAdd(pass, operation);
+      runAdd(pass, operation);
+      return undefined;
     case "scale":
-      return void runScale(pass, operation);
+      runScale(pass, operation);
+      return undefined;
     case "gated":
-      return void runGated(pass, operation);
+      runGated(pass, operation);
+      return undefined;
     case "attention":
-      return void runAttention(pass, operation, angles(operation));
+      runAttention(pass, operation, angles(operation));
+      return undefined;
     case "logits":
       return runLogits(pass, operation, {
         targets: example.tokens.subarray(1),

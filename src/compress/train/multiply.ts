@@ -120,7 +120,7 @@ function writeRows({ machine, room, product, start, count, add }: Block, { first
   const run = (rows: number, from: number, times: number): void => {
     const source = a.address + from * a.row + start * a.step;
     const target = c.address + from * c.row + j * 4;
-    machine.call(panelName({ rows, add }), ...[source, a.row, a.step, room.panel, count, target, c.row, times, factor]);
+    machine.call(panelName({ rows, add }), source, a.row, a.step, room.panel, count, target, c.row, times, factor);
   };
   if (tiles > 0) run(tileRows, first, tiles);
   const rest = to - first - tiles * tileRows;

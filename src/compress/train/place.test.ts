@@ -10,7 +10,7 @@ test("values and gradients that are needed at the same time never share a place"
   const { operations, values } = tape;
   const last = 2 * operations.length - 1;
   /** Who wrote each float of a row last. */
-  const owners = new Array<string>(placement.floats).fill("");
+  const owners: string[] = Array.from({ length: placement.floats }, () => "");
   const write = (kind: "value" | "gradient", id: number): void => {
     const at = (kind === "value" ? placement.values : placement.gradients)[id] ?? 0;
     owners.fill(`${kind} ${id}`, at, at + (values[id]?.width ?? 0));

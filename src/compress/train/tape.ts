@@ -108,7 +108,7 @@ function createGraph({ operations, values, name, rows }: Recording): Graph {
     values.push(made);
     return made;
   };
-  const record = <T extends Operation & { readonly out: Value }>(operation: T): Value => {
+  const record = (operation: Operation & { readonly out: Value }): Value => {
     operations.push(operation);
     return operation.out;
   };
@@ -136,8 +136,8 @@ function createGraph({ operations, values, name, rows }: Recording): Graph {
       if (activation !== "silu" || gate.width !== up.width) return refuse(`gates with ${activation}`);
       return record({ kind: "gated", gate, up, out: value(up.width) });
     },
-    activate: (_, activation) => refuse(`a feed-forward part with ${activation}`),
-    attention(q, k, v, { layer: _, softCap, bidirectional, window = rows, ...options }) {
+    activate: (...given) => refuse(`a feed-forward part with ${given[1]}`),
+    attention(q, k, v, { softCap, bidirectional, window = rows, ...options }) {
       if (softCap !== undefined) return refuse("scores of attention with a cap");
       if (bidirectional) return refuse("attention in both directions");
       if (window < rows) return refuse(`a window of ${window} tokens, fewer than the ${rows} of a piece of text`);

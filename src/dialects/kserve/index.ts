@@ -22,7 +22,10 @@ const inferBody = z.object({
   model: z.string().min(1).max(512).optional(),
   id: z.string().max(512).optional(),
   inputs: z.array(tensor).min(1).max(256),
-  outputs: z.array(z.object({ name: z.string().max(512) })).max(256).optional(),
+  outputs: z
+    .array(z.object({ name: z.string().max(512) }))
+    .max(256)
+    .optional(),
   parameters: z.object({ signature: z.string().max(512).optional() }).optional(),
 });
 
@@ -46,7 +49,8 @@ async function infer(request: RouteRequest, hearth: Hearth): Promise<Reply> {
     ...(priority && { priority }),
   });
   const missing = wanted?.find(({ name }) => !Object.hasOwn(output.outputs, name));
-  if (missing) throw badField("outputs", `asks for "${missing.name}"; the model gives ${Object.keys(output.outputs).join(", ")}`);
+  if (missing)
+    throw badField("outputs", `asks for "${missing.name}"; the model gives ${Object.keys(output.outputs).join(", ")}`);
   const given = Object.entries(output.outputs).filter(([name]) => !wanted || wanted.some((each) => each.name === name));
   return {
     kind: "json",
@@ -67,7 +71,12 @@ async function describe({ params }: RouteRequest, hearth: Hearth): Promise<Reply
     });
   }
   const { inputs, outputs } = signature;
-  const body = { name: model.name, platform: model.format, inputs: inputs.map(toMetadata), outputs: outputs.map(toMetadata) };
+  const body = {
+    name: model.name,
+    platform: model.format,
+    inputs: inputs.map(toMetadata),
+    outputs: outputs.map(toMetadata),
+  };
   return { kind: "json", body };
 }
 
@@ -85,8 +94,18 @@ const server = { name: "hearth", extensions: [] } as const;
 
 const routes: readonly Route[] = [
   { method: "GET", path: "/v2", access: "models:read", handle: async () => ({ kind: "json", body: server }) },
-  { method: "GET", path: "/v2/health/live", access: "models:read", handle: async () => ({ kind: "json", body: { live: true } }) },
-  { method: "GET", path: "/v2/health/ready", access: "models:read", handle: async () => ({ kind: "json", body: { ready: true } }) },
+  {
+    method: "GET",
+    path: "/v2/health/live",
+    access: "models:read",
+    handle: async () => ({ kind: "json", body: { live: true } }),
+  },
+  {
+    method: "GET",
+    path: "/v2/health/ready",
+    access: "models:read",
+    handle: async () => ({ kind: "json", body: { ready: true } }),
+  },
   { method: "GET", path: "/v2/models/:model", access: "models:read", handle: describe },
   { method: "GET", path: "/v2/models/:model/ready", access: "models:read", handle: ready },
   { method: "POST", path: "/v2/models/:model/infer", access: "infer", handle: infer },

@@ -41,14 +41,24 @@ const bodies = {
   find: z.object({ ...looking, limit: z.coerce.number().int().min(1).max(10_000).optional(), labels: words }),
   look: z.object(looking),
   image: z.object({ ...common, image }),
-  caption: z.object({ ...common, image, prompt: z.string().max(10_000).optional(), max_tokens: z.coerce.number().int().min(1).optional() }),
+  caption: z.object({
+    ...common,
+    image,
+    prompt: z.string().max(10_000).optional(),
+    max_tokens: z.coerce.number().int().min(1).optional(),
+  }),
   sound: z.object({
     ...common,
     file: z.instanceof(Uint8Array, { error: "must be an uploaded sound file, the part `file` of a form" }),
     speakers: z.coerce.number().int().min(1).max(1000).optional(),
     threshold: share,
   }),
-  translate: z.object({ ...common, input: text, from: z.string().max(32).optional(), to: z.string().max(32).optional() }),
+  translate: z.object({
+    ...common,
+    input: text,
+    from: z.string().max(32).optional(),
+    to: z.string().max(32).optional(),
+  }),
 } as const;
 
 type Common = { readonly model: string; readonly keep_alive?: string | number | undefined };
@@ -125,7 +135,8 @@ export const taskRoutes: readonly Route[] = [
     task: "classify",
     schema: bodies.classify,
     toInput({ input, image: picture, labels, hypothesis, top_k: topK }) {
-      if ((input === undefined) === (picture === undefined)) throw badField("input", "or image must be there, and not both");
+      if ((input === undefined) === (picture === undefined))
+        throw badField("input", "or image must be there, and not both");
       const what = picture === undefined ? { texts: asList(input ?? "") } : { images: [toImage(picture)] };
       return { ...what, ...defined({ labels, hypothesis, topK }) };
     },
@@ -180,7 +191,10 @@ export const taskRoutes: readonly Route[] = [
     path: "/v1/caption",
     task: "caption",
     schema: bodies.caption,
-    toInput: ({ image: picture, prompt, max_tokens: maxTokens }) => ({ image: toImage(picture), ...defined({ prompt, maxTokens }) }),
+    toInput: ({ image: picture, prompt, max_tokens: maxTokens }) => ({
+      image: toImage(picture),
+      ...defined({ prompt, maxTokens }),
+    }),
     toBody: (result) => ({ text: result.text }),
   }),
   route({

@@ -113,7 +113,8 @@ const table: Recipe = {
   pack: packNibbles(2),
 };
 
-const fitFour: Recipe["fit"] = (weighing = "square") => ({
+/** Where large weights count more, as for other types, a model of 135 M parameters is 3 % worse (perplexity 38.5 for 37.1). */
+const fitFour: Recipe["fit"] = (weighing = "even") => ({
   kind: "scale",
   group: 32,
   weighing,
