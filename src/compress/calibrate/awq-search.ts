@@ -65,7 +65,7 @@ function roundRow(row: Float32Array, grid: Grid): void {
   const last = 2 ** grid.bits - 1;
   for (let start = 0; start < row.length; start += grid.group) {
     const end = Math.min(row.length, start + grid.group);
-    const steps = rangeSteps(row, start, end, grid);
+    const steps = rangeSteps({ weights: row, start, end }, grid);
     for (let i = start; i < end; i++) row[i] = (codeOf(row[i]!, steps, last) - steps.zero) * steps.scale;
   }
 }

@@ -6,7 +6,7 @@
 import type { Visitor } from "./forward.ts";
 import { findFold } from "./fold.ts";
 import type { Fold } from "./fold.ts";
-import { gramOf, meanSizes } from "./gram.ts";
+import { gramOf } from "./gram.ts";
 import type { Gram } from "./gram.ts";
 import type { MethodContext } from "./gptq.ts";
 import { groupsOf } from "./grid.ts";
@@ -17,7 +17,6 @@ import { cut } from "./work.ts";
 
 /** Matrices that the same value enters. */
 interface Shared extends Gram {
-  readonly sizes: Float64Array;
   readonly steps: LinearStep[];
 }
 
@@ -31,7 +30,7 @@ export function awqVisitor(context: MethodContext, trace: Trace): Visitor {
       const id = step.inputs[0]?.id ?? 0;
       const known = entered.get(id);
       if (known) known.steps.push(step);
-      else entered.set(id, { ...(await gramOf(x, weight.k, pool)), sizes: meanSizes(x, weight.k), steps: [step] });
+      else entered.set(id, { ...(await gramOf(x, weight.k, pool)), steps: [step] });
       return tensors.matrix(weight);
     },
     async layer(_, steps) {

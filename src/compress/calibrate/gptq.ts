@@ -11,7 +11,7 @@ import type { Pool } from "./pool.ts";
 import { roundMatrix } from "./rounding.ts";
 import type { Sink } from "./sink.ts";
 import type { Tensors } from "./tensors.ts";
-import type { Grid } from "./work.ts";
+import type { Compensation, Grid } from "./work.ts";
 
 export interface MethodContext {
   readonly grid: Grid;
@@ -23,12 +23,15 @@ export interface MethodContext {
 /** Part of the mean of the diagonal that is added to it: more than in the paper, for texts that are not much longer than rows. */
 export const damp = 0.05;
 
-/** `ordered`: columns that the activations use most come first, and groups follow that order (act-order). */
+/**
+ * Columns that the activations use most come first. `ordered`: groups follow that order (act-order); else they are neighbours, 
+ * which every engine reads fast.
+ */
 export function gptqVisitor({ grid, tensors, pool, sink }: MethodContext, ordered: boolean): Visitor {
   const { arena } = pool;
   /** Number of the value. */
   let entered: number | undefined;
-  let prepared: Prepared | undefined;
+  let prepared: Compensation | undefined;
   return {
     async linear(step, x) {
       const { weight } = step;
@@ -38,29 +41,24 @@ export function gptqVisitor({ grid, tensors, pool, sink }: MethodContext, ordere
         prepared = await prepare(await gramOf(x, k, pool), pool, ordered);
         entered = step.inputs[0]?.id;
       }
-      const { factor, order } = prepared!;
       const weights = tensors.matrix(weight);
-      const coded = await roundMatrix({ weights, n, k, grid, factor, order }, pool);
-      sink.matrix(weight, { ...coded, groupOf: groupIndex(k, grid, order) });
+      const coded = await roundMatrix({ weights, n, k, grid, compensation: prepared }, pool);
+      sink.matrix(weight, { ...coded, groupOf: groupIndex(k, grid, ordered ? prepared?.order : undefined) });
       arena.release(weights, coded.codes, coded.scales, coded.zeros);
       return coded.rounded;
     },
   };
 }
 
-interface Prepared {
-  readonly factor: Float32Array;
-  readonly order: Uint32Array | undefined;
-}
-
-async function prepare({ products, k }: Gram, pool: Pool, ordered: boolean): Promise<Prepared> {
-  const order = ordered ? descending(products, k) : undefined;
+async function prepare({ products, k }: Gram, pool: Pool, ordered: boolean): Promise<Compensation> {
+  const order = descending(products, k);
   const factor = pool.arena.floats(k * k);
   // A column that nothing ever enters is free: 1 keeps it apart from the others.
   for (let i = 0; i < k; i++) if (products[i * k + i] === 0) products[i * k + i] = 1;
+  const importance = pool.arena.floats(k).map((_, i) => products[i * k + i]!);
   await pool.run([{ kind: "factor", k, gram: products, damp, order, factor }]);
   pool.arena.release(products);
-  return { factor, order };
+  return { factor, order, ordered, importance };
 }
 
 function descending(products: Float32Array, k: number): Uint32Array {

@@ -31,15 +31,53 @@ function half(scale: number): number {
   return halves[Math.max(1, floatToHalf(scale))]!;
 }
 
-/** Those of a row's columns from `start` on. */
-export function rangeSteps(weights: Float32Array, start: number, end: number, grid: Grid): Steps {
+/** Part of a row of weights. */
+export interface Part {
+  readonly weights: Float32Array;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** With all weights of the part on the grid. */
+export function rangeSteps({ weights, start, end }: Part, grid: Grid): Steps {
+  const { least, most } = rangeOf({ weights, start, end });
+  return stepsFor(least, most, grid);
+}
+
+function rangeOf({ weights, start, end }: Part): { readonly least: number; readonly most: number } {
   let [least, most] = [Infinity, -Infinity];
   for (let i = start; i < end; i++) {
     const weight = weights[i]!;
     if (weight < least) least = weight;
     if (weight > most) most = weight;
   }
-  return stepsFor(least, most, grid);
+  return { least, most };
+}
+
+/** How often the range is made smaller, by a twentieth of it each time. */
+const shrinks = 9;
+
+/** With the least error, `importance` counting that of each weight: the largest ones may be beyond the grid. */
+export function nearestSteps(part: Part, grid: Grid, importance: Float32Array): Steps {
+  const { weights, start, end } = part;
+  const { least, most } = rangeOf(part);
+  const last = 2 ** grid.bits - 1;
+  let best = stepsFor(least, most, grid);
+  let smallest = Infinity;
+  for (let shrink = 0; shrink < shrinks; shrink++) {
+    const factor = 1 - shrink / 20;
+    const steps = stepsFor(least * factor, most * factor, grid);
+    let error = 0;
+    for (let i = start; i < end && error < smallest; i++) {
+      const weight = weights[i]!;
+      const difference = weight - (codeOf(weight, steps, last) - steps.zero) * steps.scale;
+      error += difference * difference * importance[i - start]!;
+    }
+    if (error >= smallest) continue;
+    smallest = error;
+    best = steps;
+  }
+  return best;
 }
 
 /** The nearest code. */

@@ -43,7 +43,7 @@ export function multiplyRows(machine: Machine, piece: LinearPiece): void {
 const blockTokens = 256;
 
 /** Sums of 256 products in float32, added up in float32. Only what is right of the diagonal is computed, and mirrored. */
-export function addGram(machine: Machine, { x, k, gram, first, count }: GramPiece): void {
+export function addGram(machine: Machine, { x, k, factors, gram, first, count }: GramPiece): void {
   const width = k - first;
   const stride = wholeColumns(width);
   const out = blockTokens * stride;
@@ -53,7 +53,10 @@ export function addGram(machine: Machine, { x, k, gram, first, count }: GramPiec
   for (let row = 0; row < rows; row += blockTokens) {
     const tokens = Math.min(blockTokens, rows - row);
     for (let token = 0; token < tokens; token++) {
-      floats.set(x.subarray((row + token) * k + first, (row + token + 1) * k), token * stride);
+      const from = (row + token) * k;
+      floats.set(x.subarray(from + first, from + k), token * stride);
+      const factor = factors[row + token]!;
+      if (factor !== 1) for (let i = 0; i < width; i++) floats[token * stride + i]! *= factor;
     }
     machine.multiply({
       a: { at: 0, stride: 1, step: stride },

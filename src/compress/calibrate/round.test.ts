@@ -5,7 +5,6 @@ import { gramOf } from "./gram.ts";
 import { createPool } from "./pool.ts";
 import { roundMatrix } from "./rounding.ts";
 import { searchScaling } from "./scaling.ts";
-import { meanSizes } from "./gram.ts";
 import type { Grid } from "./work.ts";
 import { createArena } from "./arena.ts";
 
@@ -153,7 +152,7 @@ test("AWQ scales columns so that the output errs less", async () => {
   const [x, weights] = [activations(), normals(n * k, 3)];
   const own: Grid = { bits: 4, group: 32, symmetric: false };
   const scaling = await searchScaling(
-    { ...(await gramOf(x, k, pool)), sizes: meanSizes(x, k), matrices: [{ weights, n }], grid: own },
+    { ...(await gramOf(x, k, pool)), matrices: [{ weights, n }], grid: own },
     pool,
   );
   const scaled = weights.map((weight, at) => weight * (scaling?.[at % k] ?? 1));

@@ -1,6 +1,6 @@
 /** A matrix on its grid, all rows, in all threads. */
 import type { Pool } from "./pool.ts";
-import type { Coded, Grid } from "./work.ts";
+import type { Coded, Compensation, Grid } from "./work.ts";
 import { cut } from "./work.ts";
 import { groupsOf } from "./grid.ts";
 
@@ -9,12 +9,11 @@ export interface Rounding {
   readonly n: number;
   readonly k: number;
   readonly grid: Grid;
-  readonly factor?: Float32Array | undefined;
-  readonly order?: Uint32Array | undefined;
+  readonly compensation?: Compensation | undefined;
 }
 
 /** All arrays of the result are from the arena. */
-export async function roundMatrix({ weights, n, k, grid, factor, order }: Rounding, pool: Pool): Promise<Coded> {
+export async function roundMatrix({ weights, n, k, grid, compensation }: Rounding, pool: Pool): Promise<Coded> {
   const groups = groupsOf(k, grid);
   const coded: Coded = {
     codes: pool.arena.bytes(n * k),
@@ -23,7 +22,7 @@ export async function roundMatrix({ weights, n, k, grid, factor, order }: Roundi
     rounded: pool.arena.floats(n * k),
   };
   const rows = rowsFor(n, pool.threads);
-  await pool.run(cut(n, rows).map((range) => ({ kind: "round", weights, k, grid, coded, factor, order, ...range })));
+  await pool.run(cut(n, rows).map((range) => ({ kind: "round", weights, k, grid, coded, compensation, ...range })));
   return coded;
 }
 

@@ -27,6 +27,8 @@ export interface GramPiece extends Range {
   /** [rows][k] */
   readonly x: Float32Array;
   readonly k: number;
+  /** Of each row of x, which is multiplied with it. */
+  readonly factors: Float32Array;
   /** [k][k] */
   readonly gram: Float32Array;
 }
@@ -90,17 +92,26 @@ export interface Coded {
   readonly rounded: Float32Array;
 }
 
-/** GPTQ of some rows; without `factor` the nearest codes. */
+/** What GPTQ wants to know of the columns of a matrix. */
+export interface Compensation {
+  /** [k][k], upper: Uᵀ · U is the inverse of the damped Gram matrix, rows and columns in the order of `order`. */
+  readonly factor: Float32Array;
+  /** In which order the columns are rounded. */
+  readonly order: Uint32Array;
+  /** Groups follow the order; else they are neighbouring columns. */
+  readonly ordered: boolean;
+  /** Mean square of what enters each column. */
+  readonly importance: Float32Array;
+}
+
+/** GPTQ of some rows; without `compensation` the nearest codes. */
 export interface RoundPiece extends Range {
   readonly kind: "round";
   readonly weights: Float32Array;
   readonly k: number;
   readonly grid: Grid;
   readonly coded: Coded;
-  /** [k][k], upper: Uᵀ · U is the inverse of the damped Gram matrix, rows and columns in the order of `order`. */
-  readonly factor: Float32Array | undefined;
-  /** In which order the columns are rounded; groups follow it. */
-  readonly order: Uint32Array | undefined;
+  readonly compensation: Compensation | undefined;
 }
 
 /** The factor of a Gram matrix, which the work destroys. */
