@@ -50,7 +50,7 @@ function load(floats: Float32Array, { k, stride, inverse }: Place, { gram, damp,
   let mean = 0;
   for (let i = 0; i < k; i++) mean += gram[i * k + i]! / k;
   const added = damp * (mean > 0 ? mean : 1);
-  const column = (turned: number): number => order?.[k - 1 - turned] ?? k - 1 - turned;
+  const column = (turned: number): number => order[k - 1 - turned]!;
   for (let i = 0; i < k; i++) {
     const row = column(i) * k;
     for (let j = 0; j <= i; j++) floats[i * stride + j] = gram[row + column(j)]!;

@@ -24,8 +24,8 @@ export interface MethodContext {
 export const damp = 0.05;
 
 /**
- * Columns that the activations use most come first. `ordered`: groups follow that order (act-order); else they are neighbours, 
- * which every engine reads fast.
+ * Columns that the activations use most come first. `ordered`: groups follow that order (act-order); else they are
+ * neighbours, which every engine reads fast.
  */
 export function gptqVisitor({ grid, tensors, pool, sink }: MethodContext, ordered: boolean): Visitor {
   const { arena } = pool;
@@ -55,7 +55,7 @@ async function prepare({ products, k }: Gram, pool: Pool, ordered: boolean): Pro
   const factor = pool.arena.floats(k * k);
   // A column that nothing ever enters is free: 1 keeps it apart from the others.
   for (let i = 0; i < k; i++) if (products[i * k + i] === 0) products[i * k + i] = 1;
-  const importance = pool.arena.floats(k).map((_, i) => products[i * k + i]!);
+  const importance = Float32Array.from({ length: k }, (_, i) => products[i * k + i]!);
   await pool.run([{ kind: "factor", k, gram: products, damp, order, factor }]);
   pool.arena.release(products);
   return { factor, order, ordered, importance };

@@ -121,7 +121,8 @@ export interface FactorPiece {
   readonly gram: Float32Array;
   /** Of the mean of the diagonal. */
   readonly damp: number;
-  readonly order: Uint32Array | undefined;
+  /** Of rows and columns. */
+  readonly order: Uint32Array;
   readonly factor: Float32Array;
 }
 
