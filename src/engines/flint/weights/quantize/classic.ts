@@ -113,7 +113,7 @@ const table: Recipe = {
   pack: packNibbles(2),
 };
 
-/** Where large weights count more, as for other types, a model of 135 M parameters is 3 % worse (perplexity 38.5 for 37.1). */
+/** Where large weights count more, as for other types, SmolLM2-135M is further from F16: a divergence of 0.278, not 0.260. */
 const fitFour: Recipe["fit"] = (weighing = "even") => ({
   kind: "scale",
   group: 32,
