@@ -94,7 +94,7 @@ export const distill: Command = defineCommand({
   flags: flagRows,
   settings: ["threads"],
   examples: [
-    "hearth prune ./model-f16.gguf --layers 25% --text notes.txt --out pruned.gguf",
+    "hearth prune ./model-f16.gguf --layers 25% --calibration notes.txt --out pruned.gguf",
     "hearth distill --teacher ./model-f16.gguf --student pruned.gguf --text notes.txt --out small.gguf",
     "hearth distill --task classify --student all-minilm:l6-v2-f32 --text mails.jsonl --out mail-topics",
     "hearth distill --task classify --labels bill,offer,other --teacher smollm2 --student all-minilm:l6-v2-f32 --text mails.txt --out mail-topics",

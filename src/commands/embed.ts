@@ -1,5 +1,5 @@
 import { defineCommand, parseNumber, type Command } from "./command.ts";
-import { modelFlag, taskModel, taskSettings } from "./tasks/ready.ts";
+import { modelFlag, taskModel, textTaskSettings } from "./tasks/ready.ts";
 
 export const embed: Command = defineCommand({
   name: "embed",
@@ -9,7 +9,7 @@ export const embed: Command = defineCommand({
     model: modelFlag("embed"),
     dimensions: { kind: "value", value: "N", text: "keep the first N numbers of each vector", parse: parseNumber },
   },
-  settings: taskSettings,
+  settings: textTaskSettings,
   examples: ['hearth embed "a cat" "a dog"', "hearth embed < lines.txt > vectors.jsonl"],
   async run(context) {
     const { args, flags, io, json, signal, writeJson } = context;

@@ -1,7 +1,7 @@
 import { formatTable } from "../terminal/table.ts";
 import { defineCommand, parseNumber, type Command } from "./command.ts";
 import { percent } from "./tasks/columns.ts";
-import { modelFlag, taskModel, taskSettings } from "./tasks/ready.ts";
+import { modelFlag, taskModel, textTaskSettings } from "./tasks/ready.ts";
 
 export const rerank: Command = defineCommand({
   name: "rerank",
@@ -14,7 +14,7 @@ export const rerank: Command = defineCommand({
     model: modelFlag("rerank"),
     top: { kind: "value", value: "N", text: "only the best N", parse: parseNumber },
   },
-  settings: taskSettings,
+  settings: textTaskSettings,
   examples: ['hearth rerank "Who wrote Faust?" "Goethe wrote it." "Rivers run to the sea."'],
   async run(context) {
     const { args, flags, io, json, signal, writeJson } = context;

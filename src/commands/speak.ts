@@ -6,15 +6,9 @@ import { HearthError } from "../error.ts";
 import type { SpeakResult } from "../spec/perform.ts";
 import { readAll } from "../terminal/io.ts";
 import { ensureModel } from "./chat/model.ts";
-import {
-  defineCommand,
-  loadSettingNames,
-  parseNumber,
-  pullSettingNames,
-  type Command,
-  type Context,
-} from "./command.ts";
+import { defineCommand, parseNumber, type Command, type Context } from "./command.ts";
 import { createWavFile } from "./speech/wav-file.ts";
+import { taskSettings } from "./tasks/ready.ts";
 
 export const speak: Command = defineCommand({
   name: "speak",
@@ -32,7 +26,7 @@ export const speak: Command = defineCommand({
     speed: { kind: "value", value: "N", text: "0.25 to 4; 1 is as the model speaks", parse: parseNumber },
     silent: { kind: "switch", text: "only write the file" },
   },
-  settings: [...loadSettingNames, ...pullSettingNames],
+  settings: taskSettings,
   examples: ['hearth speak "Good morning."', "hearth speak --out news.wav --voice af_bella - < news.txt"],
   async run(context) {
     const { args, flags, io, json, signal, services, writeJson } = context;

@@ -10,7 +10,7 @@ export const commandTable: readonly CommandRow[] = [
   {
     name: "serve",
     aliases: ["start"],
-    text: "serve the OpenAI and Ollama APIs over HTTP",
+    text: "serve the APIs of OpenAI, Ollama and KServe over HTTP",
     load: async () => (await import("./serve.ts")).serve,
   },
   { name: "pull", text: "fetch a model", load: async () => (await import("./pull.ts")).pull },

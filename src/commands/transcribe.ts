@@ -3,8 +3,9 @@ import { parseOneOf, parseText } from "../config/values.ts";
 import { toPlainText, toSrt, toVtt } from "../formats/subtitles.ts";
 import type { TranscribeResult } from "../spec/perform.ts";
 import { ensureModel } from "./chat/model.ts";
-import { defineCommand, loadSettingNames, pullSettingNames, type Command } from "./command.ts";
+import { defineCommand, type Command } from "./command.ts";
 import { audioFromArgument } from "./speech/audio-argument.ts";
+import { taskSettings } from "./tasks/ready.ts";
 
 type TranscriptFormat = "txt" | "srt" | "vtt" | "json";
 const formats: readonly TranscriptFormat[] = ["txt", "srt", "vtt", "json"];
@@ -27,7 +28,7 @@ export const transcribe: Command = defineCommand({
     translate: { kind: "switch", text: "into English, where the model can" },
     words: { kind: "switch", text: "times of words, in JSON, where the model tells them" },
   },
-  settings: [...loadSettingNames, ...pullSettingNames],
+  settings: taskSettings,
   examples: [
     "hearth transcribe meeting.mp3",
     "hearth transcribe talk.wav --out talk.srt",

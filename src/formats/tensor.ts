@@ -1,16 +1,8 @@
-/** Tensors in memory, as models get and give them. */
+/** Tensors of numbers in memory, as models get and give them. */
+import type { TensorData, TensorType } from "../spec/media.ts";
 
-export type TensorNumbers =
-  | Float32Array
-  | Float64Array
-  | Int8Array
-  | Uint8Array
-  | Int16Array
-  | Uint16Array
-  | Int32Array
-  | Uint32Array
-  | BigInt64Array
-  | BigUint64Array;
+/** Those of texts have no numbers. */
+export type TensorNumbers = Exclude<TensorData, readonly string[]>;
 
 interface NumberTypes {
   readonly float32: Float32ArrayConstructor;
@@ -28,7 +20,7 @@ interface NumberTypes {
   readonly float16: Uint16ArrayConstructor;
 }
 
-export type NumberType = keyof NumberTypes;
+export type NumberType = Exclude<TensorType, "string">;
 
 /** What holds the elements of each type. */
 export const numberTypes: NumberTypes = {

@@ -244,6 +244,19 @@ test("the adapters of a model are loaded with it, unless the request has its own
   expect(resolve({ model: adapted, requested: { adapters: [] } }).load.adapters).toEqual([]);
 });
 
+test.for<LoadOptions>([
+  { gpuLayers: 3 },
+  { flashAttention: true },
+  { kvTypeK: "q8_0" },
+  { adapters: [{ path: "/x" }] },
+  { draft: { path: "/x" } },
+])("%o is refused for a model in ONNX, not ignored", (requested) => {
+  const onnx = { ...info, format: "onnx" } as const;
+  const [field] = Object.keys(requested);
+  expect(() => resolve({ info: onnx, requested })).toThrow(expect.objectContaining({ details: { field } }));
+  expect(() => resolve({ info: onnx, requested: { gpuLayers: "auto", adapters: [], kvTypeV: "f16" } })).not.toThrow();
+});
+
 const choice = { engine: "flint" } as const;
 const loadedAs = { model, choice, load: { contextTokens: 4096, parallel: 4, threads: 2 } };
 

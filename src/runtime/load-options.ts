@@ -107,6 +107,7 @@ export function sizesOf({
 function askedOptions({ requested, settings, info, draft }: Request): LoadOptions {
   const cacheTokens = askedCache(requested, settings, info);
   checkQuantize(requested, info);
+  checkFormatOptions(requested, info);
   return {
     ...settingOptions(settings),
     ...(settings.quantize !== "off" && isUnpacked(info) && { quantize: settings.quantize }),
@@ -149,6 +150,34 @@ function checkQuantize({ quantize }: LoadOptions, info: ModelInfo): void {
     hint: "Leave quantize out, or load the model's SafeTensors checkpoint.",
     details: { field: "quantize" },
   });
+}
+
+/** Options of engines that have a KV cache and layers of their own making. */
+const generationOptions = [
+  "gpuLayers",
+  "flashAttention",
+  "kvTypeK",
+  "kvTypeV",
+  "batchTokens",
+  "adapters",
+  "mmap",
+  "mlock",
+  "speculation",
+  "draft",
+] as const satisfies readonly (keyof LoadOptions)[];
+
+/** Throws `unsupported_option` where a request asks ONNX Runtime, LiteRT or sherpa-onnx for what they do not have. */
+function checkFormatOptions(requested: LoadOptions, { format }: ModelInfo): void {
+  if (format !== "onnx" && format !== "tflite") return;
+  for (const field of generationOptions) {
+    const value = requested[field];
+    if (value === undefined || value === false || value === "auto" || value === "off" || value === "f16") continue;
+    if (Array.isArray(value) && value.length === 0) continue;
+    throw new HearthError("unsupported_option", `The option ${field} means nothing to a model in ${format}.`, {
+      hint: `Leave ${field} out.`,
+      details: { field },
+    });
+  }
 }
 
 function quantizeReasons({ settings, info }: Request): string[] {

@@ -17,8 +17,13 @@ export function encodeGrayPng({ width, height, data }: GrayPicture): Uint8Array 
   view.setUint32(0, width);
   view.setUint32(4, height);
   head[8] = 8;
+  return joinPng(head, deflateSync(rows));
+}
+
+/** A file of a header and packed rows, whatever they say. */
+export function joinPng(head: Uint8Array, rows: Uint8Array): Uint8Array {
   const signature = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
-  const chunks = [chunk("IHDR", head), chunk("IDAT", deflateSync(rows)), chunk("IEND", new Uint8Array())];
+  const chunks = [chunk("IHDR", head), chunk("IDAT", rows), chunk("IEND", new Uint8Array())];
   return new Uint8Array(Buffer.concat([signature, ...chunks]));
 }
 

@@ -106,7 +106,8 @@ function createMaterial({ hearth, installed, info, raw }: MaterialOptions): Mate
   return {
     perCall: { [natural.task]: natural.perCall, ...(tensorsToo && { infer: 1 }) },
     items: { [natural.task]: natural.items, ...(tensorsToo && { infer: "runs" }) },
-    work: async (task) => (task === "infer" ? inferWork({ ...own, random: Math.random }, await inputsOnce()) : natural),
+    work: async (task) =>
+      task === "infer" ? inferWork({ ...own, random: createRandom(seed) }, await inputsOnce()) : natural,
     inputs: inputsOnce,
   };
 }

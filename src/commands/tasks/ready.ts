@@ -8,8 +8,11 @@ import type { ValueRow } from "../command.ts";
 import { loadSettingNames, pullSettingNames, type Context } from "../command.ts";
 import { ensureModel } from "../chat/model.ts";
 
-/** Settings of every command that runs a task. */
-export const taskSettings: readonly (keyof Settings)[] = [...loadSettingNames, ...pullSettingNames];
+/** Settings of commands whose models are ONNX, TFLite or of speech: those of language models mean nothing to them. */
+export const taskSettings: readonly (keyof Settings)[] = ["engine", "device", "threads", "memory", ...pullSettingNames];
+
+/** Settings of commands that run language models too. */
+export const textTaskSettings: readonly (keyof Settings)[] = [...loadSettingNames, ...pullSettingNames];
 
 type Named = TaskName | "embed" | "rerank";
 

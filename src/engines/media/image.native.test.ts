@@ -4,6 +4,7 @@ import { pathToFileURL } from "node:url";
 import { deflateSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { testPack } from "../../../test/pack.ts";
+import { joinPng } from "../../util/png.ts";
 import { draw } from "./draw.ts";
 import { openPictures } from "./image.ts";
 import type { Pictures } from "./image.ts";
@@ -143,30 +144,5 @@ function bomb(width: number, height: number): Uint8Array {
   new DataView(header.buffer).setUint32(0, width);
   new DataView(header.buffer).setUint32(4, height);
   header.set([8, 2], 8);
-  const chunks = [
-    chunk("IHDR", header),
-    chunk("IDAT", deflateSync(new Uint8Array(1000))),
-    chunk("IEND", new Uint8Array()),
-  ];
-  return Uint8Array.from([0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10, ...chunks.flatMap((bytes) => [...bytes])]);
-}
-
-function chunk(name: string, data: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(12 + data.length);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, data.length);
-  bytes.set(new TextEncoder().encode(name), 4);
-  bytes.set(data, 8);
-  view.setUint32(8 + data.length, checksum(bytes.subarray(4, 8 + data.length)));
-  return bytes;
-}
-
-/** CRC-32. */
-function checksum(bytes: Uint8Array): number {
-  let sum = 0xffff_ffff;
-  for (const byte of bytes) {
-    sum ^= byte;
-    for (let bit = 0; bit < 8; bit++) sum = (sum >>> 1) ^ (sum & 1 ? 0xedb8_8320 : 0);
-  }
-  return (sum ^ 0xffff_ffff) >>> 0;
+  return joinPng(header, deflateSync(new Uint8Array(1000)));
 }

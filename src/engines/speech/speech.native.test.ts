@@ -127,11 +127,11 @@ describe.skipIf(pack === undefined)("speech", () => {
     expect(await transcribe({ bytes })).toBe(words(sentences.join(" ")));
   });
 
-  test("8 kHz is understood too, as far as a telephone lets one tell an f from an s", async () => {
+  test("8 kHz is understood but for two words at most: a telephone lets nobody tell an f from an s", async () => {
     const text = await transcribe({ bytes: encodeWav(resample(spoken, rate, 8000), 8000) });
-    expect(text).toMatch(
-      /^hello world the quick brown \w+ \w+ over the lazy dog local inference works without any network$/,
-    );
+    const said = words(sentences.join(" ")).split(" ");
+    expect(text.split(" ")).toHaveLength(said.length);
+    expect(text.split(" ").filter((word, index) => word !== said[index]).length).toBeLessThanOrEqual(2);
   });
 
   test("24 bits and two channels are understood too", async () => {

@@ -1,5 +1,6 @@
 /** What a TFLite file holds. Schema: tensorflow/compiler/mlir/lite/schema/schema.fbs in TensorFlow's repository. */
-import type { TensorType } from "../../spec/media.ts";
+import { isNumberType } from "../tensor.ts";
+import type { NumberType } from "../tensor.ts";
 import type { ByteRange } from "./table.ts";
 
 /** Types of elements, in the order of their numbers in the file. */
@@ -50,24 +51,9 @@ export const elementBits: Readonly<Partial<Record<TfliteType, number>>> = {
   uint4: 4,
 };
 
-const ownTypes: ReadonlySet<string> = new Set<Exclude<TensorType, "string">>([
-  "float32",
-  "float64",
-  "float16",
-  "int8",
-  "uint8",
-  "int16",
-  "uint16",
-  "int32",
-  "uint32",
-  "int64",
-  "uint64",
-  "bool",
-]);
-
 /** Whether tensors of this type can go in and out. */
-export function isOwnType(type: TfliteType): type is TfliteType & Exclude<TensorType, "string"> {
-  return ownTypes.has(type);
+export function isOwnType(type: TfliteType): type is TfliteType & NumberType {
+  return isNumberType(type);
 }
 
 export interface TfliteQuantization {

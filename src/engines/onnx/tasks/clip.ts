@@ -2,6 +2,7 @@
 import { HearthError } from "../../../error.ts";
 import type { ImageInput } from "../../../spec/media.ts";
 import type { Picture } from "../../media/image.ts";
+import { needLabels } from "../../media/own-labels.ts";
 import type { OnnxContext, OpenTasks } from "../context.ts";
 import { openPipeline, toLabels, toRawImage } from "../pipeline.ts";
 import type { Floats } from "../values.ts";
@@ -32,17 +33,13 @@ export const openClip: OpenTasks = async (context) => {
       },
       async classify({ images: pictures, labels, topK, hypothesis }, { signal }) {
         if (!pipe) throw missing(context, "model");
-        if (!labels || labels.length === 0) {
-          throw new HearthError("bad_request", "This model compares pictures with `labels`; there are none.", {
-            details: { field: "labels" },
-          });
-        }
+        const wanted = needLabels({ labels }, "pictures");
         const found = [];
         for (const image of needImages(pictures)) {
           signal?.throwIfAborted();
           const template = hypothesis === undefined ? {} : { hypothesis_template: hypothesis };
-          const scores = toLabels(await pipe(await toRawImage(context, image), labels, template));
-          found.push(scores.sort((a, b) => b.score - a.score).slice(0, topK ?? labels.length));
+          const scores = toLabels(await pipe(await toRawImage(context, image), wanted, template));
+          found.push(scores.sort((a, b) => b.score - a.score).slice(0, topK ?? wanted.length));
         }
         return { labels: found };
       },

@@ -4,6 +4,7 @@ import type { ClassifyRequest, ClassifyResult } from "../../../spec/perform.ts";
 import type { Batcher } from "../batch.ts";
 import { createBatcher, textBatch } from "../batch.ts";
 import type { OnnxContext, OpenTasks } from "../context.ts";
+import { refuseLabels } from "../../media/own-labels.ts";
 import { labelNames, rank } from "../labels.ts";
 import type { EncodedText, TextEncoder } from "../text.ts";
 import { openTextEncoder, padTexts } from "../text.ts";
@@ -54,7 +55,9 @@ export const openTextClassifier: OpenTasks = async (context) => {
   const classify = async (request: ClassifyRequest, signal: AbortSignal | undefined): Promise<ClassifyResult> => {
     const { texts, labels, topK } = request;
     if (!texts || texts.length === 0) throw needsTexts();
-    if (labels) return await compare({ encoder, batcher }, { ...request, texts, labels, entailment, signal });
+    if (labels && entailment !== undefined)
+      return await compare({ encoder, batcher }, { ...request, texts, labels, entailment, signal });
+    refuseLabels(request, "a model of natural language inference");
     const rows = texts.map((text, index) => encoder.encode(text, { index }));
     const logits = await batcher.add(rows, signal);
     return { labels: logits.map((row) => rank(row, { name, topK, several })) };
@@ -83,7 +86,7 @@ function findEntailment(ids: unknown): number | undefined {
 interface Comparison extends ClassifyRequest {
   readonly texts: readonly string[];
   readonly labels: readonly string[];
-  readonly entailment: number | undefined;
+  readonly entailment: number;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -92,12 +95,6 @@ async function compare(
   { encoder, batcher }: Scorer,
   { texts, labels, hypothesis = defaultHypothesis, topK, entailment, signal }: Comparison,
 ): Promise<ClassifyResult> {
-  if (entailment === undefined) {
-    throw new HearthError("bad_request", "This model has labels of its own and takes no others.", {
-      hint: "Leave `labels` out, or take a model of natural language inference.",
-      details: { field: "labels" },
-    });
-  }
   if (labels.length === 0) throw new HearthError("bad_request", "`labels` is empty.", { details: { field: "labels" } });
   const rows = texts.flatMap((text, index) =>
     labels.map((label) => encoder.encode(text, { pair: hypothesis.replaceAll("{}", label), index })),

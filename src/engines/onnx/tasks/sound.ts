@@ -3,6 +3,7 @@ import { HearthError } from "../../../error.ts";
 import { readSound } from "../../../formats/audio/read.ts";
 import type { AudioInput } from "../../../spec/media.ts";
 import type { ClassifyRequest, ClassifyResult } from "../../../spec/perform.ts";
+import { needLabels, refuseLabels } from "../../media/own-labels.ts";
 import type { OnnxContext, OpenTasks } from "../context.ts";
 import { openPipeline, toLabels } from "../pipeline.ts";
 
@@ -17,12 +18,8 @@ export const openSoundClassifier: OpenTasks = async (context) => {
   const run = async (request: ClassifyRequest, signal: AbortSignal | undefined): Promise<ClassifyResult> => {
     const { sounds, labels, topK = 5, hypothesis } = request;
     if (!sounds || sounds.length === 0) throw bad("sounds", "This model classifies sounds; the request has none.");
-    if (zeroShot !== (labels !== undefined)) {
-      throw bad(
-        "labels",
-        zeroShot ? "This model compares sounds with `labels`; there are none." : "This model has labels of its own.",
-      );
-    }
+    if (zeroShot) needLabels(request, "sounds");
+    else refuseLabels(request, "a model that compares sounds with words, such as CLAP");
     const found = [];
     for (const sound of sounds) {
       const samples = await readAll(sound, { rate, signal });

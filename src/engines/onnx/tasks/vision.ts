@@ -1,6 +1,7 @@
 /** Models of vision in the layout of transformers.js: classes, objects, areas, depth, descriptions, larger pictures. */
 import { HearthError } from "../../../error.ts";
 import type { ClassifyRequest, ClassifyResult, DetectedObject, Segment } from "../../../spec/perform.ts";
+import { needLabels, refuseLabels } from "../../media/own-labels.ts";
 import type { OnnxContext, OpenTasks } from "../context.ts";
 import { isConfig } from "../files.ts";
 import { numberOf, openPipeline, rows, stringOf, toLabels, toRawImage } from "../pipeline.ts";
@@ -11,10 +12,10 @@ const defaultTopK = 5;
 export const openImageClassifier: OpenTasks = async (context) => {
   const pipe = await openPipeline(context, "image-classification");
   const run = async (
-    { images, labels, topK = defaultTopK }: ClassifyRequest,
+    { images, topK = defaultTopK, ...words }: ClassifyRequest,
     signal?: AbortSignal,
   ): Promise<ClassifyResult> => {
-    if (labels) throw ownLabels();
+    refuseLabels(words, "a model that compares pictures with words, such as CLIP");
     const found = [];
     for (const image of needImages(images)) {
       signal?.throwIfAborted();
@@ -36,25 +37,14 @@ export function needImages(images: ClassifyRequest["images"]): NonNullable<Class
   });
 }
 
-function ownLabels(): HearthError {
-  return new HearthError("bad_request", "This model has labels of its own and takes no others.", {
-    hint: "Leave `labels` out, or take a model that compares pictures with words, such as CLIP.",
-    details: { field: "labels" },
-  });
-}
-
 export const openDetector: OpenTasks = async (context) => {
   const zeroShot = context.info.metadata["kind"] === "detect-words";
   const pipe = await openPipeline(context, zeroShot ? "zero-shot-object-detection" : "object-detection");
   return {
     tasks: {
       async detect({ image, labels, threshold = zeroShot ? 0.1 : 0.5, limit = 100 }) {
-        if (labels && !zeroShot) throw ownLabels();
-        if (zeroShot && (!labels || labels.length === 0)) {
-          throw new HearthError("bad_request", "This model looks for words: name some.", {
-            details: { field: "labels" },
-          });
-        }
+        if (zeroShot) needLabels({ labels }, "pictures");
+        else refuseLabels({ labels }, "a model that looks for words, such as OWL-ViT");
         const picture = await toRawImage(context, image);
         const found = await (zeroShot ? pipe(picture, labels, { threshold }) : pipe(picture, { threshold }));
         return {

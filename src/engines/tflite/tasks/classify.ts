@@ -2,6 +2,7 @@
 import type { ImageInput } from "../../../spec/media.ts";
 import type { Label } from "../../../spec/perform.ts";
 import { fitPicture } from "../../media/pixels.ts";
+import { refuseLabels } from "../../media/own-labels.ts";
 import type { RunTask, TfliteContext } from "../context.ts";
 import { runOnPicture } from "../context.ts";
 import { probabilities, unsuitable } from "../values.ts";
@@ -9,9 +10,9 @@ import { probabilities, unsuitable } from "../values.ts";
 const defaultTopK = 5;
 
 export function classifyWith(context: TfliteContext): RunTask<"classify"> {
-  return async ({ images = [], texts, sounds, labels, topK = defaultTopK }, { signal }) => {
+  return async ({ images = [], texts, sounds, labels, hypothesis, topK = defaultTopK }, { signal }) => {
     if (texts || sounds || images.length === 0) throw unsuitable("This model classifies pictures.", "images");
-    if (labels) throw unsuitable("This model has classes of its own; it takes no labels.", "labels");
+    refuseLabels({ labels, hypothesis }, "a model that compares pictures with words, such as CLIP");
     const found: Label[][] = [];
     for (const image of images) {
       signal?.throwIfAborted();

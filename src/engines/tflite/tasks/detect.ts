@@ -2,16 +2,16 @@
 import type { DetectedObject } from "../../../spec/perform.ts";
 import { fitPicture } from "../../media/pixels.ts";
 import { toBox } from "../boxes.ts";
+import { refuseLabels } from "../../media/own-labels.ts";
 import type { RunTask, TfliteContext } from "../context.ts";
 import { runOnPicture } from "../context.ts";
 import { findBlaze, kindName } from "../find-blaze.ts";
-import { unsuitable } from "../values.ts";
 
 const defaults = { threshold: 0.5, limit: 100 };
 
 export function detectWith(context: TfliteContext): RunTask<"detect"> {
   return async ({ image, threshold = defaults.threshold, limit = defaults.limit, labels }) => {
-    if (labels) throw unsuitable("This model has classes of its own; it takes no labels.", "labels");
+    refuseLabels({ labels }, "a model that looks for words, such as OWL-ViT");
     const pictures = await context.pictures();
     const picture = await pictures.decode(image);
     const options = { pictures, picture, threshold, limit };
