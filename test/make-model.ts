@@ -41,6 +41,8 @@ export interface TinyLlamaOptions extends TinyModelOptions {
   readonly architecture?: string;
   /** Added to the logits of `</s>` and `<|im_end|>`: 30 ends at once, the default -8 nearly never. */
   readonly endBias?: number;
+  /** So many columns of what enters each matrix are eight times as large as the others, as some are in real models. */
+  readonly outliers?: number;
 }
 
 export interface TinyBertOptions extends TinyModelOptions {
@@ -117,12 +119,12 @@ export function tinyLlama(options: TinyLlamaOptions = {}): GgufContent {
   for (let layer = 0; layer < layers; layer++) {
     const name = `blk.${layer}`;
     tensors.push(
-      constant(`${name}.attn_norm.weight`, embedding, 1),
+      loudNorm(`${name}.attn_norm.weight`, embedding, options.outliers),
       matrix(`${name}.attn_q.weight`, [embedding, embedding], make),
       matrix(`${name}.attn_k.weight`, [embedding, keyValue], make),
       matrix(`${name}.attn_v.weight`, [embedding, keyValue], make),
       matrix(`${name}.attn_output.weight`, [embedding, embedding], small),
-      constant(`${name}.ffn_norm.weight`, embedding, 1),
+      loudNorm(`${name}.ffn_norm.weight`, embedding, options.outliers),
       matrix(`${name}.ffn_gate.weight`, [embedding, feedForward], make),
       matrix(`${name}.ffn_up.weight`, [embedding, feedForward], make),
       matrix(`${name}.ffn_down.weight`, [feedForward, embedding], small),
@@ -253,6 +255,11 @@ function matrix(name: string, shape: readonly [number, number], options: MatrixO
   const values = new Float32Array(shape[0] * shape[1]);
   for (let index = 0; index < values.length; index++) values[index] = options.normal() * scale;
   return { name, shape, type: options.type, data: encodeWeights(values, options.type) };
+}
+
+function loudNorm(name: string, size: number, outliers = 0): GgufTensorContent {
+  const values = Float32Array.from({ length: size }, (_, index) => ((index * 37) % size < outliers ? 8 : 1));
+  return { name, shape: [size], type: "F32", data: encodeWeights(values, "F32") };
 }
 
 function constant(name: string, length: number, value: number): GgufTensorContent {

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { makeTinyLlama } from "../../../test/make-model.ts";
+import { makeTinyLlama, type TinyLlamaOptions } from "../../../test/make-model.ts";
 import { temporaryFolder } from "../../../test/make-checkpoint.ts";
 import { evaluateModel } from "../evaluate/evaluate.ts";
 import { defaultText } from "../evaluate/text.ts";
@@ -9,9 +9,9 @@ import { calibrateModel } from "./calibrate.ts";
 import type { CalibrateOptions } from "./calibrate.ts";
 
 // In a process of its own, with threads; judged by flint.
-async function setUp(): Promise<Omit<CalibrateOptions, "method">> {
+async function setUp(more: TinyLlamaOptions = {}): Promise<Omit<CalibrateOptions, "method">> {
   const folder = temporaryFolder();
-  const source = await makeTinyLlama(join(folder, "tiny.gguf"), { embedding: 128, layers: 2 });
+  const source = await makeTinyLlama(join(folder, "tiny.gguf"), { embedding: 128, layers: 2, ...more });
   const { text } = await defaultText();
   return {
     source,
@@ -51,13 +51,13 @@ describe("a model that was calibrated", () => {
     expect([...phases]).toEqual(["quantize"]);
   });
 
-  // A known shortfall: AWQ is worse than rounding on this tiny model (0.0056 for 0.0041), though better on SmolLM2-135M.
-  test.fails("is nearer to what it was than one with the nearest codes: awq", async () => {
-    const options = await setUp();
+  // What AWQ is for: some columns are larger than all others. Where none are, it has nothing to gain, and may lose.
+  test("is nearer to what it was than one with the nearest codes: awq, with large columns", async () => {
+    const options = await setUp({ outliers: 4 });
     const nearest = { ...options, out: `${options.out}-nearest` };
     await calibrateModel({ ...nearest, method: "nearest", format: "awq" });
     await calibrateModel({ ...options, method: "awq" });
-    expect(await divergence(options)).toBeLessThan(await divergence(nearest));
+    expect(await divergence(options)).toBeLessThan((await divergence(nearest)) / 2);
   });
 
   test("leaves nothing behind when it is stopped", async () => {

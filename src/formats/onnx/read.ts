@@ -104,14 +104,13 @@ interface Beside {
 }
 
 function openExternal(model: OnnxModel, { path, name, files }: Beside): ReadonlyMap<string, string> {
-  const folder = dirname(path);
   const found = new Map<string, string>();
   const sizes = new Map<string, number>();
   for (const tensor of allTensors(model)) {
     if (tensor.data.kind !== "external") continue;
     const { location, offset, length } = tensor.data;
     if (!found.has(location)) {
-      const place = insideFolder(folder, location, name);
+      const place = placeOf(location, { path, name });
       sizes.set(location, fstatSync(files.open(location, place)).size);
       found.set(location, place);
     }
@@ -123,15 +122,18 @@ function openExternal(model: OnnxModel, { path, name, files }: Beside): Readonly
   return found;
 }
 
-function insideFolder(folder: string, location: string, name: string): string {
-  const path = join(folder, location);
-  if (!statSync(path, { throwIfNoEntry: false })) {
+/** Where a file of tensors is: in the model's folder, or, as in the hub's cache, where the links of both lead. */
+function placeOf(location: string, { path, name }: Pick<Beside, "path" | "name">): string {
+  const folder = dirname(path);
+  const place = join(folder, location);
+  if (!statSync(place, { throwIfNoEntry: false })) {
     throw new HearthError("model_malformed", `${name} has tensors in ${location}, which is not beside it.`, {
       hint: "Fetch this file into the same folder.",
       details: { field: location },
     });
   }
-  if (realpathSync(path).startsWith(`${realpathSync(folder)}${sep}`)) return path;
+  const real = realpathSync(place);
+  if (real.startsWith(`${realpathSync(folder)}${sep}`) || dirname(real) === dirname(realpathSync(path))) return place;
   throw new HearthError("model_malformed", `${location} is a link that leads out of the folder of ${name}.`, {
     hint: "Put the file itself beside the model.",
     details: { field: location },
