@@ -4,6 +4,14 @@ import { defineConfig, type ViteUserConfigExport } from "vitest/config";
 const include = ["src/**/*.test.ts", "test/**/*.test.ts"];
 const native = ["**/*.native.test.ts"];
 const gpu = ["**/*.gpu.test.ts"];
+/** Fast tests that set flags of V8, or count on modules of their own: a process for each file. */
+const alone = [
+  "src/engines/flint/kernels/wasm/*.test.ts",
+  "src/compress/train/multiply.test.ts",
+  "src/compress/distill/likeliest.test.ts",
+];
+// By default one core is left free, which on two cores leaves one.
+const fast = { testTimeout: 10_000, maxWorkers: "100%" } as const;
 
 const config: ViteUserConfigExport = defineConfig({
   test: {
@@ -11,8 +19,12 @@ const config: ViteUserConfigExport = defineConfig({
     projects: [
       {
         extends: true,
-        // By default one core is left free, which on two cores leaves one.
-        test: { name: "fast", include, exclude: [...native, ...gpu], testTimeout: 10_000, maxWorkers: "100%" },
+        // To read the modules anew for each file takes as long as the tests themselves.
+        test: { ...fast, name: "fast", include, exclude: [...native, ...gpu, ...alone], isolate: false },
+      },
+      {
+        extends: true,
+        test: { ...fast, name: "alone", include: alone, exclude: native, provide: { alone: true } },
       },
       {
         extends: true,
@@ -21,6 +33,7 @@ const config: ViteUserConfigExport = defineConfig({
           include: ["src/**/*.native.test.ts", "test/**/*.native.test.ts"],
           testTimeout: 180_000,
           hookTimeout: 600_000,
+          provide: { alone: true },
           // One model at a time: they share the cores.
           fileParallelism: false,
           maxWorkers: 1,

@@ -1,6 +1,6 @@
 // Writes packs/*/package-lock.json anew from packs/*/package.json, and adds the platforms that a registry mirror does
 // not list: with a pinned version and no integrity, fetched by npm only where the name says. Run after a change:
-//   node scripts/pack-locks.mjs
+//   node scripts/pack-locks.mjs [NAME ...]
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,7 +11,9 @@ const packs = fileURLToPath(new URL("../packs", import.meta.url));
 const systems = { mac: "darwin", win: "win32", linux: "linux", darwin: "darwin", win32: "win32" };
 const processors = ["arm64", "x64"];
 
-for (const name of readdirSync(packs)) {
+const asked = process.argv.slice(2);
+
+for (const name of asked.length > 0 ? asked : readdirSync(packs)) {
   if (name === "none") continue;
   const folder = mkdtempSync(join(tmpdir(), "hearth-pack-"));
   cpSync(join(packs, name, "package.json"), join(folder, "package.json"));

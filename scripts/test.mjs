@@ -14,7 +14,7 @@ const reports = mkdtempSync(join(tmpdir(), "hearth-report-"));
 try {
   await ensureInstalled();
   if (words.length === 0) await countChecks();
-  for (const project of ["fast", "native", "gpu"]) await runProject(project);
+  for (const projects of [["fast", "alone"], ["native"], ["gpu"]]) await runProjects(projects);
 } catch (error) {
   fail(error instanceof Error ? error.message : String(error));
 } finally {
@@ -37,14 +37,14 @@ async function countChecks() {
   for (const { name } of results.filter(({ ok }) => !ok)) fail(`check: ${name}`);
 }
 
-async function runProject(project) {
+async function runProjects(projects) {
+  const [project] = projects;
   console.log(`\n${project} tests`);
   const report = join(reports, `${project}.json`);
   const vitest = [
     join(root, "node_modules", "vitest", "vitest.mjs"),
     "run",
-    "--project",
-    project,
+    ...projects.flatMap((name) => ["--project", name]),
     "--passWithNoTests",
     "--reporter=default",
     `--reporter=${join(root, "scripts", "skips.mjs")}`,

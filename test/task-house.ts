@@ -9,6 +9,7 @@ import type { GenerateRequest } from "../src/spec/engine.ts";
 import type { ChatEvent } from "../src/spec/event.ts";
 import type { ModelInfo, ModelOverrides } from "../src/spec/model.ts";
 import { defaultSettings } from "./fake-hearth.ts";
+import { promptText } from "./prompt-texts.ts";
 import { createFakeLibrary } from "./fake-library.ts";
 
 export interface TaskHouse {
@@ -69,5 +70,5 @@ export function eventOf<Type extends ChatEvent["type"]>(
 
 /** The whole prompt as text. */
 export function promptOf({ prompt }: GenerateRequest): string {
-  return prompt.map((part) => (typeof part === "number" ? `#${part}` : part.text)).join("");
+  return prompt.map((part) => (typeof part === "number" ? `#${part}` : promptText([part]))).join("");
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { promptText } from "../../test/prompt-texts.ts";
 import { fakeInfo } from "../../test/fake-library.ts";
 import type { Tool } from "../spec/message.ts";
 import { deepseekR1, mistral, qwen3 } from "./__fixtures__/templates.ts";
@@ -58,9 +59,7 @@ describe("an enforced call", () => {
         tools: [a],
         forceCall: true,
       });
-      return parts
-        .map((part) => part.text)
-        .join("")
+      return promptText(parts)
         .slice(-40);
     };
     expect(end(qwen3)).toMatch(/<\|im_start\|>assistant\n<tool_call>\n$/);
@@ -74,6 +73,6 @@ describe("an enforced call", () => {
     const info = fakeInfo({ chatTemplate });
     const { parts, format } = renderChat({ info, messages: [{ role: "user", content: "x" }], answerNow: true });
     expect(format).toBe("harmony");
-    expect(parts.map((part) => part.text).join("")).toBe("x<|start|>assistant<|channel|>final<|message|>");
+    expect(promptText(parts)).toBe("x<|start|>assistant<|channel|>final<|message|>");
   });
 });

@@ -1,6 +1,6 @@
 /** Messages as chat templates expect them: the shape that the Hugging Face documentation gives. */
 import { HearthError } from "../error.ts";
-import type { Message, Tool } from "../spec/message.ts";
+import type { ContentPart, Message, Tool } from "../spec/message.ts";
 import { messageText } from "../spec/message.ts";
 import { splitReasoning } from "./output/reasoning.ts";
 import type { Shield } from "./shield.ts";
@@ -14,9 +14,13 @@ export interface MessageShape {
   readonly toolResults: boolean;
   /** The template wants content as a list of parts. */
   readonly contentParts: boolean;
+  /** What it writes for a part that is a picture; undefined: it takes none, and a picture stands in its text. */
+  readonly pictureMark: string | undefined;
   /** Call ids must be nine letters and digits. */
   readonly shortIds: boolean;
 }
+
+type Content = Message["content"];
 
 export interface MessageOptions {
   readonly shape: MessageShape;
@@ -34,13 +38,42 @@ export function toTemplateMessages(messages: readonly Message[], options: Messag
       const name = message.name ?? names.get(message.toolCallId ?? "");
       return toolMessage({ ...message, ...(name !== undefined && { name }) }, options);
     }
-    return { role: message.role, content: content(messageText(message.content), options) };
+    return { role: message.role, content: content(message.content, options) };
   });
 }
 
-function content(text: string, { shape, shield }: MessageOptions): unknown {
-  const hidden = shield.hide(text);
-  return shape.contentParts ? [{ type: "text", text: hidden }] : hidden;
+function content(value: Content, { shape, shield }: MessageOptions): unknown {
+  if (hasPicture(value) && shape.pictureMark !== undefined) {
+    return value.flatMap((part) => {
+      if (part.type === "image") return [{ type: "image" }];
+      return part.type === "text" ? [{ type: "text", text: shield.hide(part.text) }] : [];
+    });
+  }
+  const text = hasPicture(value) ? inText(value, shield) : shield.hide(messageText(value));
+  return shape.contentParts ? [{ type: "text", text }] : text;
+}
+
+export function hasPicture(value: Content): value is readonly ContentPart[] {
+  return typeof value !== "string" && value.some(({ type }) => type === "image");
+}
+
+/** Pictures on lines of their own. */
+function inText(parts: readonly ContentPart[], shield: Shield): string {
+  const texts = parts.flatMap((part) => {
+    if (part.type === "image") return [shield.picture({ bytes: part.data })];
+    return part.type === "text" && part.text !== "" ? [shield.hide(part.text)] : [];
+  });
+  return texts.join("\n");
+}
+
+/** Two contents as one, with this text between them. */
+export function joinContents(left: Content, right: Content, between: string): Content {
+  if (!hasPicture(left) && !hasPicture(right)) return `${messageText(left)}${between}${messageText(right)}`;
+  return [...toParts(left), { type: "text", text: between }, ...toParts(right)];
+}
+
+function toParts(value: Content): readonly ContentPart[] {
+  return typeof value === "string" ? [{ type: "text", text: value }] : value;
 }
 
 function assistantMessage(message: Message & { readonly role: "assistant" }, options: MessageOptions): TemplateMessage {
@@ -68,14 +101,13 @@ function assistantMessage(message: Message & { readonly role: "assistant" }, opt
 
 function toolMessage(message: Message & { readonly role: "tool" }, options: MessageOptions): TemplateMessage {
   const { shape, shield } = options;
-  const text = messageText(message.content);
   if (!shape.toolResults) {
     const label = message.name === undefined ? "Result of the tool call" : `Result of the tool "${message.name}"`;
-    return { role: "user", content: content(`${label}:\n${text}`, options) };
+    return { role: "user", content: content(joinContents(`${label}:`, message.content, "\n"), options) };
   }
   return {
     role: "tool",
-    content: content(text, options),
+    content: content(message.content, options),
     ...(message.name !== undefined && { name: shield.hide(message.name) }),
     ...(message.toolCallId !== undefined && { tool_call_id: callId(message.toolCallId, shape) }),
   };
@@ -129,7 +161,7 @@ export function mergeSystem(messages: readonly Message[]): Message[] {
   const first = rest.findIndex(({ role }) => role === "user");
   if (first < 0) return [{ role: "user", content: system }, ...rest];
   return rest.map((message, index) =>
-    index === first ? { role: "user", content: `${system}\n\n${messageText(message.content)}` } : message,
+    index === first ? { role: "user", content: joinContents(system, message.content, "\n\n") } : message,
   );
 }
 
@@ -139,8 +171,7 @@ export function mergeNeighbours(messages: readonly Message[]): Message[] {
   for (const message of messages) {
     const last = merged.at(-1);
     if (last && last.role === message.role && (last.role === "user" || last.role === "system")) {
-      const text = `${messageText(last.content)}\n\n${messageText(message.content)}`;
-      merged[merged.length - 1] = { role: last.role, content: text };
+      merged[merged.length - 1] = { role: last.role, content: joinContents(last.content, message.content, "\n\n") };
     } else merged.push(message);
   }
   return merged;

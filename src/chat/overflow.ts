@@ -117,12 +117,13 @@ async function cutLast(messages: readonly Message[], options: FitOptions): Promi
   let tokens = await count(kept);
   for (let attempt = 0; attempt < 4; attempt++) {
     const target = kept[at];
-    const text = target ? messageText(target.content) : "";
+    const text = target ? longestText(target.content) : "";
     if (!target || text === "") break;
     // Tokens at the cut may change, so a few more are taken than the sum says.
     const shorter = await cut(text, tokens - budget + attempt * 4);
     if (shorter === "") break;
-    kept = kept.map((message, index) => (index === at ? { ...message, content: shorter } : message));
+    const content = replaceText(target.content, text, shorter);
+    kept = kept.map((message, index) => (index === at ? { ...message, content } : message));
     tokens = await count(kept);
     if (tokens <= budget) return kept;
   }
@@ -132,6 +133,20 @@ async function cutLast(messages: readonly Message[], options: FitOptions): Promi
     hint: `Shorten the system messages and the last message, or ask for fewer tokens than ${reserve}.`,
     details: error.details,
   });
+}
+
+type Content = Message["content"];
+
+/** Pictures are never cut; of the texts between them the longest is. */
+function longestText(content: Content): string {
+  if (typeof content === "string" || content.every(({ type }) => type === "text")) return messageText(content);
+  const texts = content.map((part) => (part.type === "text" ? part.text : ""));
+  return texts.reduce((longest, text) => (text.length > longest.length ? text : longest), "");
+}
+
+function replaceText(content: Content, text: string, shorter: string): Content {
+  if (typeof content === "string" || content.every(({ type }) => type === "text")) return shorter;
+  return content.map((part) => (part.type === "text" && part.text === text ? { ...part, text: shorter } : part));
 }
 
 export interface CutOptions {

@@ -51,10 +51,27 @@ function probe(template: CompiledTemplate): TemplateTraits {
     emptyTools,
     callArguments,
     system: has(word, [{ role: "system", content: text(word) }, user]),
+    pictureMark: pictureMark((content) => rendered(template, [{ role: "user", content }], emptyTools)),
     tools: has("needle_tool", [user], [probeTool]),
     toolResults: callArguments !== "none" && has("needle_result", callArguments === "object" ? asObject : asText),
     shortIds: ["length 9", "length != 9", "length < 9"].some((text) => template.source.includes(text)),
   };
+}
+
+/**
+ * What a template writes for a picture: what appears when a message has one, without the white space around it. A template
+ * that writes what says of a text where it is, e.g. `Picture 1: `, has no such mark.
+ */
+function pictureMark(render: (content: readonly unknown[]) => string): string | undefined {
+  const text = { type: "text", text: word };
+  const [plain, one, two] = [0, 1, 2].map((count) =>
+    render([...Array.from({ length: count }, () => ({ type: "image" })), text]),
+  );
+  if (!plain?.includes(word) || !one?.includes(word) || !two) return undefined;
+  let start = 0;
+  while (start < plain.length && plain[start] === one[start]) start++;
+  const mark = one.slice(start, one.lastIndexOf(word)).trim();
+  return mark !== "" && one.split(mark).length === 2 && two.split(mark).length === 3 ? mark : undefined;
 }
 
 const probeTool = {

@@ -7,7 +7,7 @@ import type { ModelInfo, ModelOverrides } from "../spec/model.ts";
 import { toolInstruction } from "./choice.ts";
 import { chooseTemplate, plainStops } from "./fallback.ts";
 import { TemplateRaised } from "./globals.ts";
-import { mergeNeighbours, mergeSystem, toTemplateMessages, toTemplateTools } from "./messages.ts";
+import { hasPicture, joinContents, mergeNeighbours, mergeSystem, toTemplateMessages, toTemplateTools } from "./messages.ts";
 import { callOpeners, detectToolFormat } from "./output/formats.ts";
 import type { ToolFormat } from "./output/formats.ts";
 import { openReasoning } from "./output/reasoning.ts";
@@ -56,9 +56,8 @@ export function renderChat(prompt: ChatPrompt): RenderedPrompt {
   const template = compileTemplate(choice.source);
   const traits = probeTemplate(template);
   const format = traits.tools ? detectToolFormat(choice.source) : "json";
-  const shield = createShield(info.specialTokens);
   const { messages, prefill } = takePrefill(withTools(prompt.messages, tools, traits));
-  const rendered = renderAny({ prompt, template, traits, shield, messages });
+  const { rendered, shield } = renderPictures({ prompt, template, traits, messages });
   const thinking = openReasoning(rendered);
   // A call that is forced cannot begin inside the thoughts; neither can an answer that is ruled or given already.
   const closed = thinking && (prompt.forceCall || prompt.answerNow || prefill !== "") ? `${thinking.close}\n\n` : "";
@@ -94,12 +93,43 @@ function withTools(messages: readonly Message[], tools: readonly Tool[], traits:
   return [{ role: "system", content: `${messageText(first.content)}\n\n${instruction}` }, ...rest];
 }
 
-interface Attempt {
+interface Drawing {
   readonly prompt: ChatPrompt;
   readonly template: CompiledTemplate;
   readonly traits: TemplateTraits;
-  readonly shield: Shield;
   readonly messages: readonly Message[];
+}
+
+interface Attempt extends Drawing {
+  readonly shield: Shield;
+}
+
+interface Rendered {
+  readonly rendered: string;
+  readonly shield: Shield;
+}
+
+/**
+ * Renders, and puts what `shield` splits at in the places of the pictures: where the template wrote its mark, if it did so
+ * once for each of them, else in the text.
+ */
+function renderPictures(drawing: Drawing): Rendered {
+  const { specialTokens } = drawing.prompt.info;
+  const { pictureMark: mark } = drawing.traits;
+  const pictures = drawing.messages.flatMap(({ content }) =>
+    hasPicture(content) ? content.flatMap((part) => (part.type === "image" ? [part.data] : [])) : [],
+  );
+  if (pictures.length > 0 && mark !== undefined) {
+    // The mark is a control token here, whatever the vocabulary says: text of users does not spell it.
+    const shield = createShield([...specialTokens, mark]);
+    const pieces = renderAny({ ...drawing, shield }).split(mark);
+    if (pieces.length === pictures.length + 1) {
+      const marks = pictures.map((bytes) => shield.picture({ bytes }));
+      return { rendered: pieces.map((piece, index) => piece + (marks[index] ?? "")).join(""), shield };
+    }
+  }
+  const shield = createShield(specialTokens);
+  return { rendered: renderAny({ ...drawing, shield, traits: { ...drawing.traits, pictureMark: undefined } }), shield };
 }
 
 /** Renders the messages as they are, or in a form that more templates accept. */
@@ -166,7 +196,7 @@ function variablesOf(variables: ChatPrompt["variables"], shield: Shield): Record
 function plainTools(messages: readonly Message[]): Message[] {
   return messages.map((message) =>
     message.role === "tool"
-      ? { role: "user", content: `Result of the tool call:\n${messageText(message.content)}` }
+      ? { role: "user", content: joinContents("Result of the tool call:", message.content, "\n") }
       : message,
   );
 }

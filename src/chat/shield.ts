@@ -3,12 +3,15 @@
  * replaced by a placeholder; after rendering, placeholders become parts that are tokenized as plain text.
  */
 import { HearthError } from "../error.ts";
-import type { PromptPart } from "../spec/engine.ts";
+import type { PromptPart, PromptPicture } from "../spec/engine.ts";
+import type { ImageInput } from "../spec/media.ts";
 
 export interface Shield {
   hide(text: string): string;
   /** The same for every text inside a JSON value, keys included. */
   hideAll(value: unknown): unknown;
+  /** What stands for a picture until `split`: nothing that a user writes is taken for it. */
+  picture(image: ImageInput): string;
   /** Puts the original text back; for messages to people. */
   reveal(text: string): string;
   /** Splits rendered text: placeholders become plain parts, all else keeps its control tokens. */
@@ -42,22 +45,19 @@ export function createShield(specialTokens: readonly string[]): Shield {
 }
 
 function shieldWith(trie: Trie): Shield {
-  const originals: string[] = [];
+  const originals: (string | PromptPicture)[] = [];
   const numbers = new Map<string, number>();
+  const append = (original: string | PromptPicture): number => {
+    if (originals.length < placeholders) return originals.push(original) - 1;
+    throw new HearthError("bad_request", `The messages spell more than ${placeholders} different control tokens.`);
+  };
   const placeholderOf = (original: string): string => {
     let number = numbers.get(original);
-    if (number === undefined) {
-      number = originals.length;
-      if (number >= placeholders) {
-        throw new HearthError("bad_request", `The messages spell more than ${placeholders} different control tokens.`);
-      }
-      originals.push(original);
-      numbers.set(original, number);
-    }
+    if (number === undefined) numbers.set(original, (number = append(original)));
     return String.fromCodePoint(firstPlaceholder + number);
   };
   const hide = (text: string): string => replaceTokens(text, trie, placeholderOf);
-  const original = (rendered: string, at: number): string | undefined => {
+  const original: FindOriginal = (rendered, at) => {
     const lead = rendered.charCodeAt(at);
     if (lead < leadMin || lead > leadMax) return undefined;
     return originals[(rendered.codePointAt(at) ?? 0) - firstPlaceholder];
@@ -65,9 +65,10 @@ function shieldWith(trie: Trie): Shield {
   return {
     hide,
     hideAll: (value) => mapTexts(value, hide, 0),
+    picture: (image) => String.fromCodePoint(firstPlaceholder + append({ image })),
     reveal: (text) =>
       splitAt(text, original)
-        .map((part) => part.text)
+        .map((part) => ("image" in part ? "(a picture)" : part.text))
         .join(""),
     split: (rendered) => splitAt(rendered, original),
   };
@@ -144,20 +145,23 @@ function pairLength(text: string, at: number): number {
   return (text.codePointAt(at) ?? 0) > 0xff_ff ? 2 : 0;
 }
 
-function splitAt(rendered: string, original: (text: string, at: number) => string | undefined): PromptPart[] {
-  const parts: { text: string; special: boolean }[] = [];
+type FindOriginal = (text: string, at: number) => string | PromptPicture | undefined;
+
+function splitAt(rendered: string, original: FindOriginal): PromptPart[] {
+  const parts: ({ text: string; special: boolean } | PromptPicture)[] = [];
   const add = (text: string, special: boolean): void => {
     const last = parts.at(-1);
     if (text === "") return;
-    if (last?.special === special) last.text += text;
+    if (last && "text" in last && last.special === special) last.text += text;
     else parts.push({ text, special });
   };
   let from = 0;
   for (let at = 0; at < rendered.length; at++) {
-    const text = original(rendered, at);
-    if (text === undefined) continue;
+    const found = original(rendered, at);
+    if (found === undefined) continue;
     add(rendered.slice(from, at), true);
-    add(text, false);
+    if (typeof found === "string") add(found, false);
+    else parts.push(found);
     at++;
     from = at + 1;
   }

@@ -31,6 +31,7 @@ import type { ModelWork } from "../engines/flint/roofline/work.ts";
 import type { Hardware } from "../hardware/contract.ts";
 import type { RunningServer, ServeOptions } from "../server/index.ts";
 import type { Hearth } from "../tasks/contract.ts";
+import type { Recording } from "../terminal/record.ts";
 
 /** Threads and folders come from the settings. */
 export type Studying<Options> = Omit<Options, "threads" | "folder"> & {
@@ -124,6 +125,8 @@ export interface Services {
   writeCard(model: string, card: Card): Promise<readonly string[]>;
   /** Plays a WAV file; resolves to whether there was something that plays it. */
   play(path: string, signal: AbortSignal): Promise<boolean>;
+  /** What the microphone hears, 16 bits and one channel; undefined where nothing records. `rate`: samples a second. */
+  record(rate: number, signal: AbortSignal): Promise<Recording | undefined>;
   /** Waits; rejects when the signal aborts. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
   readonly fetch: typeof fetch;
@@ -236,6 +239,10 @@ export const defaultServices: Services = {
   },
   async play(path, signal) {
     return await (await import("../terminal/play.ts")).playFile(path, signal);
+  },
+  async record(rate, signal) {
+    const { record, recorders } = await import("../terminal/record.ts");
+    return await record(recorders(process.platform, rate), signal);
   },
   async sleep(ms, signal) {
     await (await import("../util/abort.ts")).sleep(ms, signal);

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { cp, lstat, mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { HearthError } from "../error.ts";
@@ -55,7 +56,9 @@ async function removeLinks(folder: string): Promise<void> {
   }
 }
 
+/** A package may have nothing for this machine. */
 async function keepOnly(folder: string, entry: string): Promise<void> {
+  if (!existsSync(folder)) return;
   const others = (await readdir(folder)).filter((name) => name !== entry);
   for (const name of others) await rm(join(folder, name), { recursive: true });
 }

@@ -13,7 +13,17 @@ import { hasBinary, llamaModule } from "./binaries.ts";
 import type { NpmRun, RunNpm } from "./npm.ts";
 import { runNpm } from "./npm.ts";
 
-export const packNames = ["llama", "llama-cuda", "llama-vulkan", "onnx", "speech", "tflite", "webgpu"] as const;
+export const packNames = [
+  "llama",
+  "llama-cuda",
+  "llama-vulkan",
+  "onnx",
+  "onnx-wasm",
+  "pictures",
+  "speech",
+  "tflite",
+  "webgpu",
+] as const;
 export type PackName = (typeof packNames)[number];
 
 interface PackFacts {
@@ -46,11 +56,24 @@ const facts: Readonly<Record<PackName, PackFacts>> = {
     text: "ONNX Runtime and transformers.js",
     device: "cpu",
     downloadBytes: 130 * mebibyte,
-    needs: `${onnxBinaries}/${process.platform}/${process.arch}/onnxruntime_binding.node`,
+    // Where it has no binary for this machine, the pack onnx-wasm computes and this one does all else.
+    needs: "onnxruntime-node/dist/index.js",
     only: [
       { folder: onnxBinaries, entry: process.platform },
       { folder: `${onnxBinaries}/${process.platform}`, entry: process.arch },
     ],
+  },
+  "onnx-wasm": {
+    text: "ONNX Runtime as WebAssembly, where the native one does not load",
+    device: "cpu",
+    downloadBytes: 33 * mebibyte,
+    needs: "onnxruntime-web/dist/ort-wasm-simd-threaded.wasm",
+  },
+  pictures: {
+    text: "sharp, which decodes pictures",
+    device: "cpu",
+    downloadBytes: 8 * mebibyte,
+    needs: "sharp/dist/index.mjs",
   },
   speech: {
     text: "sherpa-onnx, for models of speech, and decoders of sound",

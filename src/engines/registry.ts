@@ -38,7 +38,13 @@ export function createEngines(options: EnginesOptions): Engines {
   const openLlamaOnce = async (): Promise<Engine> => await (llama ??= openLlama(options).then(keeping));
   const openFlint = async (): Promise<Engine> => {
     const { createFlintEngine } = await import("./flint/engine.ts");
-    const first = keeping(createFlintEngine({ env: options.env ?? engineEnvironment(), onNotice: onFlintNotice }));
+    const { picturesModule } = await import("./media/pack.ts");
+    const flint = createFlintEngine({
+      env: options.env ?? engineEnvironment(),
+      onNotice: onFlintNotice,
+      pictures: async (call) => picturesModule(await needPack("pictures", libraryOptions(options, call))),
+    });
+    const first = keeping(flint);
     return withFallback({ first, next: openLlamaOnce, onRefused: inspections.refuse });
   };
   return {
@@ -130,11 +136,14 @@ async function openLlama(options: EnginesOptions): Promise<LlamaEngine> {
 async function openOnnx(options: EnginesOptions): Promise<Engine> {
   const { onNotice = () => {}, env } = options;
   const { createOnnxEngine } = await import("./onnx/engine.ts");
-  const { onnxLibrary } = await import("./onnx/setup.ts");
+  const { onnxLibrary, wasmLibrary } = await import("./onnx/setup.ts");
+  const need = async (pack: "onnx" | "onnx-wasm", call: EngineLoadOptions): Promise<string> =>
+    await needPack(pack, libraryOptions(options, call));
   return createOnnxEngine({
     env: env ?? engineEnvironment(),
     onNotice,
-    library: async (call) => onnxLibrary(await needPack("onnx", libraryOptions(options, call))),
+    library: async (call) => onnxLibrary(await need("onnx", call)),
+    wasmLibrary: async (call) => wasmLibrary(await need("onnx", call), await need("onnx-wasm", call)),
   });
 }
 

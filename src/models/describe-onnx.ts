@@ -7,6 +7,7 @@ import type { OnnxGraph, OnnxModel, OnnxType } from "../formats/onnx/types.ts";
 import { isNumberType } from "../formats/tensor.ts";
 import type { TensorInfo } from "../spec/media.ts";
 import type { InstalledModel, ModelInfo } from "../spec/model.ts";
+import { describeGenerate, languageConfig } from "./describe-generate.ts";
 import { modelFiles } from "./onnx-around.ts";
 import { findOcrLayout, findOnnxLayout } from "./onnx-files.ts";
 import { bareKind, capabilitiesOf, configKind } from "./onnx-kind.ts";
@@ -38,10 +39,18 @@ export function describeOnnx(path: string, model?: InstalledModel): ModelInfo {
     ? { kind: "ocr", architecture: "pp-ocr" }
     : ((config && configKind(config, { names, readConfig: (name) => readConfig(files, name) })) ??
       bareKind(main, signature));
+  const generates =
+    config && kind.kind === "generate"
+      ? describeGenerate(config, {
+          paths: files,
+          read: (name) => readConfig(files, name),
+          sees: layout.parts.has("vision_encoder"),
+        })
+      : undefined;
   return {
     ...figures(
       [main, ...others],
-      config ?? {},
+      generates && config ? languageConfig(config) : (config ?? {}),
       readConfig(files, "tokenizer_config.json"),
       readConfig(files, "sentence_bert_config.json"),
     ),
@@ -49,14 +58,21 @@ export function describeOnnx(path: string, model?: InstalledModel): ModelInfo {
     architecture: kind.architecture,
     quantization: layout ? layout.precision.toUpperCase() : commonType(main),
     capabilities: capabilitiesOf(kind.kind),
+    ...generates,
     ...(kind.pooling && { pooling: kind.pooling }),
     signature,
     metadata: {
       ...shortMetadata(main),
       ...scalars(config),
+      ...generates?.metadata,
       kind: kind.kind,
       ...(layout && { dtype: layout.precision, subfolder: layout.subfolder.replace(/\/$/, "") }),
-      ...(layout && Object.fromEntries([...layout.parts].filter(([stem]) => /^(vision|text)_model$/.test(stem)))),
+      ...(layout &&
+        Object.fromEntries(
+          [...layout.parts].filter(([stem]) =>
+            /^(vision_model|text_model|vision_encoder|embed_tokens|decoder_model_merged)$/.test(stem),
+          ),
+        )),
       ...(isOcr && Object.fromEntries(Object.entries(ocr).map(([role, name]) => [`ocr.${role}`, name]))),
     },
   };

@@ -66,3 +66,24 @@ export function quantizationRank(name: string): number {
 export function isSideFile(name: string): boolean {
   return /(^|[-._/])(mmproj|imatrix)/i.test(name);
 }
+
+/** Types of projectors from the one that loses nothing worth its size to others. */
+const projectorTypes = ["F16", "BF16", "Q8_0", "F32"];
+
+/** Of the names in the folder of a model, the projector that goes with it: the one in F16, where there are several. */
+export function chooseProjector(names: readonly string[]): string | undefined {
+  const rank = (name: string): number => {
+    const found = projectorTypes.indexOf(quantizationOf(name)?.replace(/^FP/, "F") ?? "");
+    return found < 0 ? projectorTypes.length : found;
+  };
+  const projectors = names.filter((name) => /(^|[-._/])mmproj[^/]*\.gguf$/i.test(name));
+  return projectors.toSorted((a, b) => rank(a) - rank(b) || a.length - b.length)[0];
+}
+
+/** Whether all these files are one model in different quantizations, or parts of it. */
+export function isOneModel(names: readonly string[]): boolean {
+  const stems = names.map((name) =>
+    name.toLowerCase().replace(/(-\d{5}-of-\d{5})?\.gguf$/, "").replace((quantizationOf(name) ?? "\0").toLowerCase(), ""),
+  );
+  return new Set(stems).size === 1;
+}

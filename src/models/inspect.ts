@@ -27,7 +27,13 @@ export async function inspectGguf(path: string, model?: InstalledModel, signal?:
   refuseOther(first);
   const others: GgufFile[] = [];
   for (const part of partPaths(path, first, model)) others.push(await readGguf(part, options));
-  return describeGguf(first, others);
+  return withVision(describeGguf(first, others), model);
+}
+
+/** A language model with a projector sees. */
+function withVision(info: ModelInfo, model: InstalledModel | undefined): ModelInfo {
+  const sees = info.capabilities.includes("chat") && model?.files.some(({ role }) => role === "projector");
+  return sees ? { ...info, capabilities: [...info.capabilities, "vision"] } : info;
 }
 
 /**

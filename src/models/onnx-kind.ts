@@ -26,6 +26,7 @@ type OnnxKindName =
   | "translate"
   | "voice"
   | "ocr"
+  | "generate"
   | "tensors";
 
 /** Kind → what it does besides taking tensors. The engine has one way to run each. */
@@ -50,6 +51,8 @@ const kinds: Readonly<Record<OnnxKindName, readonly Capability[]>> = {
   translate: ["translate"],
   voice: ["voice"],
   ocr: ["ocr"],
+  // With what its chat template and its files add.
+  generate: ["generate"],
   tensors: [],
 };
 
@@ -78,7 +81,7 @@ const heads: readonly (readonly [RegExp, OnnxKindName])[] = [
   [/^(ISNet|BiRefNet|BriaRMBG|MODNet|BEN)|ForImageMatting$/i, "remove-background"],
   [/For(Semantic|Image|Universal|Instance|Panoptic)Segmentation$/, "segment"],
   [/ForDepthEstimation$|^DepthPro/, "depth"],
-  [/^(VisionEncoderDecoderModel|BlipForConditionalGeneration)$/, "caption"],
+  [/^VisionEncoderDecoderModel$/, "caption"],
   [/ForImageSuperResolution$/, "larger"],
   [/^(Whisper|LiteWhisper|Moonshine)ForConditionalGeneration$|ForCTC$/, "transcribe"],
   [
@@ -93,16 +96,29 @@ const textEncoders =
   /^(bert|distilbert|roberta|xlm-roberta|mpnet|albert|electra|deberta(-v2)?|nomic_bert|modernbert|camembert|xlm|gte|new|jina.*|eurobert|esm)$/;
 
 /** Undefined: the config names nothing that is known here. */
-export function configKind(config: Config, { readConfig }: Beside): OnnxKind | undefined {
+export function configKind(config: Config, { names, readConfig }: Beside): OnnxKind | undefined {
   const architecture = typeof config["model_type"] === "string" ? config["model_type"] : "onnx";
   const classes = Array.isArray(config["architectures"]) ? config["architectures"] : [];
   const head = classes.find((name): name is string => typeof name === "string") ?? "";
   const known = heads.find(([pattern]) => pattern.test(head))?.[1];
   if (known) return { kind: known, architecture };
+  if (isGenerator(head, architecture, names)) return { kind: "generate", architecture };
   if (head.endsWith("ForSequenceClassification")) return { kind: sequenceKind(config, readConfig), architecture };
   if (/whisper|moonshine/.test(architecture)) return { kind: "transcribe", architecture };
   if (!textEncoders.test(architecture)) return undefined;
   return { kind: "embed", architecture, pooling: poolingOf(readConfig("1_Pooling/config.json")) };
+}
+
+/** Families that see pictures: how these stand in their prompts is known to the engine (`engines/onnx/generate/pictures`). */
+const seeing = /^(idefics3|smolvlm|llava|moondream1|qwen2_vl|qwen2_5_vl)$/;
+
+/** A decoder that goes on with a text; one that sees has its encoder and its embeddings in files of their own. */
+function isGenerator(head: string, architecture: string, names: readonly string[]): boolean {
+  const has = (stem: string): boolean => names.some((name) => name.replace(/^onnx\//, "").startsWith(stem));
+  if (!has("tokenizer.json")) return false;
+  if (/ForCausalLM$|LMHeadModel$/.test(head)) return has("model") || has("decoder_model_merged");
+  const parts = ["vision_encoder", "embed_tokens", "decoder_model_merged"];
+  return head.endsWith("ForConditionalGeneration") && seeing.test(architecture) && parts.every(has);
 }
 
 function sequenceKind(config: Config, readConfig: Beside["readConfig"]): OnnxKindName {

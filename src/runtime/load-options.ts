@@ -258,10 +258,16 @@ function modelAdapters({ model, requested }: Pick<LoadQuestion, "model" | "reque
   return adapters.length === 0 ? {} : { adapters };
 }
 
-/** Bytes of those adapters that are files of the model. */
+/** Patches of a picture and their states, and rows of pictures that may come again. */
+const pictureBytes = 128 * 1024 ** 2;
+
+/** Bytes of those adapters that are files of the model, and what its projector takes. */
 export function adapterBytes(model: InstalledModel, load: LoadOptions): number {
   const paths = new Set(load.adapters?.map(({ path }) => path));
-  return model.files.reduce((sum, file) => (paths.has(file.path) ? sum + file.sizeBytes : sum), 0);
+  return model.files.reduce((sum, { role, path, sizeBytes }) => {
+    if (role === "projector") return sum + sizeBytes + pictureBytes;
+    return paths.has(path) ? sum + sizeBytes : sum;
+  }, 0);
 }
 
 export interface Serving {

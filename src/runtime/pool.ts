@@ -180,7 +180,9 @@ export class Pool {
     const onProgress = (progress: Progress): void => {
       if (instance.state === "loading") this.#options.events.progress(instance, progress);
     };
-    return await engine.load({ name: model.name, path: weights.path, info }, load, {
+    const projector = model.files.find(({ role }) => role === "projector")?.path;
+    const files = { path: weights.path, ...(projector !== undefined && { projector }) };
+    return await engine.load({ name: model.name, ...files, info }, load, {
       signal: cancel.signal,
       onProgress,
     });

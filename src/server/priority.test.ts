@@ -40,7 +40,7 @@ function createHouse(queue = 100): House {
   const engine = createFakeEngine({
     reply: "yes",
     async beforePrompt({ prompt }) {
-      order.push(prompt.map((part) => (typeof part === "number" ? "" : part.text)).join(""));
+      order.push(prompt.map((part) => (typeof part === "object" && "text" in part ? part.text : "")).join(""));
       await gate.promise;
     },
   });

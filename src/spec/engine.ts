@@ -3,6 +3,7 @@
  * stores. Every engine passes `test/engine-contract.ts`.
  */
 import type { GenerateEvent, PromptLogprobs } from "./event.ts";
+import type { ImageInput } from "./media.ts";
 import type { Capability, ModelInfo, Progress } from "./model.ts";
 import type { Perform } from "./perform.ts";
 import type { OutputFormat, Sampling } from "./sampling.ts";
@@ -60,13 +61,23 @@ export interface EngineModel {
   /** Absolute path of the weights. Already validated by the reader of its format. */
   readonly path: string;
   readonly info: ModelInfo;
+  /** The file that turns pictures into rows for this model, where it has one of its own. */
+  readonly projector?: string;
 }
 
-/** A piece of prompt. Only `special` parts may contain control tokens; other text is tokenized as plain text. */
-export interface PromptPart {
+/** Only `special` text may contain control tokens; other text is tokenized as plain text. */
+export interface PromptText {
   readonly text: string;
   readonly special: boolean;
 }
+
+/** A picture, for models with the capability `vision`. The engine writes what its model wants around it. */
+export interface PromptPicture {
+  readonly image: ImageInput;
+}
+
+/** A piece of prompt. */
+export type PromptPart = PromptText | PromptPicture;
 
 /** An adapter of `LoadOptions.adapters`, by its path or its place there; without a scale that of the load. */
 export interface AdapterChoice {
@@ -206,6 +217,7 @@ export interface LoadedModel {
   /** Resolves when the engine died by itself; never rejects. Requests in flight throw `engine_failed`. */
   readonly died: Promise<void>;
 
+  /** What takes the place of a token in a picture counts as the token -1. */
   tokenize(parts: readonly PromptPart[], options?: CallOptions): Promise<readonly number[]>;
   detokenize(tokens: readonly number[], options?: CallOptions): Promise<string>;
   /**

@@ -63,6 +63,25 @@ async function* run(runtime: Runtime, request: ChatRequest, signal: AbortSignal)
   }
 }
 
+/** Pictures of one request: as many as a request for a long document has, and bytes that a phone's photos take. */
+const mostPictures = 64;
+const mostPictureBytes = 20 * 1024 ** 2;
+
+function checkPictures(messages: readonly Message[]): void {
+  let count = 0;
+  for (const { role, content } of messages) {
+    for (const part of typeof content === "string" ? [] : content) {
+      if (part.type !== "image") continue;
+      if (role === "assistant") throw refuse("messages", "has a picture in an answer", "Models here answer with text.");
+      if (++count > mostPictures) throw refuse("messages", `has more than ${mostPictures} pictures`);
+      const { length } = part.data;
+      if (length > mostPictureBytes) {
+        throw refuse("messages", `has a picture of ${length} bytes; ${mostPictureBytes} are the most`, "Make it smaller.");
+      }
+    }
+  }
+}
+
 function checkMessages(messages: readonly Message[]): void {
   if (messages.length === 0) throw refuse("messages", "is empty", "Send at least one message.");
   if (messages.length > 100_000) throw refuse("messages", `has ${messages.length} entries; 100000 are the most`);
@@ -74,17 +93,15 @@ function checkMessages(messages: readonly Message[]): void {
         : content.reduce((sum, part) => sum + (part.type === "text" ? part.text.length : 0), 0);
   }
   checkLength("messages", length);
+  checkPictures(messages);
 }
 
 /** Refuses what the model cannot do before anything is rendered. */
-function checkAbilities({ model, info }: Lease, request: ChatRequest): void {
+function checkAbilities({ model, info, loaded }: Lease, request: ChatRequest): void {
   const can = info.capabilities;
-  for (const { content } of request.messages) {
-    if (typeof content === "string") continue;
-    const media = content.find((part) => part.type !== "text");
-    if (media?.type === "image") throw unable(model.name, "vision", can);
-    if (media?.type === "audio") throw unable(model.name, "transcribe", can);
-  }
+  const media = new Set(request.messages.flatMap(({ content }) => typesOf(content)));
+  if (media.has("audio")) throw unable(model.name, "transcribe", can);
+  if (media.has("image")) checkVision(model.name, { can, loaded, request });
   const { think, format, toolChoice = "auto" } = request;
   if (think === undefined || think === false || request.template !== undefined) return;
   if (!can.includes("thinking")) throw unable(model.name, "thinking", can, "Leave `think` out.");
@@ -94,6 +111,30 @@ function checkAbilities({ model, info }: Lease, request: ChatRequest): void {
   throw new HearthError("unsupported_option", `\`think\` and ${other} cannot be had together.`, {
     hint: "Leave `think` out or set it to false: the grammar leaves no room for thoughts.",
     details: { option: "think", engine: "chat" },
+  });
+}
+
+function typesOf(content: Message["content"]): readonly string[] {
+  return typeof content === "string" ? [] : content.map(({ type }) => type);
+}
+
+interface Seeing {
+  readonly can: Lease["info"]["capabilities"];
+  readonly loaded: Lease["loaded"];
+  readonly request: ChatRequest;
+}
+
+function checkVision(model: string, { can, loaded, request }: Seeing): void {
+  if (!loaded.capabilities.includes("vision")) {
+    const hint = can.includes("vision")
+      ? `It runs on ${loaded.engine}, which takes text alone: load it with --engine flint.`
+      : "Send text alone, or choose a model that sees: a GGUF model with its projector (mmproj) beside it.";
+    throw unable(model, "vision", loaded.capabilities, hint);
+  }
+  if (request.promptLogprobs === undefined) return;
+  throw new HearthError("unsupported_option", "Prompts with pictures have no logprobs: rows of pictures are no tokens.", {
+    hint: "Leave the logprobs of the prompt out.",
+    details: { option: "promptLogprobs", engine: loaded.engine },
   });
 }
 

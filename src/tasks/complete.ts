@@ -1,6 +1,6 @@
 import { answerRoom, cutTokens, tooLong } from "../chat/overflow.ts";
 import type { Lease, Runtime } from "../runtime/contract.ts";
-import type { GenerateRequest, PromptPart } from "../spec/engine.ts";
+import type { PromptText } from "../spec/engine.ts";
 import type { ChatEvent } from "../spec/event.ts";
 import type { OverflowReceipt } from "../spec/sampling.ts";
 import type { CompleteRequest } from "../spec/task.ts";
@@ -69,8 +69,10 @@ interface Fitting {
   readonly maxTokens: number | undefined;
 }
 
+type TextPrompt = readonly PromptText[] | readonly number[];
+
 interface Fitted {
-  readonly prompt: GenerateRequest["prompt"];
+  readonly prompt: TextPrompt;
   readonly receipt?: OverflowReceipt | undefined;
 }
 
@@ -112,20 +114,20 @@ function checkVocabulary({ prompt }: CompleteRequest, { info, model }: Lease): v
   throw refuse("prompt", `has the token ${wrong}; "${model.name}" has ${info.vocabularySize} tokens`);
 }
 
-function plainPrompt({ prompt, special = false }: CompleteRequest): GenerateRequest["prompt"] {
+function plainPrompt({ prompt, special = false }: CompleteRequest): TextPrompt {
   return typeof prompt === "string" ? [{ text: prompt, special }] : prompt;
 }
 
 /** The marks of the gap go around the texts; the model answers with what belongs between. */
-function fillPrompt({ prompt, suffix = "", special = false }: CompleteRequest, lease: Lease): readonly PromptPart[] {
+function fillPrompt({ prompt, suffix = "", special = false }: CompleteRequest, lease: Lease): readonly PromptText[] {
   const { info, model } = lease;
   const marks = info.capabilities.includes("insert") ? fillTokens(info) : undefined;
   if (!marks) throw unable(model.name, "insert", info.capabilities, "Leave the suffix out, or use a code model.");
-  const before: PromptPart[] = [
+  const before: PromptText[] = [
     { text: marks.prefix, special: true },
     { text: typeof prompt === "string" ? prompt : "", special },
   ];
-  const after: PromptPart[] = [
+  const after: PromptText[] = [
     { text: marks.suffix, special: true },
     { text: suffix, special },
   ];
@@ -145,6 +147,6 @@ async function echoOf(request: CompleteRequest, { loaded }: Lease, fitted: Echoi
   return isParts(prompt) ? prompt.map(({ text }) => text).join("") : await loaded.detokenize(prompt, { signal });
 }
 
-function isParts(prompt: GenerateRequest["prompt"]): prompt is readonly PromptPart[] {
+function isParts(prompt: TextPrompt): prompt is readonly PromptText[] {
   return typeof prompt[0] === "object";
 }

@@ -1,6 +1,8 @@
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Services } from "../../src/commands/services.ts";
 import { makeTinyLlama } from "../make-model.ts";
 import { hearth, temporaryFolder } from "./run-main.ts";
@@ -28,8 +30,16 @@ const evaluate: Evaluate = async ({ model, reference, text, tokens }) => ({
   speed: { threads: 1, textRate: 100, answerRate: 10, memoryBytes: 5000 },
 });
 
+const made = mkdtempSync(join(tmpdir(), "hearth-compress-"));
+beforeAll(async () => {
+  await makeTinyLlama(join(made, "tiny-f16.gguf"), { embedding: 256, layers: 1, type: "F16" });
+});
+afterAll(() => rmSync(made, { recursive: true }));
+
 async function tiny(): Promise<string> {
-  return await makeTinyLlama(join(temporaryFolder(), "tiny-f16.gguf"), { embedding: 256, layers: 1, type: "F16" });
+  const path = join(temporaryFolder(), "tiny-f16.gguf");
+  await copyFile(join(made, "tiny-f16.gguf"), path);
+  return path;
 }
 
 describe("hearth quantize", () => {

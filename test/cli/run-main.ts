@@ -17,8 +17,8 @@ export interface Outcome {
 export interface RunOptions {
   readonly hearth?: Hearth;
   readonly services?: Partial<Services>;
-  /** Text on stdin; without it stdin is empty. */
-  readonly stdin?: string;
+  /** Text or bytes on stdin; without it stdin is empty. */
+  readonly stdin?: string | Uint8Array;
   readonly signal?: AbortSignal;
   readonly env?: Readonly<Record<string, string>>;
   /** Which streams are terminals; none when absent. */
@@ -29,7 +29,7 @@ export interface Live {
   readonly done: Promise<Outcome>;
   readonly stdout: () => string;
   readonly stderr: () => string;
-  type(text: string): void;
+  type(text: string | Uint8Array): void;
   end(): void;
   /** Resolves once stdout, read from where the last `see` ended, has this text. */
   see(text: string): Promise<void>;

@@ -88,8 +88,9 @@ async function* generate(
 
 function replyPieces(fake: FakeOptions, request: GenerateRequest): readonly string[] {
   const parts = isTokens(request.prompt) ? [{ text: fakeDetokenize(request.prompt), special: false }] : request.prompt;
-  const all = parts.map(({ text }) => text).join("");
-  const plain = parts.map(({ text, special }) => (special ? "" : text)).join("");
+  const texts = parts.map((part) => ("image" in part ? { text: "(picture)", special: true } : part));
+  const all = texts.map(({ text }) => text).join("");
+  const plain = texts.map(({ text, special }) => (special ? "" : text)).join("");
   const reply = typeof fake.reply === "function" ? fake.reply(all, request) : (fake.reply ?? (plain || all));
   if (typeof reply !== "string") return reply;
   return request.format ? toFormat(reply, request.format) : splitWords(reply);

@@ -6,9 +6,11 @@ const pieces = new Map<number, string>();
 /** `<s>`, `<|im_end|>`, `[INST]`: what a special part may turn into one control token. */
 const control = /<[^<>\s]+>|\[\/?[A-Z_]+\]/gu;
 
-/** One token a word with the space before it; ids depend on the text alone. Control tokens have ids of their own. */
+/** One token a picture, which depends on its bytes; one token a word with the space before it; ids depend on the text alone. Control tokens have ids of their own. */
 export function fakeTokenize(parts: readonly PromptPart[]): number[] {
-  return parts.flatMap(({ text, special }) => {
+  return parts.flatMap((part) => {
+    if ("image" in part) return [intern(`picture:${part.image.bytes.join()}`, "")];
+    const { text, special } = part;
     if (!special) return splitWords(text).map((piece) => intern(piece, ""));
     const tokens: number[] = [];
     let from = 0;

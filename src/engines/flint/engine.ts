@@ -8,6 +8,14 @@ export interface FlintOptions {
   /** The environment of the child processes. */
   readonly env: Readonly<Record<string, string>>;
   readonly onNotice?: ((text: string) => void) | undefined;
+  /** URL of what decodes pictures, for models with a projector. Absent: they take text alone. */
+  readonly pictures?: (call: EngineLoadOptions) => Promise<string>;
+}
+
+/** What the child process is told besides the model. */
+export interface FlintSetup {
+  /** URL of the module that decodes pictures. */
+  readonly pictures?: string;
 }
 
 export interface FlintEngine extends Engine {
@@ -15,15 +23,15 @@ export interface FlintEngine extends Engine {
 }
 
 /** hearth's own engine, in a child process for each loaded model. */
-export function createFlintEngine({ env, onNotice }: FlintOptions): FlintEngine {
+export function createFlintEngine({ env, onNotice, pictures }: FlintOptions): FlintEngine {
   return {
     name: "flint",
     refuse: refuseFlint,
-    load: (model, options, call = {}) =>
-      loadHosted(
-        { entry: childEntry(), engine: "flint", flags: flintFlags, env, onNotice, setup: undefined, model, options },
-        call,
-      ),
+    async load(model, options, call = {}) {
+      const setup: FlintSetup = model.projector === undefined || !pictures ? {} : { pictures: await pictures(call) };
+      const entry = childEntry();
+      return await loadHosted({ entry, engine: "flint", flags: flintFlags, env, onNotice, setup, model, options }, call);
+    },
   };
 }
 

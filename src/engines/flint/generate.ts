@@ -7,6 +7,9 @@ import { createChannel } from "../../util/channel.ts";
 import type { LoadedAdapter } from "./adapters/choose.ts";
 import { cacheRoot, chooseAdapters } from "./adapters/choose.ts";
 import { createOutput } from "./output.ts";
+import type { PictureEncoder } from "./pictures/encoder.ts";
+import type { NamedPrompt } from "./pictures/prompt.ts";
+import { readPrompt } from "./pictures/prompt.ts";
 import type { ModelText } from "./text.ts";
 import { tooLong } from "./text.ts";
 import type { CallReply, FlintThreads } from "./threads/pool.ts";
@@ -16,6 +19,8 @@ import type { GenerateCommand } from "./threads/protocol.ts";
 export interface GenerateContext {
   readonly threads: FlintThreads;
   readonly text: ModelText;
+  /** Absent: the model sees no pictures. */
+  readonly encoder?: PictureEncoder | undefined;
   readonly defaults: Sampling;
   readonly contextTokens: number;
   readonly adapters: readonly LoadedAdapter[];
@@ -28,15 +33,18 @@ export async function* generate(
 ): AsyncGenerator<GenerateEvent> {
   const { contextTokens } = context;
   if (signal?.aborted) throw abortError(signal);
-  const prompt = context.text.promptTokens(request.prompt);
+  const { text, encoder } = context;
+  // Pictures are encoded in threads of their own before the sequence takes part in the steps: those of others go on.
+  const options = { tenant: request.tenant, signal, most: contextTokens };
+  const prompt = await readPrompt(request.prompt, { text, encoder }, options);
   // The last place is for the answer: a prompt that fills the context leaves none.
-  if (prompt.length >= contextTokens) throw tooLong(prompt.length, contextTokens);
+  if (prompt.names.length >= contextTokens) throw tooLong(prompt.names.length, contextTokens);
   yield* runGeneration({ request, prompt, adapters: chooseAdapters(request, context.adapters), signal }, context);
 }
 
 interface Run {
   readonly request: GenerateRequest;
-  readonly prompt: readonly number[];
+  readonly prompt: NamedPrompt;
   readonly adapters: readonly number[] | undefined;
   readonly signal: AbortSignal | undefined;
 }
@@ -49,7 +57,7 @@ async function* runGeneration(run: Run, context: GenerateContext): AsyncGenerato
     stop: request.stop ?? [],
     topLogprobs: request.topLogprobs,
   });
-  const promptTokens = prompt.length;
+  const promptTokens = prompt.names.length;
   let [promptMs, cachedTokens, completionTokens] = [0, 0, 0];
   let ended = false;
   for await (const reply of replies(run, context)) {
@@ -121,8 +129,9 @@ function commandOf(
     type: "generate",
     root: cacheRoot(request.tenant, scaled(loaded, adapters)),
     priority: request.priority ?? "interactive",
-    prompt,
-    most: Math.min(request.maxTokens ?? Infinity, contextTokens - prompt.length),
+    prompt: prompt.names,
+    ...(prompt.pictures.length > 0 && { pictures: prompt.pictures }),
+    most: Math.min(request.maxTokens ?? Infinity, contextTokens - prompt.names.length),
     sampling: { ...defaults, ...Object.fromEntries(set) },
     topLogprobs: request.topLogprobs,
     ignoreEos: request.ignoreEos ?? false,

@@ -2,6 +2,7 @@
 import { open } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { HearthError } from "../../error.ts";
+import { fingerprint } from "../../formats/gguf/fingerprint.ts";
 import { readGguf } from "../../formats/gguf/read.ts";
 import { checkpointFolder, readModelHeader } from "../../formats/model.ts";
 import type { GgufFile } from "../../formats/gguf/types.ts";
@@ -10,16 +11,17 @@ import type { AdapterFile } from "./adapters/open.ts";
 import type { IdentifiedLoad } from "./cache/disk/identity.ts";
 import { identifyLoad } from "./cache/disk/identity.ts";
 import type { StoreSetup } from "./cache/store.ts";
+import type { FlintSetup } from "./engine.ts";
 import type { Platform } from "./model.ts";
 import { loadModel } from "./model.ts";
 import { loadTypes } from "./weights/load-types.ts";
 import { startNodeThread } from "./threads/node-thread.ts";
 
-export function createLocalFlint(onNotice?: (text: string) => void): Engine {
+export function createLocalFlint(onNotice?: (text: string) => void, { pictures }: FlintSetup = {}): Engine {
   return {
     name: "flint",
     refuse: () => undefined,
-    load: ({ name, path, info }, options, call = {}) =>
+    load: ({ name, path, info, projector }, options, call = {}) =>
       loadModel(
         { model: { name, info }, options, call },
         {
@@ -30,8 +32,20 @@ export function createLocalFlint(onNotice?: (text: string) => void): Engine {
           store: ({ header, hyperparameters: { layers } }) => openStore({ path, header, layers, options }),
           onNotice,
           draft: options.draft && draftOf(options.draft),
+          vision: projector === undefined || pictures === undefined ? undefined : visionOf(projector, pictures),
         },
       ),
+  };
+}
+
+/** Sharp, and what reads projectors, are loaded where there is a projector. */
+function visionOf(path: string, pictures: string): NonNullable<Platform["vision"]> {
+  return {
+    identify: async () => fingerprint(path, await readGguf(path)),
+    async open(source) {
+      const { openVision } = await import("./vision/open.ts");
+      return await openVision({ ...source, path, pictures });
+    },
   };
 }
 

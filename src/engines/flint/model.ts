@@ -12,6 +12,9 @@ import type { CheckedModel } from "./check.ts";
 import { checkModel } from "./check.ts";
 import { embed, rerank } from "./embed.ts";
 import { generate } from "./generate.ts";
+import type { PictureEncoder } from "./pictures/encoder.ts";
+import { createPictureEncoder } from "./pictures/encoder.ts";
+import { readPrompt } from "./pictures/prompt.ts";
 import { prepareDraft } from "./prepare-draft.ts";
 import type { Prepared, PrepareOptions } from "./prepare.ts";
 import { prepare } from "./prepare.ts";
@@ -26,6 +29,7 @@ import type { FileSource } from "./threads/protocol.ts";
 import { createSleeper } from "./threads/sleep.ts";
 import type { GgufTokenizer } from "./tokenizer/gguf.ts";
 import { createGgufTokenizer } from "./tokenizer/gguf.ts";
+import type { Vision, VisionSource } from "./vision/contract.ts";
 
 const defaultContextTokens = 4096;
 const defaultParallel = 8;
@@ -43,6 +47,14 @@ export interface Platform {
   readonly onNotice?: ((text: string) => void) | undefined;
   /** The model of `LoadOptions.draft`. */
   readonly draft?: Pick<Platform, "readHeader" | "file"> | undefined;
+  /** What turns pictures into rows of this model. */
+  readonly vision?: VisionPlatform | undefined;
+}
+
+export interface VisionPlatform {
+  /** What tells the projector from others. */
+  readonly identify: () => Promise<string>;
+  readonly open: (source: Pick<VisionSource, "threads" | "width" | "signal">) => Promise<Vision>;
 }
 
 export interface StoredModel extends CheckedModel {
@@ -95,9 +107,32 @@ async function load(job: LoadJob, platform: Platform): Promise<LoadedModel> {
     { signal: call.signal, onProgress },
   );
   if (!opened) throw new Error("no model");
-  onProgress(Infinity);
   const known = opened;
-  return createLoaded(known, first, () => begin((started) => startModel(known, started), {}));
+  try {
+    const encoder = await openEncoder(known);
+    onProgress(Infinity);
+    return createLoaded({ ...known, encoder }, first, () => begin((started) => startModel(known, started), {}));
+  } catch (error) {
+    await first.threads.dispose();
+    throw error;
+  }
+}
+
+async function openEncoder({ job, platform, sizes }: OpenedModel): Promise<PictureEncoder | undefined> {
+  const { vision } = platform;
+  if (!vision) return undefined;
+  const { model, call } = job;
+  const source = { threads: sizes.workers, width: model.info.embeddingLength };
+  let { signal } = call;
+  return await createPictureEncoder({
+    identity: await vision.identify(),
+    open() {
+      // The signal is that of the load; who wakes the encoder later has another one.
+      const opening = vision.open({ ...source, ...(signal && { signal }) });
+      signal = undefined;
+      return opening;
+    },
+  });
 }
 
 /** What is read and checked once. */
@@ -189,7 +224,7 @@ async function startModel(opened: OpenedModel, started: StartedThreads, signal?:
 }
 
 function createLoaded(
-  { job, tokenizer, sizes }: OpenedModel,
+  { job, tokenizer, sizes, encoder }: OpenedModel & { readonly encoder: PictureEncoder | undefined },
   first: Started,
   wake: () => Promise<Started>,
 ): LoadedModel {
@@ -201,10 +236,10 @@ function createLoaded(
     engine: "flint",
     device: "cpu",
     contextTokens,
-    capabilities: info.capabilities,
+    capabilities: [...info.capabilities.filter((name) => name !== "vision"), ...(encoder ? (["vision"] as const) : [])],
     samplingOptions: flintSamplingOptions,
     died: threads.died.then(() => undefined),
-    memory: () => ({ ramBytes: current?.usedBytes() ?? 0, vramBytes: 0 }),
+    memory: () => ({ ramBytes: (current?.usedBytes() ?? 0) + (encoder?.bytes ?? 0), vramBytes: 0 }),
     ...(counters && { stats: () => counters.stats() }),
     async profile({ signal } = {}) {
       const { steps, rows } = await threads.ask({ type: "profile" }, "profile", signal);
@@ -212,12 +247,18 @@ function createLoaded(
     },
     async sleep() {
       const asleep = await threads.sleep();
-      if (asleep) current = undefined;
+      if (asleep) {
+        current = undefined;
+        await encoder?.rest();
+      }
       return asleep;
     },
-    dispose: () => threads.dispose(),
+    async dispose() {
+      await Promise.all([threads.dispose(), encoder?.dispose()]);
+    },
     ...methods({
       info,
+      encoder,
       threads,
       contextTokens,
       parallel,
@@ -250,14 +291,18 @@ interface MethodsContext {
   readonly parallel: number;
   readonly adapters: readonly LoadedAdapter[];
   readonly text: ReturnType<typeof createModelText>;
+  readonly encoder: PictureEncoder | undefined;
   readonly rows: number;
 }
 
 type Methods = Pick<LoadedModel, "parallel" | "tokenize" | "detokenize" | "generate" | "score" | "embed" | "rerank">;
 
-function methods({ info, threads, contextTokens, parallel, adapters, text, rows }: MethodsContext): Methods {
-  const shared = {
-    tokenize: async (parts: Parameters<LoadedModel["tokenize"]>[0]) => text.promptTokens(parts),
+function methods({ info, threads, contextTokens, parallel, adapters, text, encoder: pictures, rows }: MethodsContext): Methods {
+  const shared: Pick<LoadedModel, "tokenize" | "detokenize"> = {
+    async tokenize(parts, { signal } = {}) {
+      const { names } = await readPrompt(parts, { text, encoder: pictures }, { signal });
+      return names.map((name) => Math.max(name, -1));
+    },
     detokenize: async (tokens: readonly number[]) => text.detokenize(tokens),
   };
   const encoder = { threads, text, contextTokens: Math.min(contextTokens, rows), pooling: info.pooling ?? "mean" };
@@ -270,6 +315,7 @@ function methods({ info, threads, contextTokens, parallel, adapters, text, rows 
   const context = {
     threads,
     text,
+    encoder: pictures,
     contextTokens,
     adapters,
     defaults: modelSampling(info),

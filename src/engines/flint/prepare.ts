@@ -2,6 +2,7 @@
 import { HearthError } from "../../error.ts";
 import type { GgmlTypeName } from "../../formats/gguf/ggml.ts";
 import type { GgufFile } from "../../formats/gguf/types.ts";
+import { schemeKey } from "../../formats/checkpoint/scheme.ts";
 import type { Adapter } from "./adapters/read.ts";
 import { adapterType, checkUsed } from "./adapters/read.ts";
 import type { CacheTypes } from "./cache/layout.ts";
@@ -11,6 +12,7 @@ import { blockTokens, createPlan } from "./graph/plan.ts";
 import type { Plan } from "./graph/plan.ts";
 import type { Recording } from "./graph/program.ts";
 import { record } from "./graph/record.ts";
+import type { RowsGraph } from "./graph/graph.ts";
 import { writeConstants } from "./kernels/wasm/constants.ts";
 import type { SimdLevel } from "./kernels/wasm/simd.ts";
 import { detectLevel } from "./kernels/wasm/simd.ts";
@@ -35,6 +37,8 @@ export interface PrepareOptions {
   readonly workers: number;
   /** Rows of a step. */
   readonly batchTokens: number | undefined;
+  /** Rows of its results. Default: as many as can be wanted. */
+  readonly outputs?: number;
   /** Most bytes of one memory. Default 4 GiB. */
   readonly bankBytes?: number;
   /** With the scale that they have where a request does not say. `prepare` makes room for their tensors, and loads none. */
@@ -56,30 +60,50 @@ const pageBytes = 65_536;
 /** Results of a step take at most this much. */
 const resultBytes = 64 * 1024 * 1024;
 
-export function prepare(file: GgufFile, checked: CheckedModel, options: PrepareOptions): Prepared {
+export function prepare(
+  file: GgufFile,
+  { architecture, hyperparameters }: CheckedModel,
+  options: PrepareOptions,
+): Prepared {
+  const build = (graph: RowsGraph): void => architecture.build(graph, hyperparameters);
+  return prepareGraph(file, { build, encoder: hyperparameters.encoder !== undefined }, options);
+}
+
+export interface ForwardPass {
+  readonly build: (graph: RowsGraph) => void;
+  /** Its texts, or pictures, are computed whole and forgotten. */
+  readonly encoder: boolean;
+  /** All its layers are alike and none has a window: they can take turns in one cache. */
+  readonly sharedCache?: boolean;
+}
+
+/** The same for any forward pass over the tensors of a file. */
+export function prepareGraph(file: GgufFile, pass: ForwardPass, options: PrepareOptions): Prepared {
   const { contextTokens, parallel, workers, batchTokens, adapters = [] } = options;
   const { cacheTokens = parallel * contextTokens } = options;
   const types = new Map(file.tensors.map(({ name, typeName }) => [name, typeName]));
   for (const { tensors } of adapters) for (const [name, tensor] of tensors) types.set(name, adapterType(tensor));
   const level = requireLevel(file.name);
   const typeOf = (name: string): GgmlTypeName => types.get(name) ?? "F32";
-  const recording = recordModel(checked, { typeOf, adapters, observe: options.observe });
+  const precise = file.metadata.has(schemeKey);
+  const recording = recordPass(pass, { typeOf, adapters, precise, observe: options.observe });
   // Each of their texts is one step.
-  const encoder = recording.result.kind === "hidden" || checked.hyperparameters.encoder !== undefined;
+  const encoder = recording.result.kind === "hidden" || pass.encoder;
   const rows = encoder ? contextTokens : Math.min(batchTokens ?? defaultRows, contextTokens);
   const width = recording.values[recording.result.value]?.width ?? 1;
-  const outputs = encoder ? rows : Math.min(rows, Math.max(parallel, Math.floor(resultBytes / (width * 4))));
+  const most = encoder ? rows : Math.min(rows, Math.max(parallel, Math.floor(resultBytes / (width * 4))));
   // One more than run at once: for texts that are computed and forgotten.
   const sequences = encoder ? 1 : parallel + 1;
   const plan = createPlan({
     recording,
     typeOf,
     rows,
-    outputs,
+    outputs: options.outputs ?? most,
     sequences,
     contextTokens,
     // A text that is computed and forgotten may need a context of its own.
     cacheBlocks: Math.ceil(contextTokens / blockTokens) + (encoder ? 0 : Math.ceil(cacheTokens / blockTokens)),
+    sharedCache: pass.sharedCache,
     cacheTypes: (encoder ? undefined : options.cacheTypes) ?? { keyType: "f16", valueType: "f16" },
     workers,
     adapters: adapters.map(({ scale }) => scale),
@@ -112,16 +136,16 @@ export function prepare(file: GgufFile, checked: CheckedModel, options: PrepareO
 interface RecordContext {
   readonly typeOf: (name: string) => GgmlTypeName;
   readonly observe: boolean | undefined;
+  /** Codes that a scheme chose are worth activations of more than 8 bits. */
+  readonly precise: boolean;
   readonly adapters: readonly Adapter[];
 }
 
-function recordModel(
-  { architecture, hyperparameters }: CheckedModel,
-  { typeOf, adapters, observe }: RecordContext,
-): Recording {
+function recordPass({ build }: ForwardPass, { typeOf, adapters, observe, precise }: RecordContext): Recording {
   const used = new Set<string>();
-  const recording = record((graph) => architecture.build(graph, hyperparameters), {
+  const recording = record(build, {
     layoutOf: ({ name }) => layoutOf(typeOf(name)),
+    precise: () => precise,
     observe,
     adaptersOf(name) {
       used.add(name);

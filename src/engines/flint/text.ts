@@ -1,6 +1,6 @@
 /** Text to tokens and back, for one loaded model. */
 import { HearthError } from "../../error.ts";
-import type { GenerateRequest } from "../../spec/engine.ts";
+import type { GenerateRequest, PromptText } from "../../spec/engine.ts";
 import type { ModelInfo } from "../../spec/model.ts";
 import { checkTokens, cutSpecials, promptTokens, specialPattern } from "../host/prompt.ts";
 import type { Tokenizer } from "./tokenizer/contract.ts";
@@ -9,6 +9,8 @@ export interface ModelText {
   readonly tokenizer: Tokenizer;
   /** Tokens that a generation would begin with; always at least one. */
   promptTokens(prompt: GenerateRequest["prompt"]): number[];
+  /** Tokens of a piece of a prompt; `start`: it is the first. */
+  partTokens(parts: readonly PromptText[], start: boolean): number[];
   /** Tokens of text alone: nothing put before it, no control token in it. */
   plainTokens(text: string): number[];
   detokenize(tokens: readonly number[]): string;
@@ -25,6 +27,8 @@ export function createModelText(tokenizer: Tokenizer, info: Pick<ModelInfo, "spe
   return {
     tokenizer,
     promptTokens: (prompt) => promptTokens(prompt, vocabulary, special),
+    partTokens: (parts, start) =>
+      cutSpecials(parts, special).flatMap((piece, index) => vocabulary.tokenize(piece, start && index === 0)),
     plainTokens: (text) =>
       cutSpecials([{ text, special: false }], special).flatMap((piece, index) =>
         tokenizer.encode(piece, { special: false, start: index === 0 }),

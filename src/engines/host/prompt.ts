@@ -1,5 +1,5 @@
 import { HearthError } from "../../error.ts";
-import type { GenerateRequest, PromptPart } from "../../spec/engine.ts";
+import type { GenerateRequest, PromptPart, PromptText } from "../../spec/engine.ts";
 
 /** What the tokenizer of a loaded model can do. */
 export interface Vocabulary {
@@ -20,7 +20,8 @@ export function specialPattern(specialTokens: readonly string[]): RegExp | undef
 /**
  * Tokens of a prompt, with the token that begins a text put first where the model wants it and the prompt lacks it.
  * The parts are tokenized as one text, as the model learned them, except that any control token which plain text
- * spells, alone or together with its neighbours, is cut in two first: no user can write one.
+ * spells, alone or together with its neighbours, is cut in two first: no user can write one. Throws
+ * `unsupported_capability` for pictures: who can read them takes them out before.
  */
 export function promptTokens(
   prompt: GenerateRequest["prompt"],
@@ -28,7 +29,7 @@ export function promptTokens(
   special: RegExp | undefined,
 ): number[] {
   if (isTokens(prompt)) return checkTokens(prompt, vocabulary.size);
-  const segments = cutSpecials(prompt, special);
+  const segments = cutSpecials(onlyTexts(prompt), special);
   const tokens = segments.flatMap((text, index) => [...vocabulary.tokenize(text, index === 0)]);
   if (vocabulary.bos !== undefined && tokens[0] !== vocabulary.bos) tokens.unshift(vocabulary.bos);
   if (tokens.length === 0)
@@ -36,8 +37,23 @@ export function promptTokens(
   return tokens;
 }
 
+export function hasPictures(prompt: GenerateRequest["prompt"]): prompt is readonly PromptPart[] {
+  return (prompt as readonly (PromptPart | number)[]).some((part) => typeof part === "object" && "image" in part);
+}
+
+/** Throws `unsupported_capability` for a picture. */
+export function onlyTexts(parts: readonly PromptPart[]): readonly PromptText[] {
+  return parts.map((part) => {
+    if ("text" in part) return part;
+    throw new HearthError("unsupported_capability", "The engine that runs this model sees no pictures.", {
+      hint: "Send text alone, or take a model whose capabilities include vision.",
+      details: { field: "prompt", capability: "vision" },
+    });
+  });
+}
+
 /** The text of the parts in pieces that hold a control token only where a special part spells it. */
-export function cutSpecials(parts: readonly PromptPart[], special: RegExp | undefined): string[] {
+export function cutSpecials(parts: readonly PromptText[], special: RegExp | undefined): string[] {
   const text = parts.map((part) => part.text).join("");
   if (text === "") return [];
   if (!special) return [text];
@@ -57,7 +73,7 @@ export function cutSpecials(parts: readonly PromptPart[], special: RegExp | unde
   return ends.map((end, index) => text.slice(ends[index - 1] ?? 0, end)).filter((piece) => piece !== "");
 }
 
-function plainRanges(parts: readonly PromptPart[]): { readonly start: number; readonly end: number }[] {
+function plainRanges(parts: readonly PromptText[]): { readonly start: number; readonly end: number }[] {
   const ranges: { start: number; end: number }[] = [];
   let at = 0;
   for (const part of parts) {

@@ -43,7 +43,8 @@ async function loadModel(job: LoadJob): Promise<LoadedModel> {
     engine: "llama",
     device: backend.device,
     contextTokens,
-    capabilities: info.capabilities,
+    // node-llama-cpp takes no projectors.
+    capabilities: info.capabilities.filter((name) => name !== "vision"),
     samplingOptions: new Set(llamaSamplingOptions),
     // The parent notices when this process dies; here nobody would be left to tell.
     died: new Promise<void>(() => {}),

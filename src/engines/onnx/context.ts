@@ -1,7 +1,18 @@
 /** What the tasks of a model are made of. */
-import type { EmbedRequest, EmbedResult, RerankRequest, RerankResult } from "../../spec/engine.ts";
+import type {
+  EmbedRequest,
+  EmbedResult,
+  GenerateRequest,
+  LoadOptions,
+  PromptPart,
+  RerankRequest,
+  RerankResult,
+} from "../../spec/engine.ts";
+import type { GenerateEvent } from "../../spec/event.ts";
+import type { ReadSoundOptions } from "../../formats/audio/read.ts";
 import type { ModelInfo } from "../../spec/model.ts";
 import type { PerformOptions, TaskName, Tasks } from "../../spec/perform.ts";
+import type { Sampling } from "../../spec/sampling.ts";
 import type { Pictures } from "../media/image.ts";
 import type { Config } from "./files.ts";
 import type { RealDevice } from "./provider.ts";
@@ -15,7 +26,12 @@ export interface OnnxContext {
   readonly folder: string;
   readonly path: string;
   readonly device: RealDevice;
+  /** The runtime is the WebAssembly build. */
+  readonly isWasm: boolean;
+  /** How compressed sound is decoded, where the pack can. */
+  readonly sounds: Pick<ReadSoundOptions, "openDecoder">;
   readonly threads: number;
+  readonly options: LoadOptions;
   /** A session of a file below the folder, absent: of `path`. One for each file; all of them end with the model. */
   session(file?: string): Promise<OnnxSession>;
   /** An object in a JSON file of the folder; undefined: there is none. */
@@ -32,8 +48,8 @@ export type RunTask<Name extends TaskName> = (
 /** Work with texts that the engine contract has methods of its own for. */
 export interface TextTasks {
   readonly contextTokens: number;
-  /** Without the tokens that frame a text. */
-  tokenize(text: string): readonly number[];
+  /** Encoders: without the tokens that frame a text. Language models: as a prompt begins. */
+  tokenize(parts: readonly PromptPart[]): readonly number[];
   detokenize(tokens: readonly number[]): string;
 }
 
@@ -41,6 +57,11 @@ export interface ModelTasks {
   readonly text?: TextTasks;
   readonly embed?: (request: EmbedRequest, signal?: AbortSignal) => Promise<EmbedResult>;
   readonly rerank?: (request: RerankRequest, signal?: AbortSignal) => Promise<RerankResult>;
+  readonly generate?: (request: GenerateRequest, signal?: AbortSignal) => AsyncIterable<GenerateEvent>;
+  /** Of `generate`. */
+  readonly samplingOptions?: ReadonlySet<keyof Sampling>;
+  /** Requests that are taken in at once. Absent: what suits the tasks. */
+  readonly parallel?: number;
   readonly tasks?: { readonly [Name in TaskName]?: RunTask<Name> };
   /** Whether requests that come together become one run. */
   readonly batches?: boolean;

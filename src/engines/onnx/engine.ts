@@ -1,3 +1,4 @@
+import { HearthError } from "../../error.ts";
 import type { Engine, EngineLoadOptions, EngineModel, LoadOptions } from "../../spec/engine.ts";
 import type { HostedModel } from "../host/load.ts";
 import { loadHosted } from "../host/load.ts";
@@ -7,6 +8,8 @@ import type { OnnxLibrary, OnnxSetup } from "./setup.ts";
 export interface OnnxOptions {
   /** Where the pack is. May install it; throws `engine_missing`. */
   readonly library: (call: EngineLoadOptions) => Promise<OnnxLibrary>;
+  /** The same with the runtime as WebAssembly, for machines where the native one does not load. */
+  readonly wasmLibrary?: (call: EngineLoadOptions) => Promise<OnnxLibrary>;
   /** The environment of the child processes. */
   readonly env: Readonly<Record<string, string>>;
   readonly onNotice?: ((text: string) => void) | undefined;
@@ -17,15 +20,30 @@ export interface OnnxEngine extends Engine {
 }
 
 /** ONNX Runtime, in a child process for each loaded model. Loads no native code into this one. */
-export function createOnnxEngine({ library, env, onNotice }: OnnxOptions): OnnxEngine {
+export function createOnnxEngine({ library, wasmLibrary, env, onNotice }: OnnxOptions): OnnxEngine {
+  let wasm = false;
+  const load: OnnxEngine["load"] = async (model, options, call = {}) => {
+    const setup: OnnxSetup = { library: await (wasm && wasmLibrary ? wasmLibrary(call) : library(call)) };
+    return await loadHosted({ entry: childEntry(), engine: "onnx", env, onNotice, setup, model, options }, call);
+  };
   return {
     name: "onnx",
     refuse: refuseOnnx,
-    async load(model, options, call = {}) {
-      const setup: OnnxSetup = { library: await library(call) };
-      return await loadHosted({ entry: childEntry(), engine: "onnx", env, onNotice, setup, model, options }, call);
+    async load(model, options, call) {
+      try {
+        return await load(model, options, call);
+      } catch (error) {
+        if (wasm || !wasmLibrary || !lacksNative(error)) throw error;
+        wasm = true;
+        onNotice?.(`${error.message} Its WebAssembly build runs the models, slower.`);
+        return await load(model, options, call);
+      }
     },
   };
+}
+
+function lacksNative(error: unknown): error is HearthError {
+  return error instanceof HearthError && error.code === "engine_missing" && error.details["native"] !== undefined;
 }
 
 /** From source the child is TypeScript too. */

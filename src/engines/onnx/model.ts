@@ -1,5 +1,5 @@
 import { HearthError } from "../../error.ts";
-import type { CallOptions, LoadedModel, LoadOptions, PromptPart } from "../../spec/engine.ts";
+import type { CallOptions, GenerateRequest, LoadedModel, LoadOptions } from "../../spec/engine.ts";
 import type { PerformOptions, TaskName, Tasks } from "../../spec/perform.ts";
 import { raceAbort } from "../../util/abort.ts";
 import { withDrawing } from "../media/draw.ts";
@@ -19,7 +19,7 @@ const together = { batches: 32, alone: 4 };
 
 export function createLoadedModel({ context, tasks, options, dispose }: LoadedOptions): LoadedModel {
   const { info, device } = context;
-  const { text, embed, rerank } = tasks;
+  const { text, embed, rerank, generate, batches, samplingOptions } = tasks;
   const died = new Promise<void>(() => {});
   let disposed: Promise<void> | undefined;
   const needText = (): NonNullable<ModelTasks["text"]> => {
@@ -31,11 +31,12 @@ export function createLoadedModel({ context, tasks, options, dispose }: LoadedOp
     capabilities: info.capabilities,
     device,
     contextTokens: text?.contextTokens ?? info.trainContextTokens,
-    parallel: Math.max(options.parallel ?? 1, tasks.batches === true ? together.batches : together.alone),
-    samplingOptions: new Set(),
+    parallel: tasks.parallel ?? Math.max(options.parallel ?? 1, batches === true ? together.batches : together.alone),
+    samplingOptions: samplingOptions ?? new Set(),
     died,
-    tokenize: async (parts: readonly PromptPart[]) => needText().tokenize(parts.map((part) => part.text).join("")),
+    tokenize: async (parts) => needText().tokenize(parts),
     detokenize: async (tokens: readonly number[]) => needText().detokenize(tokens),
+    ...(generate && { generate: (request: GenerateRequest, call?: CallOptions) => generate(request, call?.signal) }),
     ...(embed && { embed: (request, call?: CallOptions) => raceAbort(embed(request, call?.signal), call?.signal) }),
     ...(rerank && { rerank: (request, call?: CallOptions) => raceAbort(rerank(request, call?.signal), call?.signal) }),
     perform: withDrawing(performer(context, tasks), async () => await context.pictures()),

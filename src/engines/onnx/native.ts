@@ -1,11 +1,12 @@
 /** ONNX Runtime behind the engine contract, in the process that it runs in. */
 import { dirname, join, relative } from "node:path";
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { HearthError } from "../../error.ts";
 import type { Engine, EngineModel, LoadedModel, LoadOptions } from "../../spec/engine.ts";
 import { openPictures } from "../media/image.ts";
 import type { Pictures } from "../media/image.ts";
+import { createSoundDecoders } from "../media/sound.ts";
 import type { ModelTasks, OnnxContext } from "./context.ts";
 import { checkFiles, modelFolder, readConfig } from "./files.ts";
 import { createLoadedModel } from "./model.ts";
@@ -17,6 +18,7 @@ import { createSession } from "./session.ts";
 import type { OnnxLibrary, OnnxSetup } from "./setup.ts";
 import type { Transformers } from "./transformers.ts";
 import { importTransformers } from "./transformers.ts";
+import { isWasmModule, offerWasmRuntime } from "./wasm.ts";
 
 export function createNativeOnnx({ library }: OnnxSetup, notice: (text: string) => void): Engine {
   return {
@@ -47,6 +49,7 @@ async function load({ library, notice, model, options }: Load): Promise<LoadedMo
   const folder = modelFolder(model.path);
   const paths = weightFiles(model);
   checkFiles(paths);
+  const isWasm = isWasmModule(library.runtime);
   const threads = options.threads ?? availableParallelism();
   const asked = options.device ?? "auto";
   const provider = await choosePlace({ module: library.runtime, device: asked, threads, paths, notice });
@@ -59,7 +62,10 @@ async function load({ library, notice, model, options }: Load): Promise<LoadedMo
     folder,
     path: model.path,
     device: provider.device,
+    isWasm,
+    sounds: soundDecoders(library.pack),
     threads,
+    options,
     async session(file) {
       const path = file === undefined ? model.path : join(folder, file);
       if (!paths.includes(path)) throw new HearthError("internal", `${file ?? path} was not checked.`);
@@ -70,7 +76,7 @@ async function load({ library, notice, model, options }: Load): Promise<LoadedMo
     },
     config: (name) => readConfig(folder, name),
     pictures: async () => await (pictures ??= openPictures(library.sharp)),
-    transformers: async () => await (transformers ??= importTransformers(library.transformers)),
+    transformers: async () => await (transformers ??= openTransformers(library)),
   };
   const open = openers[String(model.info.metadata["kind"])];
   const tasks: ModelTasks = open ? await open(context) : {};
@@ -85,6 +91,17 @@ async function load({ library, notice, model, options }: Load): Promise<LoadedMo
       }
     },
   });
+}
+
+/** Packs of earlier versions have none: WAV is read all the same. */
+function soundDecoders(pack: string): OnnxContext["sounds"] {
+  const has = existsSync(join(pack, "node_modules", "mpg123-decoder"));
+  return has ? { openDecoder: createSoundDecoders(pack) } : {};
+}
+
+async function openTransformers({ runtime, transformers }: OnnxLibrary): Promise<Transformers> {
+  if (isWasmModule(runtime)) await offerWasmRuntime(runtime);
+  return await importTransformers(transformers);
 }
 
 /** Every file that a session of this model may be made of: those of its precision in its folder, or it alone. */

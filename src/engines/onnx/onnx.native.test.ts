@@ -135,17 +135,24 @@ describe.skipIf(folder === undefined)("ONNX models", () => {
   it("reads a picture of text, line by line", async () => {
     const model = await open("pp-ocr:v4");
     const { text, lines } = await run(model, "ocr", { image: { bytes: fixture("text.png") } });
-    expect(text.split("\n").map((line) => line.replaceAll(" ", ""))).toEqual([
-      "Nothingleavesthishouse",
-      "Total:42.50EUR",
-      "Hearthkeepsitwarm",
-    ]);
+    expect(text.split("\n")).toEqual(["Nothing leaves this house", "Total: 42.50 EUR", "Hearth keeps it warm"]);
     expect(lines[0]?.score).toBeGreaterThan(0.9);
     const [left, right] = lines[2]?.corners ?? [];
     // The third line is askew.
     expect((right?.y ?? 0) - (left?.y ?? 0)).toBeGreaterThan(15);
     const empty = await run(model, "ocr", { image: { bytes: await ball(200, 100) } });
     expect(empty).toMatchObject({ text: "", lines: [] });
+  });
+
+  it("parts the words of a line, whatever its font and size", async () => {
+    const model = await open("pp-ocr:v4");
+    const { text } = await run(model, "ocr", { image: { bytes: fixture("words.png") } });
+    const sentences = [
+      "We paid 42.50 for it, in May.",
+      "I am one of a dozen who win a lot",
+      "Is this a house? No, it is a barn.",
+    ];
+    expect(text.split("\n")).toEqual([...sentences, ...sentences, ...sentences]);
   });
 
   it("cuts the background away", async () => {

@@ -29,5 +29,6 @@ export const openers: Readonly<Record<string, OpenTasks>> = {
   transcribe: opener(() => import("./tasks/transcribe.ts"), "openTranscribe"),
   translate: opener(() => import("./tasks/translate.ts"), "openTranslate"),
   voice: opener(() => import("./tasks/voice.ts"), "openVoice"),
+  generate: opener(() => import("./generate/open.ts"), "openGenerate"),
   ocr: opener(() => import("./tasks/ocr.ts"), "openOcr"),
 };

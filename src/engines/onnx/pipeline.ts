@@ -20,7 +20,8 @@ export async function openPipeline(context: OnnxContext, task: string): Promise<
   const [dtype, subfolder] = [text("dtype"), text("subfolder")];
   const options: LoadFiles = {
     local_files_only: true,
-    device: deviceNames[context.device] ?? context.device,
+    // The WebAssembly build has one provider, which it takes by itself.
+    device: context.isWasm ? "auto" : (deviceNames[context.device] ?? context.device),
     session_options: { intraOpNumThreads: context.threads, interOpNumThreads: 1, logSeverityLevel: 3, extra: sharing },
     ...(dtype !== undefined && { dtype }),
     ...(subfolder !== undefined && { subfolder }),

@@ -1,4 +1,6 @@
 /** The part of onnxruntime-node that is used. Its own types come with the pack, which may not be there. */
+import { HearthError } from "../../error.ts";
+import { importWasmRuntime, isWasmModule } from "./wasm.ts";
 
 export interface RuntimeTensor {
   readonly type: string;
@@ -45,8 +47,18 @@ export interface Runtime {
   listSupportedBackends?(): readonly { readonly name: string; readonly bundled: boolean }[];
 }
 
-/** `module`: URL of onnxruntime-node. */
+/** `module`: URL of onnxruntime-node, or of onnxruntime-web. Throws `engine_missing` where the native one does not load. */
 export async function importRuntime(module: string): Promise<Runtime> {
-  const runtime = (await import(module)) as Runtime & { readonly default?: Runtime };
-  return runtime.default ?? runtime;
+  if (isWasmModule(module)) return await importWasmRuntime(module);
+  try {
+    const runtime = (await import(module)) as Runtime & { readonly default?: Runtime };
+    return runtime.default ?? runtime;
+  } catch (error) {
+    const reason = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
+    throw new HearthError("engine_missing", `ONNX Runtime's native library does not load here: ${reason}.`, {
+      hint: "",
+      details: { native: "onnxruntime-node" },
+      cause: error,
+    });
+  }
 }

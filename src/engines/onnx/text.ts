@@ -1,6 +1,6 @@
 /** Texts in, numbers for a text encoder out. */
 import { HearthError } from "../../error.ts";
-import { specialPattern } from "../host/prompt.ts";
+import { onlyTexts, specialPattern } from "../host/prompt.ts";
 import type { OnnxContext, TextTasks } from "./context.ts";
 import type { Config } from "./files.ts";
 import { isConfig } from "./files.ts";
@@ -35,7 +35,12 @@ export async function openTextEncoder(context: OnnxContext): Promise<TextEncoder
     contextTokens,
     padId: tokenizer.pad_token_id ?? 0,
     lowercase: context.config("tokenizer_config.json")?.["do_lower_case"] === true,
-    tokenize: (text) => tokenizer(plain(text), { add_special_tokens: false, return_tensor: false }).input_ids,
+    tokenize(parts) {
+      const text = onlyTexts(parts)
+        .map((part) => part.text)
+        .join("");
+      return tokenizer(plain(text), { add_special_tokens: false, return_tensor: false }).input_ids;
+    },
     detokenize: (tokens) => tokenizer.decode(tokens, { skip_special_tokens: true }),
     encode(text, { pair, index = 0 } = {}) {
       const { input_ids: ids, token_type_ids: types } = tokenizer(plain(text), {

@@ -16,6 +16,8 @@ export interface Tokenizer {
   (text: string, options: TokenizerOptions & { readonly return_tensor: false }): Encoding;
   decode(tokens: readonly number[], options: { readonly skip_special_tokens: boolean }): string;
   readonly pad_token_id?: number;
+  /** Of translators between many languages. */
+  readonly language_codes?: readonly string[];
 }
 
 export interface TransformersTensor {
@@ -30,6 +32,12 @@ export interface TransformersImage {
   readonly channels: number;
   readonly data: Uint8Array | Uint8ClampedArray;
 }
+
+/** Pictures → pixels in the shape that a model takes, and what it says of them. */
+export type ImageProcessor = (
+  images: readonly TransformersImage[],
+  options: { readonly return_row_col_info: boolean },
+) => Promise<Readonly<Record<string, unknown>>>;
 
 /** Gives what its task gives; the tasks check it. */
 export interface Pipeline {
@@ -67,6 +75,16 @@ export interface Transformers {
     fetch?: (input: unknown) => Promise<never>;
   };
   readonly AutoTokenizer: { from_pretrained(folder: string, options: LoadFiles): Promise<Tokenizer> };
+  readonly AutoImageProcessor: { from_pretrained(folder: string, options: LoadFiles): Promise<ImageProcessor> };
+  readonly TextStreamer: new (
+    tokenizer: Tokenizer,
+    options: {
+      readonly skip_prompt: boolean;
+      readonly skip_special_tokens: boolean;
+      readonly callback_function: (text: string) => void;
+    },
+  ) => unknown;
+  readonly InterruptableStoppingCriteria: new () => { interrupt(): void };
   readonly RawImage: new (
     data: Uint8Array,
     width: number,

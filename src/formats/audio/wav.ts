@@ -25,7 +25,7 @@ interface Chunk {
 }
 
 /** What recorders write where they do not know the size yet. */
-const unknownSizes: ReadonlySet<number> = new Set([0xffff_ffff, 0x7fff_ffff, 0x7fff_ff00]);
+const unknownSizes: ReadonlySet<number> = new Set([0xffff_ffff, 0x7fff_ffff, 0x7fff_ff00, 0x7fff_f000]);
 const mostChunks = 4096;
 
 /** Reads and checks the chunks. Throws `bad_request` that says what is wrong. */

@@ -14,6 +14,7 @@ import type { Json } from "./json.ts";
 import { toEntries, toMetadata } from "./metadata.ts";
 import type { TypedMetadata } from "./metadata.ts";
 import { readTokenizer } from "./tokenizer/read.ts";
+import { schemeKey } from "./scheme.ts";
 import { alignment, layOut } from "./virtual.ts";
 import type { ReadData, VirtualData } from "./virtual.ts";
 import { openWeights } from "./weights.ts";
@@ -45,7 +46,8 @@ export function openCheckpoint(source: string | CheckpointFiles, options: Weight
   const weights = openWeights(files, figures, options);
   try {
     const data = layOut(weights.tensors);
-    const { metadata, tokenizerProblem } = readMetadata(files, figures, data.tensors);
+    const { scheme, ignored, close } = weights;
+    const { metadata, tokenizerProblem } = readMetadata(files, figures, { tensors: data.tensors, scheme });
     const file: GgufFile = {
       name: files.name,
       version: 3,
@@ -56,7 +58,6 @@ export function openCheckpoint(source: string | CheckpointFiles, options: Weight
       fileBytes: data.dataBytes,
       alignment,
     };
-    const { scheme, ignored, close } = weights;
     return { file, metadata, read: data.read, scheme, tokenizerProblem, ignored, close };
   } catch (error) {
     weights.close();
@@ -87,7 +88,12 @@ interface ReadMetadata {
   readonly tokenizerProblem: string | undefined;
 }
 
-function readMetadata(files: CheckpointFiles, figures: Figures, tensors: readonly GgufTensor[]): ReadMetadata {
+interface KnownWeights {
+  readonly tensors: readonly GgufTensor[];
+  readonly scheme: string | undefined;
+}
+
+function readMetadata(files: CheckpointFiles, figures: Figures, { tensors, scheme }: KnownWeights): ReadMetadata {
   const optional = (name: string): Json => {
     const path = files.paths.get(name);
     return path === undefined ? {} : readJsonFile(path, name);
@@ -113,6 +119,7 @@ function readMetadata(files: CheckpointFiles, figures: Figures, tensors: readonl
     "general.name": text(tokenizer.stripsBehind && architecture === "phi3" ? `Phi-3 ${name}` : name),
     "general.file_type": uint(fileType(tensors)),
     "general.quantization_version": uint(2),
+    [schemeKey]: scheme === undefined ? undefined : text(scheme),
     ...card.keys,
     ...samplingKeys(generation),
     ...Object.fromEntries(Object.entries(own).map(([key, value]) => [`${architecture}.${key}`, value])),

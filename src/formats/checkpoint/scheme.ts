@@ -8,6 +8,9 @@ import type { Config } from "./config.ts";
  * experts and the rest are the business of the checkpoint. The schemes are listed in `schemes/table.ts`.
  */
 
+/** Metadata key under which a checkpoint that became a GGUF file says how its weights were quantized. */
+export const schemeKey = "general.quantization_scheme";
+
 /** A tensor as it stands in a SafeTensors file. */
 export interface RawTensor {
   /** Name in the checkpoint. */

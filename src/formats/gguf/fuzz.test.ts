@@ -1,3 +1,4 @@
+import { getHeapStatistics } from "node:v8";
 import { expect, test } from "vitest";
 import { modelBytes, tinyBert, tinyLlama } from "../../../test/make-model.ts";
 import { mutateModel } from "../../../test/mutate-model.ts";
@@ -20,8 +21,9 @@ const models = [
 
 /** Memory that scripts hold, in bytes. */
 function held(): number {
-  const { arrayBuffers, heapUsed } = process.memoryUsage();
-  return arrayBuffers + heapUsed;
+  // `process.memoryUsage` asks the system each time, which takes longer than to parse.
+  const { used_heap_size: heap, external_memory: outside } = getHeapStatistics();
+  return heap + outside;
 }
 
 type Outcome = "accepted" | "model_malformed" | "model_unsupported";
@@ -42,6 +44,7 @@ function outcome(bytes: Uint8Array): Outcome {
 
 test("2,000 damaged headers are each refused with a typed error or read, without a large allocation", () => {
   const outcomes = { accepted: 0, model_malformed: 0, model_unsupported: 0 };
+  let most = 0;
   for (const [index, model] of models.entries()) {
     const bytes = modelBytes(model);
     const mutants = mutateModel(bytes, 1000 + index);
@@ -49,9 +52,10 @@ test("2,000 damaged headers are each refused with a typed error or read, without
       const mutant = mutants.next().value;
       const before = held();
       outcomes[outcome(mutant.bytes)]++;
-      expect(held() - before).toBeLessThan(64 * 1024 ** 2);
+      most = Math.max(most, held() - before);
     }
   }
+  expect(most).toBeLessThan(64 * 1024 ** 2);
   expect(outcomes.accepted + outcomes.model_malformed + outcomes.model_unsupported).toBe(2000);
   // All three really happen: the mutants are neither all harmless nor all hopeless.
   expect(outcomes.accepted).toBeGreaterThan(100);

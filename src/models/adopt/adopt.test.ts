@@ -100,7 +100,7 @@ test("damaged and hostile manifests of Ollama are passed over, the others stay",
   expect((await temporary.library.list()).map((model) => model.name)).toEqual(["good:1b"]);
 });
 
-test("LM Studio and llama.cpp: files are found by folder and name, parts together, projectors left out", async () => {
+test("LM Studio and llama.cpp: files are found by folder and name, parts and projectors together", async () => {
   const { put, foreign } = await foreignTools();
   await put("lmstudio/maker/Model-GGUF/model-Q4_K_M.gguf", weights);
   await put("lmstudio/maker/Model-GGUF/mmproj-model-f16.gguf", weights);
@@ -113,7 +113,7 @@ test("LM Studio and llama.cpp: files are found by folder and name, parts togethe
   const { library } = await temporaryLibrary({ foreign });
   expect((await library.list()).map(({ name, origin, sizeBytes }) => [name, origin, sizeBytes])).toEqual([
     ["maker/Big-GGUF:big-00001-of-00002", "lmstudio", 6000],
-    ["maker/Model-GGUF:Q4_K_M", "lmstudio", 3000],
+    ["maker/Model-GGUF:Q4_K_M", "lmstudio", 6000],
     ["owner_repo_tiny.Q8_0", "llama.cpp", 3000],
   ]);
   expect((await library.resolve("lmstudio:maker/Model-GGUF/model-Q4_K_M")).name).toBe("maker/Model-GGUF:Q4_K_M");

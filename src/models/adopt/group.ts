@@ -1,5 +1,5 @@
 import type { InstalledModel, ModelFile, ModelOrigin } from "../../spec/model.ts";
-import { isSideFile, splitParts } from "../gguf-file.ts";
+import { chooseProjector, isSideFile, splitParts } from "../gguf-file.ts";
 import { pathId } from "../sources/path.ts";
 import type { FoundFile } from "./walk.ts";
 
@@ -7,6 +7,18 @@ export interface FoundModel {
   /** First part. */
   readonly first: FoundFile;
   readonly parts: readonly FoundFile[];
+  readonly projector?: FoundFile;
+}
+
+/** Stores with a folder for each repository have its projector beside its models. */
+export function withProjectors(models: readonly FoundModel[], files: readonly FoundFile[]): readonly FoundModel[] {
+  const folderOf = ({ segments }: FoundFile): string => segments.slice(0, -1).join("/");
+  return models.map((model) => {
+    const beside = files.filter((file) => folderOf(file) === folderOf(model.first));
+    const name = chooseProjector(beside.map(({ segments }) => segments.at(-1) ?? ""));
+    const projector = beside.find(({ segments }) => segments.at(-1) === name);
+    return { ...model, ...(projector && { projector }) };
+  });
 }
 
 /** GGUF files → models: the parts of a split model together, incomplete ones and side files left out. */
@@ -31,7 +43,9 @@ export interface FoundOptions {
   readonly digest?: (file: FoundFile) => string | undefined;
 }
 
-export function toModel({ first, parts }: FoundModel, options: FoundOptions): Omit<InstalledModel, "name"> {
+export function toModel(found: FoundModel, options: FoundOptions): Omit<InstalledModel, "name"> {
+  const { first, projector } = found;
+  const parts = projector ? [...found.parts, projector] : found.parts;
   const sizeBytes = parts.reduce((sum, part) => sum + part.sizeBytes, 0);
   const modifiedMs = Math.max(...parts.map((part) => part.modifiedMs));
   return {
@@ -40,7 +54,7 @@ export function toModel({ first, parts }: FoundModel, options: FoundOptions): Om
     files: parts.map((part): ModelFile => {
       const sha256 = options.digest?.(part);
       return {
-        role: "weights",
+        role: part === projector ? "projector" : "weights",
         name: part.segments.at(-1) ?? "",
         ...(sha256 !== undefined && { sha256 }),
         sizeBytes: part.sizeBytes,

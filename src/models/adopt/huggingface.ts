@@ -7,7 +7,7 @@ import { parseDigest } from "../names.ts";
 import { pathId } from "../sources/path.ts";
 import { roleOfFile } from "../sources/source.ts";
 import type { Adopted } from "./adopt.ts";
-import { groupParts, toModel, type FoundModel } from "./group.ts";
+import { groupParts, toModel, withProjectors, type FoundModel } from "./group.ts";
 import { isGguf, lookAt, namesIn, walk } from "./walk.ts";
 
 /**
@@ -22,7 +22,8 @@ export async function adoptHuggingface(folder: string): Promise<readonly Adopted
     const repo = `${match[1] ?? ""}/${match[2] ?? ""}`;
     const seen = new Set<string>();
     for (const commit of await commits(join(folder, name))) {
-      for (const found of groupParts(await walk(join(folder, name, "snapshots", commit), 3, isGguf))) {
+      const files = await walk(join(folder, name, "snapshots", commit), 3, isGguf);
+      for (const found of withProjectors(groupParts(files), files)) {
         const file = found.first.segments.join("/");
         if (seen.has(file)) continue;
         seen.add(file);
@@ -72,7 +73,8 @@ interface Snapshot {
 
 async function adopt({ repo, commit, file, found }: Snapshot): Promise<Adopted> {
   const digests = new Map<string, string | undefined>();
-  for (const part of found.parts) digests.set(part.path, parseDigest(basename(await realpath(part.path))));
+  const parts = [...found.parts, ...(found.projector ? [found.projector] : [])];
+  for (const part of parts) digests.set(part.path, parseDigest(basename(await realpath(part.path))));
   const tag = quantizationOf(file) ?? file.replace(/\.gguf$/i, "");
   const source = `hf:${repo}/${file}@${commit}`;
   return {

@@ -1,11 +1,12 @@
 import { quantizationOf } from "../gguf-file.ts";
 import type { Adopted } from "./adopt.ts";
-import { groupParts, toModel } from "./group.ts";
+import { groupParts, toModel, withProjectors } from "./group.ts";
 import { isGguf, walk } from "./walk.ts";
 
 /** LM Studio keeps `publisher/repo/file.gguf`. */
 export async function adoptLmstudio(folder: string): Promise<readonly Adopted[]> {
-  return groupParts(await walk(folder, 3, isGguf)).map((found) => {
+  const files = await walk(folder, 3, isGguf);
+  return withProjectors(groupParts(files), files).map((found) => {
     const { segments } = found.first;
     const stem = (segments.at(-1) ?? "").replace(/\.gguf$/i, "");
     const path = segments.slice(0, -1).join("/");

@@ -4,7 +4,7 @@ import type { ModelReference } from "../../spec/model.ts";
 import type { LibraryContext } from "../context.ts";
 import { checkpointFiles, findPickle } from "../checkpoint-files.ts";
 import { onnxFiles } from "../onnx-files.ts";
-import { isSideFile, quantizationOf, quantizationRank, splitParts } from "../gguf-file.ts";
+import { chooseProjector, isSideFile, quantizationOf, quantizationRank, splitParts } from "../gguf-file.ts";
 import { checkFile, parseDigest } from "../names.ts";
 import { formatReference } from "../reference.ts";
 import { stageFile } from "../stage.ts";
@@ -40,7 +40,8 @@ export async function fetchHub(
   const folder = isCheckpoint(chosen) ? folderOf(chosen[0]?.name ?? "") : "";
   const staged: StagedFile[] = [];
   for (const [index, file] of chosen.entries()) {
-    const digest = (index === 0 && chosen.length === 1 ? sha256 : undefined) ?? file.sha256;
+    const alone = chosen.slice(1).every(({ name }) => roleOfFile(name) === "projector");
+    const digest = (index === 0 && alone ? sha256 : undefined) ?? file.sha256;
     staged.push(
       await stageFile(
         context,
@@ -143,6 +144,7 @@ export function chooseFiles(
     const together = onnxIn(repo, only);
     if (together) return together;
   }
+  if (reference.file !== undefined) return withProjector(repo, withParts(repo, byName(repo, reference, reference.file)));
   if (wanted !== undefined && wanted.length > 0)
     return wanted.flatMap((name) => withParts(repo, byName(repo, reference, name)));
   const models = repo.files.filter(
@@ -156,11 +158,24 @@ export function chooseFiles(
   const [best] = matching.toSorted(
     (a, b) => quantizationRank(a.name) - quantizationRank(b.name) || a.name.length - b.name.length,
   );
-  if (best) return withParts(repo, best);
+  if (best) return withProjector(repo, withParts(repo, best));
   const offered = [...new Set(models.map(({ name }) => quantizationOf(name) ?? name))];
   throw new HearthError("model_not_found", `${reference.repo} has no ${reference.quantization ?? ""} model.`, {
     hint: `It has ${offered.slice(0, 20).join(", ")}.`,
   });
+}
+
+/** The projector beside a language model, or in the top folder, comes along. */
+function withProjector(repo: HubRepo, files: readonly HubFile[]): readonly HubFile[] {
+  const [first] = files;
+  if (!first || !/\.gguf$/i.test(first.name) || isSideFile(first.name)) return files;
+  for (const folder of new Set([folderOf(first.name), ""])) {
+    const beside = repo.files.filter(({ name }) => folderOf(name) === folder);
+    const name = chooseProjector(beside.map((file) => file.name));
+    const found = beside.find((file) => file.name === name);
+    if (found) return [...files, found];
+  }
+  return files;
 }
 
 /** The files of the checkpoint in a folder of the repository, the weights first. */

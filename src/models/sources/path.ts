@@ -6,7 +6,7 @@ import { HearthError } from "../../error.ts";
 import type { Format, InstalledModel, ModelFile } from "../../spec/model.ts";
 import { listCheckpoint } from "../../formats/checkpoint/files.ts";
 import { checkpointFiles, findPickle } from "../checkpoint-files.ts";
-import { splitParts } from "../gguf-file.ts";
+import { chooseProjector, isOneModel, isSideFile, splitParts } from "../gguf-file.ts";
 import { onnxAround, onnxWeights } from "../onnx-around.ts";
 import { speechAround, speechWeights } from "../speech-files.ts";
 import { roleOfFile } from "./source.ts";
@@ -33,12 +33,14 @@ export async function adoptPath(text: string, detect: Detect): Promise<Installed
       `${text} is not a model file: it is neither GGUF, SafeTensors, ONNX nor TFLite.`,
     );
   }
+  const projector = format === "gguf" ? await projectorBeside(path) : undefined;
   const files: ModelFile[] = [];
   let modifiedMs = 0;
-  for (const part of parts) {
+  for (const part of projector ? [...parts, projector] : parts) {
     const found = await stat(part.path);
     modifiedMs = Math.max(modifiedMs, found.mtimeMs);
-    files.push({ role: together ? roleOfFile(part.name) : "weights", sizeBytes: found.size, ...part });
+    const role = part === projector ? "projector" : together ? roleOfFile(part.name) : "weights";
+    files.push({ role, sizeBytes: found.size, ...part });
   }
   const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
   return {
@@ -79,7 +81,7 @@ async function findFile(path: string, text: string): Promise<string> {
     });
   }
   const names = await readdir(real);
-  const models = names.filter((name) => /\.gguf$/i.test(name) && (splitParts(name)?.part ?? 1) === 1);
+  const models = names.filter((name) => /\.gguf$/i.test(name) && !isSideFile(name) && (splitParts(name)?.part ?? 1) === 1);
   const [weights] = checkpointFiles(names) ?? [];
   if (models.length === 0 && weights !== undefined) return join(real, weights);
   const speech = models.length === 0 ? speechWeights(names) : undefined;
@@ -112,6 +114,17 @@ async function checkpointAround(path: string): Promise<readonly NamedPath[] | un
   const names = [...listCheckpoint(folder).paths.keys()];
   const together = checkpointFiles(names);
   return together?.includes(basename(path)) ? together.map((name) => ({ name, path: join(folder, name) })) : undefined;
+}
+
+/** The one projector in a folder that holds one model: between several models nothing says whose it is. */
+async function projectorBeside(path: string): Promise<NamedPath | undefined> {
+  const folder = dirname(path);
+  const names = (await readdir(folder)).filter((name) => /\.gguf$/i.test(name));
+  const projectors = names.filter((name) => chooseProjector([name]) !== undefined);
+  const [name] = projectors;
+  if (name === undefined || projectors.length > 1 || name === basename(path)) return undefined;
+  if (!isOneModel(names.filter((other) => !isSideFile(other)))) return undefined;
+  return { name, path: join(folder, name) };
 }
 
 /** All parts of a split GGUF, or the file itself. */

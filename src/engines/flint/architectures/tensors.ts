@@ -23,6 +23,16 @@ export interface Tensors {
   unknown(): readonly string[];
 }
 
+/** What projectors have besides. */
+export interface PictureTensors extends Tensors {
+  /** [side, side, channels, n]: a convolution whose steps are as wide as itself, as a matrix of whole patches. */
+  patches(name: string, side: number, channels: number, n: number): Matrix;
+  /** [k, n], or [n, k], of floats: whoever reads it puts their elements in order. */
+  floats(name: string, k: number, n: number): Matrix;
+  transposed(name: string, k: number, n: number): Matrix;
+  hasShape(name: string, ...shape: readonly number[]): boolean;
+}
+
 /** Types of matrices that flint reads. */
 export const matrixTypes: ReadonlySet<GgmlTypeName> = new Set<GgmlTypeName>([
   ...(["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K"] as const),
@@ -30,7 +40,7 @@ export const matrixTypes: ReadonlySet<GgmlTypeName> = new Set<GgmlTypeName>([
   ...(["TQ1_0", "TQ2_0", "MXFP4", "NVFP4", "Q1_0", "Q2_0"] as const),
 ]);
 
-export function createTensors(file: GgufFile): Tensors {
+export function createTensors(file: GgufFile): PictureTensors {
   const tensors = new Map(file.tensors.map((tensor) => [tensor.name, tensor]));
   const unknown = new Set(tensors.keys());
   const find = (name: string, shape: readonly number[]): GgufTensor => {
@@ -53,6 +63,19 @@ export function createTensors(file: GgufFile): Tensors {
       checkType(file, find(name, [k, n, count]));
       return { name, k, n, experts: count };
     },
+    patches(name, side, channels, n) {
+      checkType(file, find(name, [side, side, channels, n]));
+      return { name, k: side * side * channels, n };
+    },
+    floats(name, k, n) {
+      checkFloats(file, find(name, [k, n]));
+      return { name, k, n };
+    },
+    transposed(name, k, n) {
+      checkFloats(file, find(name, [n, k]));
+      return { name, k, n };
+    },
+    hasShape: (name, ...shape) => sameShape(tensors.get(name)?.shape ?? [], shape),
     vector,
     ignore: (name) => void unknown.delete(name),
     unknown: () => [...unknown],
@@ -78,6 +101,11 @@ function checkShape(file: GgufFile, name: string, { tensor, shape }: Found): Ggu
 /** Dimensions of 1 at the end may be left out. */
 function sameShape(left: readonly number[], right: readonly number[]): boolean {
   return [0, 1, 2, 3].every((index) => (left[index] ?? 1) === (right[index] ?? 1));
+}
+
+function checkFloats(file: GgufFile, tensor: GgufTensor): void {
+  if (["F32", "F16", "BF16"].includes(tensor.typeName)) return;
+  throw unsupported(file, tensor, "flint can put the elements of this tensor in order only where they are floats");
 }
 
 function checkType(file: GgufFile, tensor: GgufTensor): void {

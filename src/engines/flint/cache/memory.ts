@@ -1,9 +1,13 @@
 /** Where the blocks of the KV cache and the tables of the sequences stand in memory. */
 import type { Plan } from "../graph/plan.ts";
+import { rowOf, serialOf } from "../pictures/names.ts";
 import type { BlockMemory } from "./held.ts";
 import type { Block } from "./prefix.ts";
 import type { BlockPart, BlockStore } from "./store.ts";
 import { leastPart } from "./store.ts";
+
+/** Digests that are remembered. */
+const mostPictures = 65_536;
 
 export class CacheMemory implements BlockMemory {
   readonly #plan: Plan;
@@ -11,6 +15,8 @@ export class CacheMemory implements BlockMemory {
   /** Tables stand in every bank. */
   readonly #words: readonly Int32Array[];
   readonly #bytes: readonly Uint8Array[];
+  /** Serial of a picture → its digest. */
+  readonly #pictures = new Map<number, string>();
 
   constructor(plan: Plan, memories: readonly WebAssembly.Memory[], store?: BlockStore) {
     this.#plan = plan;
@@ -36,13 +42,25 @@ export class CacheMemory implements BlockMemory {
     }
   }
 
-  stored(parent: Block, tokens: readonly number[]): string | undefined {
-    const key = this.#keyOf(parent, tokens);
-    return this.#store?.has(key) ? key : undefined;
+  /** Blocks with rows of this picture can be kept outside memory: there the digest stands for it. */
+  learn(serial: number, digest: string): void {
+    this.#pictures.delete(serial);
+    this.#pictures.set(serial, digest);
+    const [oldest] = this.#pictures.keys();
+    if (this.#pictures.size > mostPictures && oldest !== undefined) this.#pictures.delete(oldest);
   }
 
+  stored(parent: Block, tokens: readonly number[]): string | undefined {
+    const key = this.#keyOf(parent, tokens);
+    return key !== undefined && this.#store?.has(key) ? key : undefined;
+  }
+
+  /** Of a block only what comes before the first row of a picture is looked for. */
   storedPart(parent: Block, tokens: readonly number[]): BlockPart | undefined {
-    return this.#store?.partial(this.#nameOf(parent), rootOf(parent).name, tokens);
+    const name = this.#nameOf(parent);
+    if (parent.parent && name === undefined) return undefined;
+    const end = tokens.findIndex((token) => token < 0);
+    return this.#store?.partial(name, rootOf(parent).name, end < 0 ? tokens : tokens.slice(0, end));
   }
 
   restore(key: string, places: readonly number[]): boolean {
@@ -55,11 +73,18 @@ export class CacheMemory implements BlockMemory {
     if (!this.#store || stored || !parent || tokens.length < leastPart || places.some((place) => place < 0)) return;
     block.stored = true;
     const key = this.#keyOf(parent, tokens);
-    if (!this.#store.has(key)) this.#store.write(key, { tokens, parts: this.#parts(places) });
+    if (key === undefined || this.#store.has(key)) return;
+    this.#store.write(key, { tokens: tokens.map(withoutSerial), parts: this.#parts(places) });
   }
 
-  #keyOf(parent: Block, tokens: readonly number[]): string {
-    return this.#store?.key(this.#nameOf(parent), rootOf(parent).name, tokens) ?? "";
+  /** Undefined: nothing tells it from others any more, since the digest of a picture in it or before it is gone. */
+  #keyOf(parent: Block, tokens: readonly number[]): string | undefined {
+    const before = this.#nameOf(parent);
+    if (parent.parent && before === undefined) return undefined;
+    const pictures = picturesIn(tokens);
+    const digests = pictures.flatMap((serial) => this.#pictures.get(serial) ?? []);
+    if (digests.length < pictures.length) return undefined;
+    return this.#store?.key(before, rootOf(parent).name, tokens.map(withoutSerial), digests);
   }
 
   #nameOf(block: Block): string | undefined {
@@ -87,6 +112,17 @@ export class CacheMemory implements BlockMemory {
       ];
     });
   }
+}
+
+/** Serials in the order in which their rows begin or go on: what the rows alone do not say. */
+function picturesIn(tokens: readonly number[]): number[] {
+  const rows = tokens.filter((token) => token < 0);
+  return rows.filter((name, index) => index === 0 || name !== (rows[index - 1] ?? 0) - 1).map(serialOf);
+}
+
+/** Rows of a picture are numbered from -2 down: in a stored block -1 is no token. */
+function withoutSerial(token: number): number {
+  return token < 0 ? -2 - rowOf(token) : token;
 }
 
 function rootOf(block: Block): Block {

@@ -17,9 +17,10 @@ export interface BlockPart {
 export interface BlockStore {
   /**
    * The name of the block that ends with `tokens` and follows the block `parent`; without one it is the first of its
-   * prompt, and `root` (tenant, adapters) says who shares it.
+   * prompt, and `root` (tenant, adapters) says who shares it. Negative tokens are rows of the pictures with these digests,
+   * in their order.
    */
-  key(parent: string | undefined, root: string, tokens: readonly number[]): string;
+  key(parent: string | undefined, root: string, tokens: readonly number[], pictures?: readonly string[]): string;
   has(key: string): boolean;
   /** Of the blocks that follow `parent`, one that begins with most of the tokens, `leastPart` of them at least. */
   partial(parent: string | undefined, root: string, tokens: readonly number[]): BlockPart | undefined;

@@ -12,8 +12,12 @@ export interface BufferPlan {
 
 export type RowCapacity = Readonly<Record<RowSpace, number>>;
 
-/** Bytes from row to row. */
-export function rowBytes({ width, form }: ValueInfo): number {
+/** Bytes from row to row, all its parts together. */
+export function rowBytes({ width, form, parts = 1 }: ValueInfo): number {
+  return parts * partBytes(width, form);
+}
+
+function partBytes(width: number, form: ValueInfo["form"]): number {
   switch (form) {
     case "float":
       return floatRowBytes(width);

@@ -31,7 +31,7 @@ export interface Vector {
   readonly start?: number;
 }
 
-export type Activation = "silu" | "gelu" | "gelu-tanh" | "relu" | "relu-squared" | "sigmoid" | "tanh";
+export type Activation = "silu" | "gelu" | "gelu-tanh" | "gelu-quick" | "relu" | "relu-squared" | "sigmoid" | "tanh";
 
 export interface NormOptions {
   readonly kind: "rms" | "layer";
@@ -129,4 +129,13 @@ export interface Graph {
   ): void;
   /** The result of an encoder: hidden states of all rows. */
   hidden(x: Value): void;
+}
+
+/** What encoders of pictures need besides: rows that a step brings along instead of tokens. */
+export interface RowsGraph extends Graph {
+  /** `width` floats for each row of the step. Before everything else. */
+  input(width: number): Value;
+  /** From here on the wanted rows, each of them `count` rows that follow each other: side by side, or their mean. */
+  joinRows(x: Value, count: number): Value;
+  averageRows(x: Value, count: number): Value;
 }

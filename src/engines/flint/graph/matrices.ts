@@ -14,6 +14,10 @@ interface Job {
   readonly matrix: PlacedMatrix;
   readonly x: PlacedValue;
   readonly y: PlacedValue;
+  /** Rows that the kernels see for each row of the step; then the bytes from one of those to the next. */
+  readonly parts: number;
+  readonly xStride: number;
+  readonly yStride: number;
   /** First row group of the part of the tensor that is used, and how many. */
   readonly firstGroup: number;
   readonly groups: number;
@@ -49,7 +53,8 @@ export function matmulRunner(
   };
   const bytes = new Uint8Array(memory.buffer);
   const widest = Math.max(...jobs.map(({ step }) => step * rowGroup * 4));
-  const fits = jobs.every(({ experts }) => experts === 1) && widest * asideRows <= plan.scratchBytes;
+  const deepest = Math.max(...jobs.map(({ parts }) => parts));
+  const fits = jobs.every(({ experts }) => experts === 1) && widest * asideRows * deepest <= plan.scratchBytes;
   return {
     long: jobs.some(({ experts }) => experts > 1),
     pieces: () => dense,
@@ -63,13 +68,13 @@ export function matmulRunner(
         runPiece(job, rest, counts, { address: scratch, stride: job.step * rowGroup * 4 });
       },
       publish(piece, counts) {
-        const [{ y, step, groups, pieces }, rest] = find(piece);
+        const [{ y, yStride, parts, step, groups, pieces }, rest] = find(piece);
         const first = (rest % pieces) * step;
         const length = Math.min(step, groups - first) * rowGroup * 4;
-        const rows = counts.rows(y.rows);
+        const rows = counts.rows(y.rows) * parts;
         for (let row = 0; row < rows; row++) {
           const from = scratch + row * step * rowGroup * 4;
-          bytes.copyWithin(y.address + row * y.stride + first * rowGroup * 4, from, from + length);
+          bytes.copyWithin(y.address + row * yStride + first * rowGroup * 4, from, from + length);
         }
       },
     }),
@@ -93,10 +98,14 @@ function createJob(op: MatmulOp, plan: Plan, { kernels, workers, matrices }: Job
   const most = Math.max(1, Math.floor((piecesPerWorker * workers) / (matrices * experts)));
   const wanted = Math.max(Math.ceil(groups / most), Math.ceil(leastWeights / (k * rowGroup)));
   const step = Math.min(groups, Math.ceil(wanted / 4) * 4);
+  const { parts = 1 } = y;
   return {
     matrix,
     x,
     y,
+    parts,
+    xStride: x.stride / parts,
+    yStride: y.stride / parts,
     firstGroup: row / rowGroup,
     groups,
     step,
@@ -143,13 +152,13 @@ function tileAt(at: number, start: number, end: number): { readonly row: number;
 
 /** Writes to the place of the results, or to another one, where the piece stands alone. */
 function runPiece(job: Job, piece: number, counts: Counts, aside?: Target): void {
-  const { matrix, x, y, firstGroup, groups, step, pieces, experts, adapter } = job;
+  const { matrix, x, y, parts, xStride, yStride, firstGroup, groups, step, pieces, experts, adapter } = job;
   if (adapter !== undefined && !counts.usesAdapter(adapter)) return;
   const first = (piece % pieces) * step;
   const count = Math.min(step, groups - first);
   const expert = Math.floor(piece / pieces);
-  const start = experts > 1 ? counts.expertStart(expert) : 0;
-  const end = experts > 1 ? counts.expertStart(expert + 1) : counts.rows(y.rows);
+  const start = experts > 1 ? counts.expertStart(expert) * parts : 0;
+  const end = parts * (experts > 1 ? counts.expertStart(expert + 1) : counts.rows(y.rows));
   const bytes = rowGroupBytes(matrix.layout, matrix.k);
   const w = matrix.address + expert * matrix.expertBytes + (firstGroup + first) * bytes;
   for (let at = start; at < end;) {
@@ -159,8 +168,8 @@ function runPiece(job: Job, piece: number, counts: Counts, aside?: Target): void
     if (!chosen) return;
     const [streams, kernel, rest] = chosen;
     const sets = Math.floor(count / streams);
-    const xAt = x.address + row * x.stride;
-    const stride = aside?.stride ?? y.stride;
+    const xAt = x.address + row * xStride;
+    const stride = aside?.stride ?? yStride;
     const yAt = aside ? aside.address + row * stride : y.address + row * stride + first * rowGroup * 4;
     if (sets > 0) kernel(w, xAt, yAt, stride, sets);
     const done = sets * streams;

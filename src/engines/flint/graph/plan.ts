@@ -110,6 +110,8 @@ export interface Plan {
   readonly attentions: readonly PlacedAttention[];
   readonly ropes: readonly PlacedRope[];
   readonly result: Recording["result"];
+  /** Values that a step brings along; they stand in the first bank. */
+  readonly inputs: Recording["inputs"];
   readonly expertsUsed: number;
   readonly observations: readonly PlacedObservation[];
   /** Scale of each loaded adapter where a request does not say. */
@@ -144,6 +146,8 @@ export interface PlanOptions {
   readonly contextTokens: number;
   readonly cacheBlocks: number;
   readonly cacheTypes: CacheTypes;
+  /** Nothing is kept from step to step: the layers of a bank take turns in one cache. They are alike. */
+  readonly sharedCache?: boolean | undefined;
   readonly workers: number;
   readonly adapters?: readonly number[];
   /** Most bytes of a bank. */
@@ -154,7 +158,8 @@ const leastScratchBytes = 256 * 1024;
 
 /** Rows of the file wait there while a model is loaded. */
 function scratchFor(matrices: Tensors["matrices"]): number {
-  const staging = matrices.map(({ type, k }) => leastStagingBytes(type, k));
+  // A row of activations too: see `rest` in `kernels/wasm/activations.ts`.
+  const staging = matrices.map(({ type, k }) => Math.max(leastStagingBytes(type, k), k * 4));
   return Math.ceil(Math.max(leastScratchBytes, ...staging) / 64) * 64;
 }
 
@@ -195,20 +200,16 @@ export function createPlan(options: PlanOptions): Plan {
     return { ...vector, bank, address: placeIn(bank, vector.length * 4) };
   });
   const weightBytes = placers.reduce((sum, placer) => sum + placer(0) - start, 0);
+  const places = new Map<number, Pick<PlacedAttention, "keys" | "values">>();
   const attentions = recording.attentions.map((info, index): PlacedAttention => {
     const bank = banks.ofAttention(index);
     const { keyBlockBytes = 0, valueBlockBytes = 0, group = 0, blocks = 0 } = caches[index] ?? {};
-    const keys = placeIn(bank, keyBlockBytes * blocks);
-    return {
-      ...info,
-      ...options.cacheTypes,
-      bank,
-      group,
-      keyBlockBytes,
-      valueBlockBytes,
-      keys,
+    const place = (options.sharedCache ? places.get(bank) : undefined) ?? {
+      keys: placeIn(bank, keyBlockBytes * blocks),
       values: placeIn(bank, valueBlockBytes * blocks),
     };
+    places.set(bank, place);
+    return { ...info, ...options.cacheTypes, bank, group, keyBlockBytes, valueBlockBytes, ...place };
   });
   return {
     stages,
@@ -222,6 +223,7 @@ export function createPlan(options: PlanOptions): Plan {
     attentions,
     ropes,
     result: recording.result,
+    inputs: recording.inputs,
     expertsUsed: recording.expertsUsed,
     observations,
     adapters,
@@ -233,7 +235,9 @@ export function createPlan(options: PlanOptions): Plan {
     cacheGroups: windows.map((window, group) => ({
       window,
       blocks: groupBlocks(options, window),
-      blockBytes: caches.reduce((sum, one) => (one.group === group ? sum + bytesOf(one) : sum), 0),
+      blockBytes: caches
+        .slice(0, options.sharedCache ? 1 : caches.length)
+        .reduce((sum, one) => (one.group === group ? sum + bytesOf(one) : sum), 0),
     })),
     scratch,
     scratchBytes,
@@ -261,14 +265,16 @@ function spread({ options, capacity, tensors, caches, base }: SpreadOptions) {
     ...tensors.matrices.map(({ name, expertBytes, experts }) => [name, expertBytes * experts + 64] as const),
     ...tensors.vectors.map(({ name, length }) => [name, length * 4 + 64] as const),
   ]);
-  const attentions = caches.map((one) => bytesOf(one) * one.blocks + 128);
+  const own = caches.map((one) => bytesOf(one) * one.blocks + 128);
+  const attentions = options.sharedCache ? own.map(() => 0) : own;
+  const shared = options.sharedCache ? Math.max(0, ...own) : 0;
   const planFor = (banks: Banks) => {
     const stages = addTransfers(toStages(ops, values, (op) => bankOf(op, banks)));
     return { banks, stages, buffers: planBuffers(stages, values, { capacity, result: result.value }) };
   };
   const single = planFor(assignBanks(recording, { tensors: sizes, attentions, room: Infinity }));
   // Activations take a little more where values must last until they are copied.
-  const room = bankBytes - base - single.buffers.totalBytes * 1.1 - 64 * 1024;
+  const room = bankBytes - base - single.buffers.totalBytes * 1.1 - shared - 64 * 1024;
   const total = [...sizes.values(), ...attentions].reduce((sum, bytes) => sum + bytes, 0);
   return total <= room ? single : planFor(assignBanks(recording, { tensors: sizes, attentions, room }));
 }

@@ -10,6 +10,8 @@ export interface ValueInfo {
   readonly rows: RowSpace;
   /** Float32, or rows quantized for a kind of matrix. */
   readonly form: Layout["kind"];
+  /** Each row is the sum of so many, which stand one after the other. Default 1. */
+  readonly parts?: 1 | 2;
 }
 
 /** Operations that treat every row by itself. */
@@ -24,7 +26,9 @@ export type RowOp =
       readonly out: number;
     }
   | ({ readonly kind: "norm"; readonly x: number; readonly out: number } & NormSpec)
+  /** Of an output with two parts the second is what rounding took from the first. */
   | { readonly kind: "quantize"; readonly form: "coded" | "super"; readonly x: number; readonly out: number }
+  | { readonly kind: "add-parts"; readonly x: number; readonly out: number }
   | { readonly kind: "bias"; readonly x: number; readonly bias: Vector; readonly out: number }
   | { readonly kind: "add"; readonly a: number; readonly b: number; readonly out: number }
   | { readonly kind: "scale"; readonly x: number; readonly factor: number; readonly out: number }
@@ -39,6 +43,10 @@ export type RowOp =
   | { readonly kind: "activate"; readonly x: number; readonly activation: Activation; readonly out: number }
   | { readonly kind: "mean-rows"; readonly x: number; readonly out: number }
   | { readonly kind: "take-outputs"; readonly x: number; readonly out: number }
+  /** Written by the leader before the step. */
+  | { readonly kind: "input"; readonly out: number }
+  | { readonly kind: "join-rows"; readonly x: number; readonly count: number; readonly out: number }
+  | { readonly kind: "average-rows"; readonly x: number; readonly count: number; readonly out: number }
   | { readonly kind: "gather"; readonly x: number; readonly columns: Vector; readonly out: number }
   | {
       readonly kind: "rotate-store";
@@ -124,6 +132,8 @@ export interface Recording {
   readonly attentions: readonly AttentionInfo[];
   readonly ropes: readonly RopeOptions[];
   readonly result: { readonly kind: "logits" | "hidden"; readonly value: number };
+  /** Values that a step brings along. */
+  readonly inputs: readonly number[];
   /** Experts that a row chooses; 0: none. */
   readonly expertsUsed: number;
   /** What is summed up of values that enter matrices; none in normal use. */

@@ -4,11 +4,11 @@ import type {
   Activation,
   AttentionOptions,
   ExpertsOptions,
-  Graph,
   LinearOptions,
   Matrix,
   NormOptions,
   RopeOptions,
+  RowsGraph,
   Value,
 } from "./graph.ts";
 import type { AttentionInfo, MatrixAdapter, Observation, Op, Recording, RowSpace, ValueInfo } from "./program.ts";
@@ -18,18 +18,20 @@ export interface RecordOptions {
   readonly layoutOf: (matrix: Matrix) => Layout;
   /** What adapters add to the matrix of this name. */
   readonly adaptersOf?: (name: string) => readonly MatrixAdapter[];
+  /** Whether a matrix gets activations of two times 8 bits: see `docs/decisions/2026-11-25-two-parts.md`. */
+  readonly precise?: ((matrix: Matrix) => boolean) | undefined;
   /** Whether to sum up what enters each matrix. */
   readonly observe?: boolean | undefined;
 }
 
 /** Records what `build` does. */
-export function record(build: (graph: Graph) => void, options: RecordOptions): Recording {
+export function record(build: (graph: RowsGraph) => void, options: RecordOptions): Recording {
   const recorder = new Recorder(options);
   build(recorder);
   return recorder.recording();
 }
 
-class Recorder implements Graph {
+class Recorder implements RowsGraph {
   readonly #options: RecordOptions;
   readonly #ops: Op[] = [];
   readonly #values: ValueInfo[] = [];
@@ -38,6 +40,7 @@ class Recorder implements Graph {
   readonly #quantized = new Map<string, number>();
   readonly #gathered = new Map<string, Value>();
   readonly #observations = new Map<string, Observation & { readonly matrices: string[] }>();
+  readonly #inputs: number[] = [];
   #result: Recording["result"] | undefined;
   #expertsUsed = 0;
   /** What the last layer handed on. */
@@ -56,9 +59,17 @@ class Recorder implements Graph {
       attentions: this.#attentions,
       ropes: this.#ropes,
       result: this.#result,
+      inputs: this.#inputs,
       expertsUsed: this.#expertsUsed,
       observations: [...this.#observations.values()],
     };
+  }
+
+  input(width: number): Value {
+    const out = this.#value(width, "all");
+    this.#inputs.push(out.id);
+    this.#ops.push({ kind: "input", out: out.id });
+    return out;
   }
 
   embed(table: Matrix, scale = 1): Value {
@@ -150,6 +161,18 @@ class Recorder implements Graph {
     return out;
   }
 
+  joinRows(x: Value, count: number): Value {
+    const out = this.#value(x.width * count, "outputs");
+    this.#ops.push({ kind: "join-rows", x: x.id, count, out: out.id });
+    return out;
+  }
+
+  averageRows(x: Value, count: number): Value {
+    const out = this.#value(x.width, "outputs");
+    this.#ops.push({ kind: "average-rows", x: x.id, count, out: out.id });
+    return out;
+  }
+
   meanRows(x: Value): Value {
     const out = this.#value(x.width, "outputs");
     this.#ops.push({ kind: "mean-rows", x: x.id, out: out.id });
@@ -191,11 +214,19 @@ class Recorder implements Graph {
   }
 
   #matmul(x: Value, weight: Matrix): Value {
-    const out = this.#value(weight.n, this.#rowsOf(x));
     const gathered = this.#gather(x, weight);
     if (this.#options.observe) this.#observe(gathered, weight);
-    this.#ops.push({ kind: "matmul", x: this.#operand(gathered, weight), weight, out: out.id });
-    return this.#adapt(x, weight, out);
+    const operand = this.#operand(gathered, weight);
+    const { parts = 1 } = this.#values[operand] ?? {};
+    const product = this.#value(weight.n, this.#rowsOf(x), { parts });
+    this.#ops.push({ kind: "matmul", x: operand, weight, out: product.id });
+    return this.#adapt(x, weight, parts === 1 ? product : this.#addParts(product));
+  }
+
+  #addParts(x: Value): Value {
+    const out = this.#like(x);
+    this.#ops.push({ kind: "add-parts", x: x.id, out: out.id });
+    return out;
   }
 
   /** Matrices that one value enters share what is summed up of it. */
@@ -240,10 +271,11 @@ class Recorder implements Graph {
   #operand(x: Value, weight: Matrix): number {
     const form = this.#options.layoutOf(weight).kind;
     if (form === "float") return x.id;
-    const key = `${form} ${x.id}`;
+    const parts = form === "coded" && this.#options.precise?.(weight) ? 2 : 1;
+    const key = `${form} ${parts} ${x.id}`;
     const known = this.#quantized.get(key);
     if (known !== undefined) return known;
-    const out = this.#value(x.width, this.#rowsOf(x), form);
+    const out = this.#value(x.width, this.#rowsOf(x), { form, parts });
     this.#ops.push({ kind: "quantize", form, x: x.id, out: out.id });
     this.#quantized.set(key, out.id);
     return out.id;
@@ -263,7 +295,7 @@ class Recorder implements Graph {
     return this.#value(x.width, this.#rowsOf(x));
   }
 
-  #value(width: number, rows: RowSpace, form: ValueInfo["form"] = "float"): Value {
-    return { id: this.#values.push({ width, rows, form }) - 1, width };
+  #value(width: number, rows: RowSpace, more: Partial<ValueInfo> = {}): Value {
+    return { id: this.#values.push({ width, rows, form: "float", ...more }) - 1, width };
   }
 }

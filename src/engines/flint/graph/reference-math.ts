@@ -21,6 +21,8 @@ export function activate(x: number, activation: Activation): number {
       return 0.5 * x * (1 + errorFunction(x / Math.SQRT2));
     case "gelu-tanh":
       return 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
+    case "gelu-quick":
+      return x / (1 + Math.exp(-1.702 * x));
     case "relu":
       return Math.max(0, x);
     case "relu-squared":
@@ -70,17 +72,19 @@ export interface Rotation {
   readonly headWidth: number;
   readonly position: number;
   readonly factors: ArrayLike<number> | undefined;
+  /** Cosine and sine of each pair, in place of those of the position. */
+  readonly angles?: ArrayLike<number> | undefined;
 }
 
-export function rotate(row: Float64Array, { rope, headWidth, position, factors }: Rotation): Float64Array {
+export function rotate(row: Float64Array, { rope, headWidth, position, factors, angles }: Rotation): Float64Array {
   const out = Float64Array.from(row);
   const half = rope.dimensions / 2;
   for (let start = 0; start < row.length; start += headWidth) {
     for (let pair = 0; pair < half; pair++) {
       const [left, right] = rope.pairing === "halves" ? [pair, pair + half] : [2 * pair, 2 * pair + 1];
       const angle = angleOf(rope, position, { pair, factor: factors?.[pair] ?? 1 });
-      const cos = Math.cos(angle) * (rope.magnitude ?? 1);
-      const sin = Math.sin(angle) * (rope.magnitude ?? 1);
+      const cos = angles?.[2 * pair] ?? Math.cos(angle) * (rope.magnitude ?? 1);
+      const sin = angles?.[2 * pair + 1] ?? Math.sin(angle) * (rope.magnitude ?? 1);
       const [a, b] = [row[start + left] ?? 0, row[start + right] ?? 0];
       out[start + left] = a * cos - b * sin;
       out[start + right] = a * sin + b * cos;

@@ -4,7 +4,15 @@
  */
 import { activate, attendRow, normRow, product, rotate } from "./reference-math.ts";
 import type { CacheEntry } from "./reference-math.ts";
-import type { AttentionOptions, ExpertsOptions, Graph, Matrix, NormOptions, Value, Vector } from "./graph.ts";
+import type {
+  AttentionOptions,
+  ExpertsOptions,
+  Matrix,
+  NormOptions,
+  RowsGraph,
+  Value,
+  Vector,
+} from "./graph.ts";
 
 /** One token of one sequence. */
 export interface ReferenceRow {
@@ -13,6 +21,10 @@ export interface ReferenceRow {
   readonly position: number;
   /** Whether its logits are wanted. */
   readonly output?: boolean;
+  /** What it brings along for each input of the graph. */
+  readonly inputs?: readonly ArrayLike<number>[];
+  /** Cosine and sine of each pair of a head, in place of those of its position. */
+  readonly angles?: ArrayLike<number>;
 }
 
 export interface Reference {
@@ -39,7 +51,7 @@ export interface ReferenceOptions {
   readonly activate?: typeof activate | undefined;
 }
 
-export function createReference(build: (graph: Graph) => void, options: ReferenceOptions): Reference {
+export function createReference(build: (graph: RowsGraph) => void, options: ReferenceOptions): Reference {
   const ops: ((step: Step) => Rows)[] = [];
   const value = (width: number, run: (step: Step) => Rows): Value => {
     ops.push(run);
@@ -57,7 +69,7 @@ export function createReference(build: (graph: Graph) => void, options: Referenc
 
 type Define = (width: number, run: (step: Step) => Rows) => Value;
 
-function createGraph(value: Define, options: ReferenceOptions): Graph {
+function createGraph(value: Define, options: ReferenceOptions): RowsGraph {
   const { weights, keep = (element) => element, activate: activation = activate } = options;
   /** A value whose rows are made from those of another, one by one. */
   const map = (x: Value, width: number, run: (row: Float64Array) => Float64Array): Value =>
@@ -68,7 +80,20 @@ function createGraph(value: Define, options: ReferenceOptions): Graph {
     Float64Array.from(slice(weights(table.name), row * table.k, table.k));
   const linear = (x: Value, weight: Matrix, bias?: Vector): Value =>
     map(x, weight.n, (row) => sum(multiply(options, weight, gather(row, vector(weight.columns))), vector(bias)));
-  const graph: Graph = {
+  let inputs = 0;
+  const graph: RowsGraph = {
+    input(width) {
+      const index = inputs++;
+      return value(width, ({ rows }) => rows.map((row) => Float64Array.from(row.inputs?.[index] ?? [])));
+    },
+    joinRows: (x, count) =>
+      value(x.width * count, ({ values }) => grouped(rowsOf(values, x), count).map(joined)),
+    averageRows: (x, count) =>
+      value(x.width, ({ values }) =>
+        grouped(rowsOf(values, x), count).map((rows) =>
+          rows.reduce((total, row) => sum(total, row), new Float64Array(x.width)).map((element) => element / count),
+        ),
+      ),
     embed: (table, scale = 1) =>
       value(table.k, ({ rows }) => rows.map(({ token }) => tableRow(table, token).map((element) => element * scale))),
     embedPosition: (x, table) =>
@@ -103,6 +128,14 @@ function createGraph(value: Define, options: ReferenceOptions): Graph {
     hidden: (x) => void graph.scale(x, 1),
   };
   return graph;
+}
+
+function grouped(rows: Rows, count: number): Rows[] {
+  return Array.from({ length: Math.floor(rows.length / count) }, (_, at) => rows.slice(at * count, (at + 1) * count));
+}
+
+function joined(rows: Rows): Float64Array {
+  return Float64Array.from(rows.flatMap((row) => Array.from(row)));
 }
 
 function rowsOf(values: readonly Rows[], { id }: Value): Rows {
@@ -142,17 +175,19 @@ function attention(
   const cache = new Map<number, CacheEntry[]>();
   const { rope, headWidth } = options;
   const factors = vector(rope?.factors);
-  const rotated = (row: Float64Array, position: number): Float64Array =>
-    rope ? rotate(row, { rope, headWidth, position, factors }) : row;
+  const rotated = (row: Float64Array, { position, angles }: ReferenceRow): Float64Array =>
+    rope ? rotate(row, { rope, headWidth, position, factors, angles }) : row;
   return ({ rows, values }) => {
-    for (const [index, { sequence, position }] of rows.entries()) {
+    for (const [index, row] of rows.entries()) {
+      const { sequence, position } = row;
       const entries = cache.get(sequence) ?? [];
-      const keys = rotated(rowsOf(values, k)[index] ?? new Float64Array(), position).map(keep);
+      const keys = rotated(rowsOf(values, k)[index] ?? new Float64Array(), row).map(keep);
       entries[position] = { position, keys, values: (rowsOf(values, v)[index] ?? new Float64Array()).map(keep) };
       cache.set(sequence, entries);
     }
-    return rows.map(({ sequence, position }, index) => {
-      const query = rotated(rowsOf(values, q)[index] ?? new Float64Array(), position);
+    return rows.map((row, index) => {
+      const { sequence, position } = row;
+      const query = rotated(rowsOf(values, q)[index] ?? new Float64Array(), row);
       return attendRow(query, { position, entries: cache.get(sequence) ?? [], options });
     });
   };

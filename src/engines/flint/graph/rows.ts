@@ -1,5 +1,6 @@
 /** Runs stages that treat every row by itself: a piece is some rows, taken through all operations of the stage. */
 import { activate, gated } from "../kernels/wasm/activation.ts";
+import { restOfRow } from "../kernels/wasm/activations.ts";
 import { add, addBias, addScaled, copy, scale, softCap } from "../kernels/wasm/elementwise.ts";
 import { gather } from "../kernels/wasm/gather.ts";
 import type { NormShape } from "../kernels/wasm/norm.ts";
@@ -37,7 +38,10 @@ function writersOf(op: RowOp, plan: Plan): KernelWriters {
     case "gather":
       return [["gather", gather]];
     case "add":
+    case "add-parts":
       return [["add", add]];
+    case "quantize":
+      return valueOf(plan, op.out).parts === 2 ? [["rest", restOfRow]] : [];
     case "embed":
     case "scale":
       return [["scale", scale]];
@@ -53,6 +57,7 @@ function writersOf(op: RowOp, plan: Plan): KernelWriters {
       return [[`activate-${op.activation}`, () => activate(op.activation)]];
     case "mix-slots":
     case "mean-rows":
+    case "average-rows":
       return [["add-scaled", addScaled]];
     case "adapt":
       return adaptWriters(op, plan);
@@ -166,7 +171,20 @@ function rowOperation(op: RowOp, context: RowContext): RunRow {
     case "quantize": {
       const run = kernel(op.form === "super" ? "quantize-super" : "quantize");
       const x = at(op.x);
-      return (row) => run(x(row), to(row), out.width);
+      if (out.parts !== 2) return (row) => run(x(row), to(row), out.width);
+      const rest = kernel("rest");
+      const { scratch } = context;
+      return (row) => {
+        run(x(row), to(row), out.width);
+        rest(x(row), to(row), scratch, out.width);
+        run(scratch, to(row) + out.stride / 2, out.width);
+      };
+    }
+    case "add-parts": {
+      const run = kernel("add");
+      const x = at(op.x);
+      const half = valueOf(plan, op.x).stride / 2;
+      return (row) => run(x(row), x(row) + half, to(row), out.width);
     }
     case "bias": {
       const run = kernel("add-bias");
@@ -207,6 +225,12 @@ function rowOperation(op: RowOp, context: RowContext): RunRow {
       const x = at(op.x);
       return (row, counts) => run(x(counts.output(row)), to(row), out.width);
     }
+    case "input":
+      return () => undefined;
+    case "join-rows":
+      return joinRow(op, { context, kernel, x: at(op.x), to });
+    case "average-rows":
+      return averageRow(op, { context, kernel, x: at(op.x), to });
     case "take-slots": {
       const run = kernel("copy");
       const x = at(op.x);
@@ -269,7 +293,10 @@ function embedRow(op: Extract<RowOp, { kind: "embed" }>, context: RowContext): R
   const scaleBy = context.kernels["scale"];
   return (row, counts) => {
     const to = address + row * stride;
-    read(counts.token(row), to);
+    const token = counts.token(row);
+    // The row of a picture: the leader has written it, and it is not scaled.
+    if (token < 0) return;
+    read(token, to);
     if (op.scale !== 1) scaleBy?.(to, op.scale, to, width);
   };
 }
@@ -330,6 +357,26 @@ function meanRow(op: Extract<RowOp, { kind: "mean-rows" }>, { context, kernel, x
     floats.fill(0, target / 4, target / 4 + width);
     const { first, rows } = counts.run(index);
     for (let row = first; row < first + rows; row++) add(x(row), 1 / rows, target, width);
+  };
+}
+
+/** The rows that one is made of stand side by side. */
+function joinRow(op: Extract<RowOp, { kind: "join-rows" }>, { context, kernel, x, to }: MixParts): RunRow {
+  const { width } = valueOf(context.plan, op.x);
+  const copyRow = kernel("copy");
+  return (row) => {
+    for (let index = 0; index < op.count; index++) copyRow(x(row * op.count + index), to(row) + index * width * 4, width);
+  };
+}
+
+function averageRow(op: Extract<RowOp, { kind: "average-rows" }>, { context, kernel, x, to }: MixParts): RunRow {
+  const floats = new Float32Array(context.memory.buffer);
+  const { width } = valueOf(context.plan, op.out);
+  const add = kernel("add-scaled");
+  return (row) => {
+    const target = to(row);
+    floats.fill(0, target / 4, target / 4 + width);
+    for (let index = 0; index < op.count; index++) add(x(row * op.count + index), 1 / op.count, target, width);
   };
 }
 

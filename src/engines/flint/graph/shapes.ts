@@ -1,5 +1,5 @@
 import { rowGroup } from "../weights/layout.ts";
-import type { Graph, Matrix, Value } from "./graph.ts";
+import type { Matrix, RowsGraph, Value } from "./graph.ts";
 
 /** Heads are computed in vectors of so many floats. */
 const lanes = 4;
@@ -14,7 +14,7 @@ export type RefuseShape = (problem: string, field: string) => never;
  * A graph that computes nothing and only keeps account of widths: to run a forward pass for its look-ups of tensors, and
  * to hear of shapes that the kernels cannot compute.
  */
-export function createShapes(refuse: RefuseShape = fail): Graph {
+export function createShapes(refuse: RefuseShape = fail): RowsGraph {
   const expectWhole = ({ name, row = 0 }: Matrix): void => {
     if (row % rowGroup !== 0) refuse(`divides ${name} at row ${row}, which is no multiple of ${rowGroup}`, name);
   };
@@ -22,6 +22,9 @@ export function createShapes(refuse: RefuseShape = fail): Graph {
   const value = (width: number): Value => ({ id: id++, width });
   const same = (x: Value): Value => value(x.width);
   return {
+    input: value,
+    joinRows: (x, count) => value(x.width * count),
+    averageRows: same,
     embed: (table) => value(table.k),
     embedPosition: same,
     embedConstant: same,

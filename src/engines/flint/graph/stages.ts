@@ -65,14 +65,19 @@ function stageFor(
   return -1;
 }
 
+const crossing: ReadonlySet<RowOp["kind"]> = new Set<RowOp["kind"]>([
+  ...(["mean-rows", "take-outputs", "take-slots", "mix-slots", "join-rows", "average-rows"] as const),
+]);
+
 function crosses(op: RowOp): boolean {
-  return op.kind === "mean-rows" || op.kind === "take-outputs" || op.kind === "take-slots" || op.kind === "mix-slots";
+  return crossing.has(op.kind);
 }
 
 /** Ids of the values that an operation reads. */
 export function inputsOf(op: Op): number[] {
   switch (op.kind) {
     case "embed":
+    case "input":
       return [];
     case "add":
       return [op.a, op.b];

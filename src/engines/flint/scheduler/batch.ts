@@ -12,7 +12,9 @@ export interface StepTable {
 
 /** Consecutive tokens of one sequence. */
 export interface BatchPart {
+  /** Negative ones stand for rows. */
   readonly tokens: readonly number[];
+  readonly rowOf?: ((name: number) => Float32Array) | undefined;
   /** Position of the first. */
   readonly position: number;
   readonly table: StepTable;
@@ -65,7 +67,7 @@ export class BatchWriter {
 
   #row(row: number, token: number, position: number, { table, position: first, tokens }: BatchPart): void {
     const { step, ropes } = this.#plan;
-    this.#set(step.tokens, row, token);
+    this.#set(step.tokens, row, Math.max(token, -1));
     this.#set(step.positions, row, position);
     this.#set(step.tables, row, table.address);
     this.#set(step.lengths, row, first + tokens.length);

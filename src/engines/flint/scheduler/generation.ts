@@ -11,6 +11,8 @@ export interface GenerationOptions extends SequenceOptions {
   readonly ignoreEos: boolean;
   /** Scale of each loaded adapter; absent: those of the load. */
   readonly adapters?: readonly number[] | undefined;
+  /** The row that a negative token of the prompt stands for; absent: it has none. */
+  readonly rowOf?: ((name: number) => Float32Array) | undefined;
   readonly sampler: Sampler;
   readonly mask: GrammarMask | undefined;
   /** Absent: nothing is guessed. */

@@ -7,6 +7,7 @@ import type { Priority } from "../../../spec/engine.ts";
 import { createFormats } from "../sampling/format.ts";
 import type { Formats } from "../sampling/format.ts";
 import type { GrammarMask } from "../sampling/grammar/mask.ts";
+import { onlyTokens } from "../pictures/names.ts";
 import { createSampler } from "../sampling/sampler.ts";
 import type { Generation } from "../scheduler/generation.ts";
 import { chosenOf, createGeneration } from "../scheduler/generation.ts";
@@ -18,10 +19,10 @@ import type { Vocabulary } from "../tokenizer/vocabulary.ts";
 import type { Counters } from "./counters.ts";
 import type { Draft } from "./draft.ts";
 import { profileRows } from "./profile.ts";
-import type { Command, EncodeCommand, GenerateCommand, Reply, ScoreCommand } from "./protocol.ts";
+import type { Command, EncodeCommand, GenerateCommand, PictureCommand, Reply, ScoreCommand } from "./protocol.ts";
 import { speculate } from "./speculate.ts";
 import type { Steps } from "./steps.ts";
-import { encodeText, scoreText } from "./texts.ts";
+import { encodeAll, scoreText, tokensOf } from "./texts.ts";
 import type { Compute } from "./worker.ts";
 
 export interface LeaderOptions {
@@ -131,7 +132,8 @@ export class Leader {
       case "cancel":
         return this.#drop(command.id);
       case "encode":
-        return this.#add(command, this.#encode(command));
+      case "picture":
+        return this.#add(command, encodeAll(this.#steps, command));
       case "score":
         return this.#add(command, this.#score(command));
       case "profile":
@@ -141,23 +143,13 @@ export class Leader {
     }
   }
 
-  #add(command: EncodeCommand | ScoreCommand, work: Text["work"]): void {
+  #add(command: EncodeCommand | PictureCommand | ScoreCommand, work: Text["work"]): void {
     const priority = command.type === "score" ? command.priority : "interactive";
     // Interactive ones first; what has begun holds the table.
     const index = priority === "batch" ? -1 : this.#texts.findIndex((text) => text.priority === "batch" && !text.begun);
     this.#texts.splice(index < 0 ? this.#texts.length : index, 0, { id: command.id, priority, work, begun: false });
-    const texts = command.type === "score" ? [command.tokens] : command.texts;
-    for (const { length } of texts) this.#options.counters.add("promptTokens", length);
+    this.#options.counters.add("promptTokens", tokensOf(command));
     this.#count();
-  }
-
-  *#encode({ id, texts }: EncodeCommand): Text["work"] {
-    const vectors: Float32Array[] = [];
-    for (const text of texts) {
-      vectors.push(encodeText(this.#steps, text));
-      yield text.length;
-    }
-    return { type: "vectors", id, vectors };
   }
 
   *#score(command: ScoreCommand): Text["work"] {
@@ -197,7 +189,8 @@ export class Leader {
   }
 
   #begin(command: GenerateCommand): void {
-    const { prompt, sampling, topLogprobs, format } = command;
+    const { sampling, topLogprobs, format, pictures } = command;
+    const prompt = onlyTokens(command.prompt);
     const mask = this.#openFormat(format);
     const sampler = createSampler({
       sampling,
@@ -207,8 +200,9 @@ export class Leader {
       topLogprobs,
     });
     const lookup = this.#options.speculation ? new Lookup(prompt) : undefined;
-    this.#scheduler.add(createGeneration({ ...command, sampler, mask, lookup }));
-    this.#options.counters.add("promptTokens", prompt.length);
+    const rowOf = pictures && this.#steps.takePictures(pictures);
+    this.#scheduler.add(createGeneration({ ...command, sampler, mask, lookup, rowOf }));
+    this.#options.counters.add("promptTokens", command.prompt.length);
     this.#count();
   }
 
@@ -262,11 +256,12 @@ export class Leader {
   #compute(shares: readonly Share<Generation>[]): void {
     const started = performance.now();
     this.#steps.run(
-      shares.flatMap(({ sequence: { computed, held, adapters }, tokens, outputs }) =>
+      shares.flatMap(({ sequence: { computed, held, adapters, rowOf }, tokens, outputs }) =>
         held
           ? [
               {
                 tokens,
+                rowOf,
                 position: computed,
                 table: this.#steps.tableOf(held),
                 adapters,

@@ -24,7 +24,12 @@ async function open(file: FileSource): Promise<WorkerPlatform> {
 }
 
 async function openReader(file: FileSource): Promise<ReadFile> {
-  if ("path" in file) return createReader(openSync(file.path, "r"), file.path);
+  if ("path" in file) {
+    const read = createReader(openSync(file.path, "r"), file.path);
+    if (!file.turned?.length) return read;
+    const { turning } = await import("../vision/turned.ts");
+    return turning(read, file.turned);
+  }
   if (!("checkpoint" in file)) throw new Error("a path or a folder is needed");
   // Most models are one file: they do without this code.
   const { openCheckpointData } = await import("../../../formats/checkpoint/open.ts");

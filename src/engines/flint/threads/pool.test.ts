@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { failure } from "../../../../test/engine-contract.ts";
 import { HearthError, serializeError } from "../../../error.ts";
 import type { FlintThreads, StartedThreads, Thread } from "./pool.ts";
@@ -150,7 +150,14 @@ describe("the end of threads", () => {
   it("by being unloaded fails what runs, however often it is asked for", async () => {
     const { threads, pool } = await ready();
     const running = failure(pool.ask({ type: "profile" }, "profile"));
-    await Promise.all([pool.dispose(), pool.dispose()]);
+    vi.useFakeTimers({ toFake: ["setTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const disposed = Promise.all([pool.dispose(), pool.dispose()]);
+    // The leader says nothing: it is waited for, but not for long.
+    await vi.advanceTimersByTimeAsync(1400);
+    expect(threads.map(({ ended }) => ended)).toEqual([false, false]);
+    await vi.advanceTimersByTimeAsync(100);
+    await disposed;
     expect((await running).code).toBe("engine_failed");
     expect(threads.map(({ ended }) => ended)).toEqual([true, true]);
     expect((await failure(pool.ask({ type: "profile" }, "profile"))).message).toBe("The model was unloaded.");

@@ -2,6 +2,8 @@
 import type { SerializedError } from "../../../error.ts";
 import type { LoadOptions, Priority } from "../../../spec/engine.ts";
 import type { OutputFormat, Sampling } from "../../../spec/sampling.ts";
+import type { PlacedPicture } from "../pictures/names.ts";
+import type { Turned } from "../vision/turned.ts";
 import type { VocabularyData } from "../tokenizer/vocabulary.ts";
 import type { LoadSetup } from "./load.ts";
 import type { Scores } from "./scoring.ts";
@@ -9,7 +11,7 @@ import type { ScoreOptions } from "./texts.ts";
 
 /** How a worker gets the bytes of the model: a path, in a browser the file itself, or a folder that is read as one file. */
 export type FileSource =
-  | { readonly path: string }
+  | { readonly path: string; readonly turned?: readonly Turned[] }
   | { readonly blob: Blob }
   | { readonly checkpoint: string; readonly quantize?: LoadOptions["quantize"] };
 
@@ -40,7 +42,10 @@ export interface GenerateCommand {
   /** Cache blocks are shared by sequences with one root: of one tenant, with the same adapters. */
   readonly root: string;
   readonly priority: Priority;
+  /** Tokens, and names of rows. */
   readonly prompt: readonly number[];
+  /** Those whose rows the prompt names. */
+  readonly pictures?: readonly PlacedPicture[];
   readonly sampling: Sampling;
   readonly most: number;
   readonly topLogprobs: number | undefined;
@@ -57,6 +62,18 @@ export interface EncodeCommand {
   readonly texts: readonly (readonly number[])[];
 }
 
+/** What an encoder of pictures makes of one: rows of its results, as one vector. */
+export interface PictureCommand {
+  readonly type: "picture";
+  readonly id: number;
+  readonly rows: number;
+  readonly outputs: number;
+  /** For each input of the graph `rows` rows. */
+  readonly inputs: readonly Float32Array[];
+  /** Rows of angles, where heads are rotated. */
+  readonly angles?: Float32Array | undefined;
+}
+
 /** How likely a text is. */
 export interface ScoreCommand extends ScoreOptions {
   readonly type: "score";
@@ -67,6 +84,7 @@ export interface ScoreCommand extends ScoreOptions {
 export type Command =
   | GenerateCommand
   | EncodeCommand
+  | PictureCommand
   | ScoreCommand
   | { readonly type: "cancel"; readonly id: number }
   | { readonly type: "profile"; readonly id: number }

@@ -27,7 +27,8 @@ export function speculate(sequences: readonly Generation[], { pace, draft }: Gue
     // The last token that may be chosen needs no guess.
     const room = Math.min(mostGuesses, most - chosenOf(sequence) - 1);
     const guess = room > 0 ? lookup?.guess(room) : undefined;
-    const kind = kindFor(guess, draft);
+    // The draft model sees no pictures.
+    const kind = kindFor(guess, sequence.rowOf ? undefined : draft);
     if (kind === undefined || room <= 0) continue;
     const guessMs = kind === draftKind ? (draft?.guessMs(answering.length) ?? 0) : 0;
     const count = pace.guesses({ rows, chance: trust.chance(kind), most: room, guessMs });

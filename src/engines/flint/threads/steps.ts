@@ -7,6 +7,8 @@ import type { HeldBlocks } from "../cache/held.ts";
 import type { BlockStore } from "../cache/store.ts";
 import type { Plan } from "../graph/plan.ts";
 import { frequenciesOf } from "../graph/rope-table.ts";
+import type { PlacedPicture } from "../pictures/names.ts";
+import { findRows } from "../pictures/names.ts";
 import type { BatchPart, StepTable } from "../scheduler/batch.ts";
 import { BatchWriter } from "../scheduler/batch.ts";
 import type { Compute, WorkerSetup } from "./worker.ts";
@@ -18,6 +20,14 @@ export interface StepsOptions {
   readonly model?: number;
   /** Keeps blocks outside memory. */
   readonly store?: BlockStore | undefined;
+}
+
+/** What the rows of a step bring along, one row after the other. */
+export interface Brought {
+  /** For each input of the graph. */
+  readonly inputs?: readonly Float32Array[];
+  /** Cosine and sine of each pair, in place of those of a row's position. */
+  readonly angles?: Float32Array | undefined;
 }
 
 export class Steps {
@@ -33,6 +43,7 @@ export class Steps {
   readonly #model: number;
   readonly #store: BlockStore | undefined;
   #writer: BatchWriter | undefined;
+  #embedding: ReturnType<typeof embeddingOf> | undefined;
   readonly #floats: Float32Array;
 
   constructor({ setup: { plan, memories }, compute, model = 0, store }: StepsOptions) {
@@ -61,7 +72,7 @@ export class Steps {
   }
 
   /** Computes the parts in one step; the rows of its results can be read until the next one. Throws `engine_failed`. */
-  run(parts: readonly BatchPart[]): void {
+  run(parts: readonly BatchPart[], { inputs = [], angles }: Brought = {}): void {
     const { control } = this.#compute;
     const rows = parts.reduce((sum, { tokens }) => sum + tokens.length, 0);
     if (rows > this.plan.capacity.all) throw new RangeError(`${rows} rows in a step of ${this.plan.capacity.all}`);
@@ -70,8 +81,43 @@ export class Steps {
     // Made at the first step: by then other threads have loaded their tensors too.
     this.#writer ??= createWriter(this.plan, this.#memories);
     this.#writer.write(parts);
+    this.#bringPictures(parts);
+    inputs.forEach((input, index) => this.#bring(input, this.plan.inputs[index]));
+    const [rope] = this.plan.ropes;
+    if (angles && rope) for (const { buffer } of this.#memories) new Float32Array(buffer).set(angles, rope.table / 4);
     this.#compute.runStep(control.begin(this.#model));
     if (control.failed) throw new HearthError("engine_failed", "A kernel of flint failed.");
+  }
+
+  /** Rows of pictures stand where those of the table of embeddings would. */
+  #bringPictures(parts: readonly BatchPart[]): void {
+    if (!parts.some(({ rowOf }) => rowOf)) return;
+    const { floats, value } = (this.#embedding ??= embeddingOf(this.plan, this.#memories));
+    let row = 0;
+    for (const { tokens, rowOf } of parts) {
+      for (const token of tokens) {
+        if (token < 0 && rowOf) floats.set(rowOf(token), (value.address + row * value.stride) / 4);
+        row++;
+      }
+    }
+  }
+
+  /** What the rows of a sequence with these pictures are found by. */
+  takePictures(pictures: readonly PlacedPicture[]): (name: number) => Float32Array {
+    for (const { serial, digest } of pictures) this.cacheMemory.learn(serial, digest);
+    const { value } = (this.#embedding ??= embeddingOf(this.plan, this.#memories));
+    return findRows(pictures, value.width);
+  }
+
+  #bring(input: Float32Array, id = -1): void {
+    const value = this.plan.values[id];
+    const [memory] = this.#memories;
+    if (!value || !memory) throw new RangeError(`no input ${id}`);
+    const { address, stride, width } = value;
+    const floats = new Float32Array(memory.buffer);
+    for (let row = 0; row * width < input.length; row++) {
+      floats.set(input.subarray(row * width, (row + 1) * width), (address + row * stride) / 4);
+    }
   }
 
   /** A row of the results, in the order in which outputs were asked for. */
@@ -80,6 +126,17 @@ export class Steps {
     const start = (address + index * stride) / 4;
     return this.#floats.subarray(start, start + this.width);
   }
+}
+
+/** Where the rows of tokens are written. */
+function embeddingOf({ stages, values }: Plan, memories: readonly WebAssembly.Memory[]) {
+  for (const stage of stages) {
+    const op = stage.kind === "rows" ? stage.ops.find(({ kind }) => kind === "embed") : undefined;
+    const value = op && values[op.out];
+    const memory = memories[stage.bank];
+    if (value && memory) return { value, floats: new Float32Array(memory.buffer) };
+  }
+  throw new RangeError("no embedding");
 }
 
 function createWriter(plan: Plan, memories: readonly WebAssembly.Memory[]): BatchWriter {

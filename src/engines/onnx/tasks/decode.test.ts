@@ -18,6 +18,23 @@ it("reads a line of text: repetitions are one letter, gaps part them", () => {
   expect(() => decodeLine({ shape: [1, 2, 4], data }, ["a"])).toThrow(/knows 3 letters; its dictionary has 1/);
 });
 
+it("parts words where a space is likely enough, if not the likeliest", () => {
+  const letters = ["a", "1", ",", "字", " "];
+  const read = (path: readonly number[], spaces: Readonly<Record<number, number>>): string => {
+    const data = new Float32Array(path.length * 6);
+    path.forEach((letter, step) => {
+      data[step * 6 + letter] = 0.9;
+      if (letter !== 5) data[step * 6 + 5] = spaces[step] ?? 0;
+    });
+    return decodeLine({ shape: [1, path.length, 6], data }, letters).text;
+  };
+  expect(read([1, 1, 0, 1, 0, 1], { 0: 0.5, 2: 0.05, 4: 0.004 })).toBe("a aa");
+  // Less is enough behind a sign; a number has none there.
+  expect(read([1, 3, 0, 1, 0, 2, 3, 0, 2], { 2: 0.004, 4: 0.05, 7: 0.001 })).toBe("a, a 1,1");
+  // Seen for certain it is written once; Chinese has none.
+  expect(read([1, 0, 5, 0, 1, 0, 4, 0, 4], { 1: 0.3, 3: 0.3, 5: 0.3, 7: 0.3 })).toBe("a a字字");
+});
+
 it("adds the space to a dictionary that lacks it", () => {
   expect(parseLetters("a\nb\n", 4)).toEqual(["a", "b", " "]);
   expect(parseLetters("a\r\nb\r\nc", 4)).toEqual(["a", "b", "c"]);

@@ -32,6 +32,17 @@ export async function readLine(session: OnnxSession, line: Picture, letters: rea
   return decodeLine(toFloats(scores), letters);
 }
 
+/**
+ * How likely a space has to be between two letters, where no letter is likelier still. PP-OCRv4 for Chinese and English
+ * sees many ends of words that faintly: in 433 drawn lines of 8 fonts, 3 styles and 4 sizes, 2,514 ends of words had 2%
+ * or more, behind a sign 0.3%; of 6,943 places within words two had more than 0.4%, and behind a sign none had 0.2%.
+ */
+const faintSpace = 0.01;
+const faintSpaceBehindSign = 0.0025;
+const sign = /[.,:;!?]$/;
+/** Scripts that are written without spaces. */
+const unspaced = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\u3000-\u303f\uff00-\uffef]/u;
+
 /** [1, steps, classes] → text: repetitions are one letter, gaps are none. */
 export function decodeLine({ shape, data }: Floats, letters: readonly string[]): ReadLine {
   const [steps = 0, classes = 0] = shape.slice(-2);
@@ -41,18 +52,31 @@ export function decodeLine({ shape, data }: Floats, letters: readonly string[]):
   }
   let text = "";
   let last = 0;
+  /** The class of the space; it is the last one, where there is one. */
+  const space = letters.at(-1) === " " ? classes - 1 : undefined;
+  /** The likeliest space since the last letter. */
+  let gap = 0;
   const sure: number[] = [];
   for (let step = 0; step < steps; step++) {
     const row = data.subarray(step * classes, (step + 1) * classes);
     let best = 0;
     for (let index = 1; index < classes; index++) if (row[index]! > row[best]!) best = index;
+    if (space !== undefined) gap = Math.max(gap, row[space] ?? 0);
     if (best !== 0 && best !== last) {
-      text += letters[best - 1] ?? "";
+      const letter = letters[best - 1] ?? "";
+      if (endsWord(text, letter, gap)) text += " ";
+      text += letter;
       sure.push(row[best] ?? 0);
     }
+    if (best !== 0) gap = space === undefined ? 0 : (row[space] ?? 0);
     last = best;
   }
   return { text, score: sure.length === 0 ? 0 : sure.reduce((sum, one) => sum + one, 0) / sure.length };
+}
+
+function endsWord(text: string, next: string, gap: number): boolean {
+  if (gap < (sign.test(text) ? faintSpaceBehindSign : faintSpace)) return false;
+  return /\S$/.test(text) && next !== " " && !unspaced.test(text.slice(-1)) && !unspaced.test(next);
 }
 
 /** A dictionary has one letter a line; the space is not among them. */

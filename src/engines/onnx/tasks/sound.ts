@@ -1,5 +1,6 @@
 /** Classifiers of sounds in the layout of transformers.js; CLAP compares them with words. */
 import { HearthError } from "../../../error.ts";
+import type { ReadSoundOptions } from "../../../formats/audio/read.ts";
 import { readSound } from "../../../formats/audio/read.ts";
 import type { AudioInput } from "../../../spec/media.ts";
 import type { ClassifyRequest, ClassifyResult } from "../../../spec/perform.ts";
@@ -22,7 +23,7 @@ export const openSoundClassifier: OpenTasks = async (context) => {
     else refuseLabels(request, "a model that compares sounds with words, such as CLAP");
     const found = [];
     for (const sound of sounds) {
-      const samples = await readAll(sound, { rate, signal });
+      const samples = await readAll(sound, { sampleRate: rate, signal, ...context.sounds });
       const template = hypothesis === undefined ? {} : { hypothesis_template: hypothesis };
       const result = zeroShot ? await pipe(samples, labels, template) : await pipe(samples, { top_k: topK });
       found.push(toLabels(result).slice(0, topK));
@@ -44,16 +45,14 @@ function rateOf(context: OnnxContext): number {
   return typeof rate === "number" && Number.isInteger(rate) && rate > 0 ? rate : defaultRate;
 }
 
-async function readAll(
-  sound: AudioInput,
-  { rate, signal }: { readonly rate: number; readonly signal: AbortSignal | undefined },
-): Promise<Float32Array> {
+async function readAll(sound: AudioInput, options: ReadSoundOptions): Promise<Float32Array> {
   const parts: Float32Array[] = [];
   let count = 0;
-  for await (const part of readSound(sound, { sampleRate: rate, signal })) {
+  for await (const part of readSound(sound, options)) {
     parts.push(part);
     count += part.length;
-    if (count > mostSeconds * rate) throw bad("sounds", `The sound is longer than ${mostSeconds} seconds.`);
+    if (count > mostSeconds * options.sampleRate)
+      throw bad("sounds", `The sound is longer than ${mostSeconds} seconds.`);
   }
   const samples = new Float32Array(count);
   let at = 0;

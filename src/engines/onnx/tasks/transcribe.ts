@@ -27,7 +27,7 @@ export const openTranscribe: OpenTasks = async (context) => {
         const segments: TranscriptSegment[] = [];
         let { language } = request;
         let seconds = 0;
-        const sound = readSound(request.audio, { sampleRate, signal });
+        const sound = readSound(request.audio, { sampleRate, signal, ...context.sounds });
         for await (const window of windows(sound, { sampleRate, ...sizes })) {
           signal?.throwIfAborted();
           seconds = window.start + window.samples.length / sampleRate;

@@ -6,6 +6,7 @@ import type { OnnxContext, OpenTasks } from "../context.ts";
 import { isConfig } from "../files.ts";
 import { numberOf, openPipeline, rows, stringOf, toLabels, toRawImage } from "../pipeline.ts";
 import type { TransformersImage, TransformersTensor } from "../transformers.ts";
+import { writing } from "../writing.ts";
 
 const defaultTopK = 5;
 
@@ -113,13 +114,14 @@ export const openCaption: OpenTasks = async (context) => {
   const pipe = await openPipeline(context, "image-to-text");
   return {
     tasks: {
-      async caption({ image, prompt, maxTokens = defaultTokens }) {
+      async caption({ image, prompt, maxTokens = defaultTokens }, options) {
         if (prompt !== undefined) {
           throw new HearthError("unsupported_option", "This model describes pictures and takes no `prompt`.", {
             details: { field: "prompt" },
           });
         }
-        const [found] = rows(await pipe(await toRawImage(context, image), { max_new_tokens: maxTokens }));
+        const more = { max_new_tokens: maxTokens, ...(await writing(context, pipe, options)) };
+        const [found] = rows(await pipe(await toRawImage(context, image), more));
         return { text: found ? stringOf(found, "generated_text").trim() : "" };
       },
     },

@@ -29,7 +29,7 @@ export const openVoice: OpenTasks = async (context) => {
         const run = createFrames(session);
         const spans = createSpans(threshold);
         let samples = 0;
-        for await (const frame of frames(readSound(audio, { sampleRate, signal }))) {
+        for await (const frame of frames(readSound(audio, { sampleRate, signal, ...context.sounds }))) {
           signal?.throwIfAborted();
           samples += frame.count;
           spans.add(await run(frame.samples), samples / sampleRate);

@@ -1,8 +1,9 @@
 /**
  * Names of blocks, hexadecimal: subfolder, 2 digits · family, 14 · sketch, 14 · digest, 64. The digest is SHA-256 over that
  * of the block before it, or of the root, and its tokens: it stands for all tokens from the start on, for the root, and for
- * `identity` (`identity.ts`). A chat template has no part in it: what it makes of a chat is tokens. The rest says where to
- * look for a block of which only the beginning is known, and proves nothing.
+ * `identity` (`identity.ts`); a picture whose rows stand among the tokens is in it with all of its own SHA-256. A chat
+ * template has no part in it: what it makes of a chat is tokens. The rest says where to look for a block of which only the
+ * beginning is known, and proves nothing.
  *
  * Blocks that follow the same block are a family. They lie in 16 subfolders, so that a block that many prompts follow, as
  * the root of short ones is, has at least a sixteenth of the limit (`room.ts`) and not the share of one subfolder.
@@ -36,10 +37,10 @@ export function createKeys(identity: string): Keys {
   const before = (parent: string | undefined, root: string): string =>
     parent?.slice(digestAt) ?? sha256(JSON.stringify([identity, root]));
   return {
-    key(parent, root, tokens) {
+    key(parent, root, tokens, pictures = []) {
       const digest = before(parent, root);
       const bytes = Buffer.alloc(digestBytes + tokens.length * 4);
-      bytes.write(digest, "hex");
+      bytes.write(pictures.length > 0 ? sha256(JSON.stringify([digest, ...pictures])) : digest, "hex");
       tokens.forEach((token, index) => bytes.writeInt32LE(token, digestBytes + index * 4));
       const own = sha256(bytes);
       return groupsOf(digest)[Number.parseInt(own.slice(-1), 16)] + nameOf(digest) + sketchOf(tokens) + own;

@@ -30,6 +30,7 @@ const references: Record<Activation, (x: number) => number> = {
   tanh: Math.tanh,
   gelu: (x) => (x / 2) * (1 + erf(x / Math.SQRT2)),
   "gelu-tanh": (x) => (x / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
+  "gelu-quick": (x) => x / (1 + Math.exp(-1.702 * x)),
   relu: (x) => Math.max(x, 0),
   "relu-squared": (x) => Math.max(x, 0) ** 2,
 };

@@ -31,6 +31,8 @@ function apply(kind: Activation, vectors: Vectors, x: Code): Code {
       return gelu(vectors, x);
     case "gelu-tanh":
       return f32x4.div(x, f32x4.add(exp(vectors, geluExponent(vectors, x)), constants("one")));
+    case "gelu-quick":
+      return f32x4.div(x, f32x4.add(exp(vectors, f32x4.mul(x, constants("geluQuick"))), constants("one")));
     case "relu":
       return positive(x);
     case "relu-squared":

@@ -91,4 +91,18 @@ describe.each(compilations)("a row of activations with $name", ({ merge }) => {
       expect(sums(superActivation.sums16, 16)).toEqual(wanted(16));
     });
   });
+
+  it.each(rows)("leaves a rest that is no larger than half a code: %s", (_, row) => {
+    const at = kernels.place(activationBytes(k));
+    const rest = kernels.place(k * 4);
+    const x = kernels.write(row);
+    kernels.call("quantize", x, at, k);
+    kernels.call("rest", x, at, rest, k);
+    const { codes, scales } = expectedCodes(row, blockWidth);
+    const expected = Array.from(row, (value, index) =>
+      Math.fround(value - Math.fround((codes[index] ?? 0) * (scales[index >> 5] ?? 0))),
+    );
+    expect(expected.map((_, index) => float(rest + index * 4))).toEqual(expected);
+    expected.forEach((value, index) => expect(Math.abs(value)).toBeLessThanOrEqual((scales[index >> 5] ?? 0) * 0.501));
+  });
 });

@@ -3,6 +3,7 @@ import { activationRecord, blockWidth, superActivation, superWidth } from "../..
 import type { Code, FunctionCode, Local } from "./code.ts";
 import { func, loopWhile, sequence } from "./code.ts";
 import { f32, f32x4, i8x16, i16x8, i32, i32x4, v128 } from "./instructions.ts";
+import { advance } from "./lanes.ts";
 
 /** (x, out, k): a row of k float32, the quantized row, k a multiple of 32. */
 export function quantizeRow(): FunctionCode {
@@ -38,6 +39,35 @@ export function quantizeRow(): FunctionCode {
       record.set(i32.add(out.get, k.get)),
       end.set(record.get),
       loopWhile(block, i32.ltU(out.get, end.get)),
+    );
+  });
+}
+
+/** `rest`(x, row, y, k): y = x less what the quantized row stands for; k as above. */
+export function restOfRow(): FunctionCode {
+  return func("rest", (scope) => {
+    const [x, row, y, k] = Array.from({ length: 4 }, () => scope.param("i32")) as [Local, Local, Local, Local];
+    const [record, end] = scope.locals("i32", 2) as [Local, Local];
+    const [scale, codes] = scope.locals("v128", 2) as [Local, Local];
+    const part = (at: number, wide: Code): Code =>
+      v128.store(y.get, f32x4.sub(v128.load(x.get, at), f32x4.mul(f32x4.convert(wide), scale.get)), at);
+    const block = sequence(
+      scale.set(v128.load32splat(record.get, activationRecord.scale)),
+      ...[0, 1, 2, 3].map((eight) =>
+        sequence(
+          codes.set(v128.load8x8s(row.get, eight * 8)),
+          part(eight * 32, i32x4.extendLowS(codes.get)),
+          part(eight * 32 + 16, i32x4.extendHighS(codes.get)),
+        ),
+      ),
+      advance([x, y], blockWidth * 4),
+      advance([row], blockWidth),
+      advance([record], activationRecord.bytes),
+    );
+    return sequence(
+      record.set(i32.add(row.get, k.get)),
+      end.set(record.get),
+      loopWhile(block, i32.ltU(row.get, end.get)),
     );
   });
 }

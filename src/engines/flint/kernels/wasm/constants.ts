@@ -90,6 +90,8 @@ const numbers = {
   /** gelu-tanh: twice √(2/π), and that times 0.044715, negative. */
   geluLinear: -1.5957691216,
   geluCubic: -0.0713548163,
+  /** gelu-quick: x · sigmoid(1.702 x). */
+  geluQuick: -1.702,
 } as const;
 
 export type ConstantName = keyof typeof patterns | keyof typeof numbers;

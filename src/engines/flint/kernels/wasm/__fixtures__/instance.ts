@@ -1,4 +1,5 @@
 import { setFlagsFromString } from "node:v8";
+import { inject } from "vitest";
 import type { FunctionCode } from "../code.ts";
 import { constantsEnd, writeConstants } from "../constants.ts";
 import { encodeModule } from "../module.ts";
@@ -60,6 +61,12 @@ export function instantiate(functions: readonly FunctionCode[], merge = false, p
   };
 }
 
+declare module "vitest" {
+  interface ProvidedContext {
+    readonly alone?: boolean;
+  }
+}
+
 const modules = new Map<string, WebAssembly.Module>();
 
 /** A name stands for the same code throughout a test file. */
@@ -67,6 +74,8 @@ function compile(functions: readonly FunctionCode[], merge: boolean): WebAssembl
   const key = [merge, currentLevel(), ...functions.map(({ name }) => name)].join();
   const known = modules.get(key);
   if (known) return known;
+  // The flags below hold for the process, and names for one file.
+  if (inject("alone") !== true) throw new Error("name this file in the list `alone` of vitest.config.ts");
   setFlagsFromString(merge ? "--experimental-wasm-revectorize" : "--no-experimental-wasm-revectorize");
   setFlagsFromString("--no-liftoff");
   // V8 keeps code by the bytes of its module, so the two ways need different ones: a section that says which.

@@ -15,7 +15,7 @@ import {
   superWidth,
 } from "../../../weights/layout.ts";
 import { layoutOf, packRows } from "../../../weights/pack.ts";
-import { quantizeRow, quantizeSuperRow } from "../activations.ts";
+import { quantizeRow, quantizeSuperRow, restOfRow } from "../activations.ts";
 import type { FunctionCode } from "../code.ts";
 import { floatMatmul, floatMatmulName } from "../matmul-float.ts";
 import { superMatmul, superMatmulName } from "../matmul-super.ts";
@@ -133,7 +133,7 @@ function nameOf(layout: Layout, k: number, { tokens, streams }: MatmulVariant): 
 }
 
 export function quantizers(): FunctionCode[] {
-  return [quantizeRow(), quantizeSuperRow()];
+  return [quantizeRow(), quantizeSuperRow(), restOfRow()];
 }
 
 /** y[tokens][n], and nothing written behind it. Whole groups of rows are computed, as many as `streams` goes into. */

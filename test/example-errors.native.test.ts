@@ -1,4 +1,4 @@
-/** The examples are programs: each is started as a person would start it. */
+/** The examples are programs: each is started as a person would start it. Starting them is too slow for the fast tests. */
 import { readdirSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { examplesFolder, runExample } from "./run-example.ts";

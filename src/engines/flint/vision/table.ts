@@ -1,0 +1,8 @@
+import type { VisionFamily } from "./family.ts";
+import { gemma3 } from "./gemma3.ts";
+import { idefics3 } from "./idefics3.ts";
+import { llava } from "./llava.ts";
+import { pixtral } from "./pixtral.ts";
+
+/** All projectors that are known. */
+export const families: readonly VisionFamily[] = [idefics3, llava, gemma3, pixtral];

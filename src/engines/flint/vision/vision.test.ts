@@ -1,0 +1,45 @@
+import { describe, expect, it } from "vitest";
+import { openWithKernels, openWithReference } from "./__fixtures__/encode.ts";
+import { photo, visionFixtures } from "./__fixtures__/fixtures.ts";
+
+/** Greatest distance, relative to the greatest value. NaN where a value is missing. */
+function distance(found: Float32Array, expected: Float32Array): number {
+  expect(found.length).toBe(expected.length);
+  const apart = found.map((value, at) => Math.abs(value - (expected[at] ?? NaN)));
+  return Math.max(...apart) / Math.max(...expected.map(Math.abs));
+}
+
+describe.each(visionFixtures)("a projector of the kind $name", (fixture) => {
+  it("has the rows of transformers for the same pixels, in exact arithmetic", () => {
+    const { encode } = openWithReference(fixture);
+    for (const [at, tile] of fixture.tiles.entries()) {
+      expect(distance(encode(tile), fixture.rows[at] ?? new Float32Array())).toBeLessThan(1e-5);
+    }
+  });
+
+  it("has them with its kernels", () => {
+    const { encode } = openWithKernels(fixture);
+    for (const [at, tile] of fixture.tiles.entries()) {
+      expect(distance(encode(tile), fixture.rows[at] ?? new Float32Array())).toBeLessThan(1e-3);
+    }
+  });
+
+  it("cuts a picture into the tiles that its processor makes, with the same texts around them", async () => {
+    const { family, model } = openWithReference(fixture);
+    const pieces = await family.cut(photo, model);
+    const texts = [""];
+    const tiles = pieces.flatMap((piece) => {
+      if ("tile" in piece) return (texts.push(""), piece.tile);
+      texts[texts.length - 1] += piece.text;
+      return [];
+    });
+    expect(texts).toEqual(fixture.texts);
+    expect(tiles.map(({ width, height }) => [width, height])).toEqual(
+      fixture.tiles.map(({ width, height }) => [width, height]),
+    );
+    for (const [at, { data }] of tiles.entries()) {
+      const apart = data.map((level, index) => Math.abs(level - (fixture.tiles[at]?.data[index] ?? NaN)));
+      expect(Math.max(...apart)).toBeLessThanOrEqual(1);
+    }
+  });
+});
