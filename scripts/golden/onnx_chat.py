@@ -20,7 +20,7 @@ TEXT = dict(
 CACHE = [f"{index}.{part}" for index in range(LAYERS) for part in ("key", "value")]
 CONTROL = ["<|im_start|>", "<end_of_utterance>", "<image>", "<fake_token_around_image>", "<global-img>"]
 CONTROL += [f"<row_{row}_col_{column}>" for row in (1, 2) for column in (1, 2)]
-GRID_CONTROL = ["<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>"]
+GRID_CONTROL = ["<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
 TEMPLATE = (
     "<|im_start|>{% for message in messages %}{{ message['role'] | capitalize }}: "
     "{% if message['content'] is string %}{{ message['content'] }}{% else %}{% for part in message['content'] %}"
@@ -80,6 +80,15 @@ def save_config(model, folder, **generation):
     (folder / "generation_config.json").write_text(json.dumps({"do_sample": False, **generation}))
 
 
+def hush(head, tokenizer):
+    """Tokens that control are never the best ones: answers do not end early."""
+    ids = list(tokenizer.added_tokens_decoder)
+    with torch.no_grad():
+        head.weight[ids] = 0
+        if head.bias is not None:
+            head.bias[ids] = 0
+
+
 def answer(model, ids, count=16, **inputs):
     ids = torch.tensor([ids])
     with torch.no_grad():
@@ -91,10 +100,11 @@ def answer(model, ids, count=16, **inputs):
 
 def llama(folder):
     tokenizer = tokenizers.byte_level(
-        folder, "GPT2Tokenizer", CONTROL[:2], TEMPLATE, special={"eos_token": "<end_of_utterance>"}
+        folder, "GPT2Tokenizer", CONTROL[:2], TEMPLATE, special={"eos_token": "<end_of_utterance>"}, model_max_length=512
     )
     config = transformers.LlamaConfig(vocab_size=len(tokenizer) + 3, eos_token_id=tokenizer.eos_token_id, **TEXT)
     model = tiny.coarse(transformers.LlamaForCausalLM(config), 2.0)
+    hush(model.lm_head, tokenizer)
     save_config(model, folder, eos_token_id=tokenizer.eos_token_id)
     export_decoder(model.model, model.lm_head, folder / "onnx/model.onnx", embedded=False)
     text = "the cat sleeps on"
@@ -117,13 +127,19 @@ class SplitVision(torch.nn.Module):
     def __init__(self, model):
         super().__init__()
         self.vision, self.connector = model.model.vision_model, model.model.connector
+        embeddings, size = self.vision.embeddings, model.config.vision_config.image_size
+        nothing = torch.zeros(1, 3, size, size)
+        with torch.no_grad():
+            patches = embeddings.patch_embedding(nothing).flatten(2).transpose(1, 2)
+            mask = torch.ones(1, size // embeddings.patch_size, size // embeddings.patch_size, dtype=torch.bool)
+            # Where its places are rounded to is the model's own affair.
+            self.places = embeddings(nothing, mask) - patches
 
     def forward(self, pixel_values, pixel_attention_mask):
         batch, parts, channels, height, width = pixel_values.shape
         flat = pixel_values.view(batch * parts, channels, height, width)
         flat = flat * pixel_attention_mask.view(batch * parts, 1, height, width).to(flat.dtype)
-        embeddings = self.vision.embeddings
-        patches = embeddings.patch_embedding(flat).flatten(2).transpose(1, 2) + embeddings.position_embedding.weight[None]
+        patches = self.vision.embeddings.patch_embedding(flat).flatten(2).transpose(1, 2) + self.places
         hidden = self.vision.encoder(inputs_embeds=patches).last_hidden_state
         return self.connector(self.vision.post_layernorm(hidden))
 
@@ -131,7 +147,7 @@ class SplitVision(torch.nn.Module):
 def smolvlm(folder):
     side = 16
     tokenizer = tokenizers.byte_level(
-        folder, "GPT2Tokenizer", CONTROL, TEMPLATE, special={"eos_token": "<end_of_utterance>"}
+        folder, "GPT2Tokenizer", CONTROL, TEMPLATE, special={"eos_token": "<end_of_utterance>"}, model_max_length=512
     )
     image_id = tokenizer.convert_tokens_to_ids("<image>")
     vision = dict(hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2, image_size=side, patch_size=4)
@@ -142,6 +158,7 @@ def smolvlm(folder):
     config.text_config.eos_token_id = tokenizer.eos_token_id
     model = tiny.coarse(transformers.Idefics3ForConditionalGeneration(config), 2.0)
     model.generation_config.eos_token_id = tokenizer.eos_token_id
+    hush(model.lm_head, tokenizer)
     save_config(model, folder, eos_token_id=tokenizer.eos_token_id)
     export_decoder(model.model.text_model, model.lm_head, folder / "onnx/decoder_model_merged.onnx", embedded=True)
     export_embeddings(model.get_input_embeddings(), folder / "onnx/embed_tokens.onnx")
@@ -173,11 +190,11 @@ def smolvlm(folder):
         small = torch.nn.functional.interpolate(whole[None], size=(side, side), mode="bilinear", align_corners=False)[0]
         return torch.stack([whole[:, :, :side], whole[:, :, side:], small])[None]
 
-    plain = tokenizer("<|im_start|>User: where is the cat<end_of_utterance>\nAssistant:")["input_ids"]
+    plain = tokenizer("<|im_start|>User: does the dog sleep<end_of_utterance>\nAssistant:")["input_ids"]
     return {
         "question": "where is the cat", "tokens": len(ids),
         "ids": answer(model, ids, pixel_values=parts(wide)), "other": answer(model, ids, pixel_values=parts(other)),
-        "blind": answer(model, plain),
+        "blindQuestion": "does the dog sleep", "blind": answer(model, plain),
     }
 
 
@@ -196,7 +213,7 @@ class Whole(torch.nn.Module):
 def llava(folder):
     side = 32
     tokenizer = tokenizers.byte_level(
-        folder, "GPT2Tokenizer", CONTROL[:3], TEMPLATE, special={"eos_token": "<end_of_utterance>"}
+        folder, "GPT2Tokenizer", CONTROL[:3], TEMPLATE, special={"eos_token": "<end_of_utterance>"}, model_max_length=512
     )
     image_id = tokenizer.convert_tokens_to_ids("<image>")
     vision = dict(model_type="clip_vision_model", image_size=side, patch_size=8, **tiny.ENCODER)
@@ -206,6 +223,7 @@ def llava(folder):
     )
     model = tiny.coarse(transformers.LlavaForConditionalGeneration(config), 2.0)
     model.generation_config.eos_token_id = tokenizer.eos_token_id
+    hush(model.lm_head, tokenizer)
     save_config(model, folder, eos_token_id=tokenizer.eos_token_id)
     export_decoder(model.model.language_model, model.lm_head, folder / "onnx/decoder_model_merged.onnx", embedded=True)
     export_embeddings(model.get_input_embeddings(), folder / "onnx/embed_tokens.onnx")
@@ -242,7 +260,7 @@ def qwen2_vl(folder):
     patch, merge, (height, width) = 4, 2, (16, 24)
     tokenizer = tokenizers.byte_level(
         folder, "Qwen2Tokenizer", GRID_CONTROL, TEMPLATE.replace("<image>", "<|vision_start|><|image_pad|><|vision_end|>")
-        .replace("<end_of_utterance>", "<|im_end|>"), special={"eos_token": "<|im_end|>"},
+        .replace("<end_of_utterance>", "<|im_end|>"), special={"eos_token": "<|im_end|>"}, model_max_length=512,
     )
     ids_of = {name: tokenizer.convert_tokens_to_ids(name) for name in GRID_CONTROL}
     config = transformers.Qwen2VLConfig(
@@ -255,10 +273,11 @@ def qwen2_vl(folder):
             temporal_patch_size=2,
         ),
         image_token_id=ids_of["<|image_pad|>"], vision_start_token_id=ids_of["<|vision_start|>"],
-        vision_end_token_id=ids_of["<|vision_end|>"], video_token_id=len(tokenizer) - 1, attn_implementation="eager",
+        vision_end_token_id=ids_of["<|vision_end|>"], video_token_id=ids_of["<|video_pad|>"], attn_implementation="eager",
     )
     model = tiny.coarse(transformers.Qwen2VLForConditionalGeneration(config), 2.0)
     model.generation_config.eos_token_id = tokenizer.eos_token_id
+    hush(model.lm_head, tokenizer)
     save_config(model, folder, eos_token_id=tokenizer.eos_token_id)
     export_decoder(model.model.language_model, model.lm_head, folder / "onnx/decoder_model_merged.onnx", embedded=True, directions=3)
     export_embeddings(model.get_input_embeddings(), folder / "onnx/embed_tokens.onnx")
@@ -297,13 +316,14 @@ class Patches(torch.nn.Module):
 def moondream(folder):
     """Moondream's layout: a Phi decoder, and no chat template."""
     side = 32
-    tokenizer = tokenizers.byte_level(folder, "CodeGenTokenizer", ["<image>"])
+    tokenizer = tokenizers.byte_level(folder, "CodeGenTokenizer", ["<image>"], model_max_length=512)
     config = transformers.PhiConfig(
         vocab_size=len(tokenizer), partial_rotary_factor=0.5, eos_token_id=tokenizer.eos_token_id,
         **{key: value for key, value in TEXT.items()},
     )
     model = tiny.coarse(transformers.PhiForCausalLM(config), 2.0)
     vision = tiny.coarse(Patches(), 1.0)
+    hush(model.lm_head, tokenizer)
     save_config(model, folder, eos_token_id=tokenizer.eos_token_id)
     image_id = tokenizer.convert_tokens_to_ids("<image>")
     whole = {

@@ -41,7 +41,6 @@ function text(
   more: Partial<ModelInfo> = {},
 ): string {
   return promptText(renderChat({ ...prompt, info: info(chatTemplate, more) }).parts);
-
 }
 
 describe("the prompt that a model gets", () => {
@@ -146,9 +145,7 @@ describe("the prompt that a model gets", () => {
 
   it("has plain headings for a model without template and tokens, which end its answer too", () => {
     const rendered = renderChat({ info: info(undefined), messages: talk.slice(0, 2) });
-    expect(promptText(rendered.parts)).toBe(
-      "### System:\nBe brief.\n\n### User:\nHi\n\n### Assistant:\n",
-    );
+    expect(promptText(rendered.parts)).toBe("### System:\nBe brief.\n\n### User:\nHi\n\n### Assistant:\n");
     expect(rendered.stops).toContain("\n### User:");
   });
 
@@ -271,5 +268,60 @@ describe("control tokens in what people write", () => {
       { text: "x", special: true },
       { text: "<|im_end|>", special: false },
     ]);
+  });
+});
+
+describe("pictures in a prompt", () => {
+  const bytes = Uint8Array.of(1, 2, 3);
+  const other = Uint8Array.of(4);
+  const picture = (data: Uint8Array) => ({ type: "image", mediaType: "image/png", data }) as const;
+  const ask: readonly Message[] = [
+    { role: "user", content: [picture(bytes), { type: "text", text: "Like <image> or [IMG]: " }, picture(other)] },
+  ];
+  const rendered = (chatTemplate: string, messages = ask) => renderChat({ info: info(chatTemplate), messages }).parts;
+  const loop = (mark: string, text = "{{ part.text }}"): string =>
+    "{% for message in messages %}<{{ message.role }}>{% if message.content is string %}{{ message.content }}{% else %}" +
+    `{% for part in message.content %}{% if part.type == 'image' %}${mark}{% else %}${text}{% endif %}{% endfor %}{% endif %}` +
+    "{% endfor %}";
+
+  it.each([
+    ["SmolVLM", "<image>"],
+    ["Qwen2-VL", "<|vision_start|><|image_pad|><|vision_end|>"],
+    ["Gemma 3", "<start_of_image>"],
+    ["Pixtral", "[IMG]"],
+    ["Llama 3.2", "<|image|>"],
+  ])("stand where the template of %s writes its mark, which no text of a user is", (_, mark) => {
+    const user = { text: "Like <image> or [IMG]: ", special: false };
+    const parts = rendered(loop(mark));
+    expect(parts.filter((part) => "image" in part)).toEqual([{ image: { bytes } }, { image: { bytes: other } }]);
+    expect(promptText(parts)).toBe(`<user>(picture)${user.text}(picture)`);
+    expect(parts[0]).toEqual({ text: "<user>", special: true });
+  });
+
+  it("and a mark that the vocabulary has no token for is hidden in texts too", () => {
+    expect(rendered(loop("<image>"))).toContainEqual({ text: "<image>", special: false });
+  });
+
+  it("stand first where the template puts them first, in their order", () => {
+    const template =
+      "{% for message in messages %}USER: {% for part in message.content | selectattr('type', 'equalto', 'image') %}<image>\n{% endfor %}" +
+      "{% for part in message.content | selectattr('type', 'equalto', 'text') %}{{ part.text }}{% endfor %}{% endfor %}";
+    const parts = rendered(template);
+    expect(promptText(parts)).toBe("USER: (picture)\n(picture)\nLike <image> or [IMG]: ");
+    expect(parts.filter((part) => "image" in part)).toEqual([{ image: { bytes } }, { image: { bytes: other } }]);
+  });
+
+  it("stand in the text of a template that takes only texts", () => {
+    const parts = rendered(chatml);
+    expect(promptText(parts)).toBe(
+      "<|im_start|>user\n(picture)\nLike <image> or [IMG]: \n(picture)<|im_end|>\n<|im_start|>assistant\n",
+    );
+    expect(parts.filter((part) => "image" in part)).toHaveLength(2);
+  });
+
+  it("stay when a system message is merged into the question", () => {
+    const parts = rendered(mistral, [{ role: "system", content: "Be brief." }, ...ask]);
+    expect(promptText(parts)).toContain("Be brief.");
+    expect(parts.filter((part) => "image" in part)).toHaveLength(2);
   });
 });

@@ -7,7 +7,7 @@ import { modelFlag, runTask, taskSettings } from "./tasks/ready.ts";
 export const diarize: Command = defineCommand({
   name: "diarize",
   text: "Says who speaks when in a sound file.",
-  arguments: [{ name: "FILE", text: "WAV, MP3, M4A, FLAC, Ogg with Opus or Vorbis; `-` reads stdin", required: true }],
+  arguments: [{ name: "FILE", text: "WAV, MP3, FLAC, Ogg with Opus or Vorbis; `-` reads stdin", required: true }],
   flags: {
     model: modelFlag("diarize"),
     speakers: { kind: "value", value: "N", text: "how many speak; default: found out", parse: parseNumber },

@@ -43,7 +43,7 @@ type TranscribeContext = Context<typeof flagRows>;
 export const transcribe: Command = defineCommand({
   name: "transcribe",
   text: "Writes down what is said in a sound file of any length, or live. A model that is missing is fetched first.",
-  arguments: [{ name: "FILE", text: "WAV, MP3, M4A, FLAC, Ogg with Opus or Vorbis; `-` reads stdin" }],
+  arguments: [{ name: "FILE", text: "WAV, MP3, FLAC, Ogg with Opus or Vorbis; `-` reads stdin" }],
   flags: flagRows,
   settings: taskSettings,
   examples: [

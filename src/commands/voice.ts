@@ -6,7 +6,7 @@ import { modelFlag, runTask, taskSettings } from "./tasks/ready.ts";
 export const voice: Command = defineCommand({
   name: "voice",
   text: "Says where somebody speaks in a sound file.",
-  arguments: [{ name: "FILE", text: "WAV, MP3, M4A, FLAC, Ogg with Opus or Vorbis; `-` reads stdin", required: true }],
+  arguments: [{ name: "FILE", text: "WAV, MP3, FLAC, Ogg with Opus or Vorbis; `-` reads stdin", required: true }],
   flags: {
     model: modelFlag("voice"),
     threshold: { kind: "value", value: "N", text: "how sure the model must be, 0 to 1", parse: parseNumber },

@@ -135,6 +135,13 @@ async function inspectDraft(question: EngineQuestion, options: ChooseOptions): P
 function tryLlama({ question, place }: Candidate): Attempt | HearthError {
   const refusal = refuseLlama(question.info, place.asked);
   if (refusal !== undefined) return unsupported("llama", question, refusal);
+  if (question.load.projector) {
+    const details = { option: "projector", engine: "llama" };
+    return new HearthError("unsupported_option", "The llama engine takes no projectors: it reads text alone.", {
+      details,
+      hint: "Leave the projector out, or use flint (--engine flint).",
+    });
+  }
   return { engine: "llama", device: place.asked === "auto" && place.gpus.length === 0 ? "cpu" : place.asked };
 }
 

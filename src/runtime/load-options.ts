@@ -1,4 +1,5 @@
 /** Which options a model is loaded with, and whether a loaded model serves a request that asks for others. */
+import { statSync } from "node:fs";
 import type { Settings } from "../config/settings.ts";
 import { HearthError } from "../error.ts";
 import type { Device, EngineFootprint, EngineName, LoadedModel, LoadOptions } from "../spec/engine.ts";
@@ -164,6 +165,7 @@ const generationOptions = [
   "mlock",
   "speculation",
   "draft",
+  "projector",
 ] as const satisfies readonly (keyof LoadOptions)[];
 
 /** Throws `unsupported_option` where a request asks ONNX Runtime, LiteRT or sherpa-onnx for what they do not have. */
@@ -264,10 +266,15 @@ const pictureBytes = 128 * 1024 ** 2;
 /** Bytes of those adapters that are files of the model, and what its projector takes. */
 export function adapterBytes(model: InstalledModel, load: LoadOptions): number {
   const paths = new Set(load.adapters?.map(({ path }) => path));
+  const asked = load.projector ? sizeOf(load.projector.path) + pictureBytes : 0;
   return model.files.reduce((sum, { role, path, sizeBytes }) => {
-    if (role === "projector") return sum + sizeBytes + pictureBytes;
+    if (role === "projector") return load.projector ? sum : sum + sizeBytes + pictureBytes;
     return paths.has(path) ? sum + sizeBytes : sum;
-  }, 0);
+  }, asked);
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 export interface Serving {
@@ -290,6 +297,7 @@ export function serves(serving: Serving, model: InstalledModel, info: ModelInfo,
   if (requested.parallel !== undefined && requested.parallel > parallel) return false;
   if (!sameAdapters(load, modelAdapters({ model, requested }))) return false;
   if (requested.draft && requested.draft.path !== load.draft?.path) return false;
+  if (requested.projector && requested.projector.path !== load.projector?.path) return false;
   const cacheTokens = load.cacheTokens ?? load.contextTokens * load.parallel;
   if (requested.cacheTokens !== undefined && requested.cacheTokens !== cacheTokens) return false;
   return exactOptions.every((field) => {

@@ -180,7 +180,7 @@ export class Pool {
     const onProgress = (progress: Progress): void => {
       if (instance.state === "loading") this.#options.events.progress(instance, progress);
     };
-    const projector = model.files.find(({ role }) => role === "projector")?.path;
+    const projector = load.projector?.path ?? model.files.find(({ role }) => role === "projector")?.path;
     const files = { path: weights.path, ...(projector !== undefined && { projector }) };
     return await engine.load({ name: model.name, ...files, info }, load, {
       signal: cancel.signal,

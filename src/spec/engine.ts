@@ -38,6 +38,8 @@ export interface LoadOptions {
   readonly kvTypeK?: KvType;
   readonly kvTypeV?: KvType;
   readonly adapters?: readonly { readonly path: string; readonly scale?: number }[];
+  /** A file that turns pictures into rows for this model. Default: the model's own. */
+  readonly projector?: { readonly path: string };
   readonly mmap?: boolean;
   readonly mlock?: boolean;
   /** Tokens that the KV cache holds, of all sequences together. Default: `contextTokens · parallel`, less where memory is short. */

@@ -76,7 +76,11 @@ function checkPictures(messages: readonly Message[]): void {
       if (++count > mostPictures) throw refuse("messages", `has more than ${mostPictures} pictures`);
       const { length } = part.data;
       if (length > mostPictureBytes) {
-        throw refuse("messages", `has a picture of ${length} bytes; ${mostPictureBytes} are the most`, "Make it smaller.");
+        throw refuse(
+          "messages",
+          `has a picture of ${length} bytes; ${mostPictureBytes} are the most`,
+          "Make it smaller.",
+        );
       }
     }
   }
@@ -127,15 +131,21 @@ interface Seeing {
 function checkVision(model: string, { can, loaded, request }: Seeing): void {
   if (!loaded.capabilities.includes("vision")) {
     const hint = can.includes("vision")
-      ? `It runs on ${loaded.engine}, which takes text alone: load it with --engine flint.`
+      ? loaded.engine === "flint"
+        ? "Its projector is not one that flint runs: what was said when it was loaded tells why."
+        : `It runs on ${loaded.engine}, which takes text alone: load it with --engine flint.`
       : "Send text alone, or choose a model that sees: a GGUF model with its projector (mmproj) beside it.";
     throw unable(model, "vision", loaded.capabilities, hint);
   }
   if (request.promptLogprobs === undefined) return;
-  throw new HearthError("unsupported_option", "Prompts with pictures have no logprobs: rows of pictures are no tokens.", {
-    hint: "Leave the logprobs of the prompt out.",
-    details: { option: "promptLogprobs", engine: loaded.engine },
-  });
+  throw new HearthError(
+    "unsupported_option",
+    "Prompts with pictures have no logprobs: rows of pictures are no tokens.",
+    {
+      hint: "Leave the logprobs of the prompt out.",
+      details: { option: "promptLogprobs", engine: loaded.engine },
+    },
+  );
 }
 
 interface Drawing {

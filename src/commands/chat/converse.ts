@@ -7,12 +7,13 @@ import { answerNotes, answerRates, readAnswer, type Answer } from "./answer.ts";
 import type { ChatFlags } from "./flags.ts";
 import { ensureModel, loadModel } from "./model.ts";
 import { toSampling } from "./parameters.ts";
+import { seesPictures, toContent } from "./pictures.ts";
 import { openRepl } from "./repl.ts";
 import { toChatRequest, toLoadOptions, type Session } from "./session.ts";
 import { createAnswerWriter } from "./writer.ts";
 
 export async function converse(context: Context<ChatFlags>, name: string, words: readonly string[]): Promise<void> {
-  const { io, json } = context;
+  const { io, json, flags } = context;
   const prompt = await readPrompt(context, words);
   if (json && prompt === undefined) {
     throw new HearthError("usage", "--json needs a prompt.", { hint: 'For example: hearth run MODEL "Hello" --json' });
@@ -23,10 +24,11 @@ export async function converse(context: Context<ChatFlags>, name: string, words:
   session.model = installed.name;
   if (prompt === undefined) {
     await openRepl(context, session);
-  } else if (prompt.trim() === "") {
+  } else if (prompt.trim() === "" && flags.image.length === 0) {
     context.status.note(`${installed.name} is here and loads; nothing was asked.`);
   } else {
-    session.messages.push({ role: "user", content: prompt });
+    const sees = await seesPictures(context, session);
+    session.messages.push({ role: "user", content: toContent(prompt, { images: session.images, sees }) });
     await (json ? answerJson(context, session) : answerOnce(context, session));
   }
   if (io.stdin.isTTY !== true) io.stdin.pause();
@@ -53,6 +55,8 @@ function createSession({ flags }: Context<ChatFlags>, model: string): Session {
     hideThinking: flags.hidethinking,
     verbose: flags.verbose,
     adapters: flags.adapter,
+    images: flags.image,
+    projector: flags.projector,
   };
 }
 

@@ -7,6 +7,7 @@ import type { OutputFormat } from "../../spec/sampling.ts";
 import type { ChatRequest } from "../../spec/task.ts";
 import type { ListRow, SwitchRow, ValueRow } from "../command.ts";
 import { samplingFlags } from "./parameters.ts";
+import { parseFile } from "./pictures.ts";
 
 // A type, not an interface: only a type can be passed where a record is wanted.
 export type ChatFlags = typeof samplingFlags & {
@@ -18,6 +19,8 @@ export type ChatFlags = typeof samplingFlags & {
   readonly think: ValueRow<ChatRequest["think"]>;
   readonly hidethinking: SwitchRow;
   readonly adapter: ListRow<Adapter>;
+  readonly image: ListRow<string>;
+  readonly projector: ValueRow<string>;
 };
 
 export interface Adapter {
@@ -41,6 +44,13 @@ export const chatFlags: ChatFlags = {
   },
   hidethinking: { kind: "switch", text: "do not show the reasoning" },
   adapter: { kind: "list", value: "FILE[:SCALE]", text: "apply a LoRA adapter in GGUF", parse: parseAdapter },
+  image: { kind: "list", value: "FILE", text: "show the model this picture with the first question", parse: parseFile },
+  projector: {
+    kind: "value",
+    value: "FILE",
+    text: "the mmproj file in GGUF with which the model sees; default: the one beside it",
+    parse: parseFile,
+  },
 };
 
 /** `json`, a JSON schema, or the path of a file with one. */

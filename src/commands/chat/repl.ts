@@ -9,6 +9,7 @@ import { formatPairs } from "../../terminal/table.ts";
 import type { Context } from "../command.ts";
 import { answerNotes, answerRates, readAnswer, type Answer } from "./answer.ts";
 import type { ChatFlags } from "./flags.ts";
+import { seesPictures, toContent } from "./pictures.ts";
 import { toChatRequest, type Session } from "./session.ts";
 import { runSlash } from "./slash.ts";
 import { createAnswerWriter } from "./writer.ts";
@@ -70,7 +71,13 @@ async function ask({ context, session, write }: Repl, text: string, signal: Abor
   const hearth = await context.hearth();
   const answer: Answer = { model: session.model, text: "" };
   const writer = createAnswerWriter({ text: io.stdout, reasoning: session.hideThinking ? undefined : io.stdout });
-  session.messages.push({ role: "user", content: text });
+  const content = toContent(text, {
+    images: session.images,
+    sees: await seesPictures(context, session),
+    onPicture: (path) => io.stderr.write(`${style(io.stderr, "dim", `with the picture ${path}`)}\n`),
+  });
+  session.messages.push({ role: "user", content });
+  session.images = [];
   try {
     await readAnswer(hearth.chat(toChatRequest(session, { settings: context.settings, signal })), answer, writer);
   } finally {

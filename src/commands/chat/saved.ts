@@ -11,11 +11,19 @@ const format = z.union([
   z.object({ type: z.literal("json-schema"), schema: z.record(z.string(), z.unknown()) }),
 ]);
 
+/** Pictures are in base64. */
+const part = z.union([
+  z.object({ type: z.literal("text"), text: z.string() }),
+  z
+    .object({ type: z.literal("image"), mediaType: z.string(), data: z.base64() })
+    .transform((image) => ({ ...image, data: new Uint8Array(Buffer.from(image.data, "base64")) })),
+]);
+
 const savedSession = z.object({
   version: z.literal(1),
   model: z.string(),
   system: z.string().optional(),
-  messages: z.array(z.object({ role: z.enum(["user", "assistant"]), content: z.string() })),
+  messages: z.array(z.object({ role: z.enum(["user", "assistant"]), content: z.union([z.string(), z.array(part)]) })),
   parameters: z.object({
     sampling: z.record(z.string(), z.number()),
     maxTokens: z.number().optional(),
@@ -33,7 +41,8 @@ export async function saveSession(folder: string, name: string, session: Session
   const path = pathOf(folder, name);
   const { model, system, messages, parameters, format: output, think } = session;
   await mkdir(folder, { recursive: true });
-  const text = JSON.stringify({ version: 1, model, system, messages, parameters, format: output, think }, null, 2);
+  const saved = { version: 1, model, system, messages, parameters, format: output, think };
+  const text = JSON.stringify(saved, (_, value: unknown) => (value instanceof Uint8Array ? toBase64(value) : value), 2);
   await writeFile(`${path}.part`, `${text}\n`, { mode: 0o600 });
   await rename(`${path}.part`, path);
   return path;
@@ -59,6 +68,10 @@ export async function loadSaved(folder: string, name: string): Promise<SavedSess
 export async function savedNames(folder: string): Promise<string[]> {
   const files = await readdir(folder).catch(() => []);
   return files.filter((file) => file.endsWith(".json")).map((file) => file.slice(0, -5));
+}
+
+function toBase64(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("base64");
 }
 
 function parseJson(text: string): unknown {

@@ -17,6 +17,9 @@ export interface Session {
   hideThinking: boolean;
   verbose: boolean;
   readonly adapters: NonNullable<LoadOptions["adapters"]>;
+  /** Files of pictures that go along with the next question. */
+  images: readonly string[];
+  readonly projector: string | undefined;
 }
 
 export interface SessionUse {
@@ -43,10 +46,11 @@ export function toChatRequest(session: Session, { settings, signal }: SessionUse
 }
 
 /** What this session wants beyond the settings; undefined: nothing. */
-export function toLoadOptions({ parameters, adapters }: Session): LoadOptions | undefined {
-  if (parameters.contextTokens === undefined && adapters.length === 0) return undefined;
+export function toLoadOptions({ parameters, adapters, projector }: Session): LoadOptions | undefined {
+  if (parameters.contextTokens === undefined && adapters.length === 0 && projector === undefined) return undefined;
   return {
     ...(parameters.contextTokens !== undefined && { contextTokens: parameters.contextTokens }),
     ...(adapters.length > 0 && { adapters }),
+    ...(projector !== undefined && { projector: { path: projector } }),
   };
 }

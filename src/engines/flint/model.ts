@@ -118,10 +118,28 @@ async function load(job: LoadJob, platform: Platform): Promise<LoadedModel> {
   }
 }
 
-async function openEncoder({ job, platform, sizes }: OpenedModel): Promise<PictureEncoder | undefined> {
-  const { vision } = platform;
+/** A projector that flint does not run leaves a model that reads text. */
+async function openEncoder(opened: OpenedModel): Promise<PictureEncoder | undefined> {
+  const { vision, onNotice } = opened.platform;
   if (!vision) return undefined;
+  try {
+    return await openVisionOf(opened, vision);
+  } catch (error) {
+    if (!(error instanceof HearthError) || error.code !== "model_unsupported") throw error;
+    onNotice?.(`${opened.job.model.name} takes text alone: ${error.message}`);
+    return undefined;
+  }
+}
+
+async function openVisionOf({ job, sizes }: OpenedModel, vision: VisionPlatform): Promise<PictureEncoder> {
   const { model, call } = job;
+  const { architecture } = model.info;
+  if (seesBothWays.has(architecture)) {
+    throw new HearthError(
+      "model_unsupported",
+      `flint computes rows of pictures in their order; ${architecture} sees a picture both ways.`,
+    );
+  }
   const source = { threads: sizes.workers, width: model.info.embeddingLength };
   let { signal } = call;
   return await createPictureEncoder({
@@ -134,6 +152,9 @@ async function openEncoder({ job, platform, sizes }: OpenedModel): Promise<Pictu
     },
   });
 }
+
+/** Their rows of a picture see those after them too. */
+const seesBothWays: ReadonlySet<string> = new Set(["gemma3", "gemma3n"]);
 
 /** What is read and checked once. */
 interface OpenedModel {
@@ -297,7 +318,16 @@ interface MethodsContext {
 
 type Methods = Pick<LoadedModel, "parallel" | "tokenize" | "detokenize" | "generate" | "score" | "embed" | "rerank">;
 
-function methods({ info, threads, contextTokens, parallel, adapters, text, encoder: pictures, rows }: MethodsContext): Methods {
+function methods({
+  info,
+  threads,
+  contextTokens,
+  parallel,
+  adapters,
+  text,
+  encoder: pictures,
+  rows,
+}: MethodsContext): Methods {
   const shared: Pick<LoadedModel, "tokenize" | "detokenize"> = {
     async tokenize(parts, { signal } = {}) {
       const { names } = await readPrompt(parts, { text, encoder: pictures }, { signal });

@@ -73,8 +73,8 @@ export interface ForwardPass {
   readonly build: (graph: RowsGraph) => void;
   /** Its texts, or pictures, are computed whole and forgotten. */
   readonly encoder: boolean;
-  /** All its layers are alike and none has a window: they can take turns in one cache. */
-  readonly sharedCache?: boolean;
+  /** Its steps are whole pictures. All its layers are alike and none has a window: they can take turns in one cache. */
+  readonly pictures?: boolean;
 }
 
 /** The same for any forward pass over the tensors of a file. */
@@ -103,7 +103,8 @@ export function prepareGraph(file: GgufFile, pass: ForwardPass, options: Prepare
     contextTokens,
     // A text that is computed and forgotten may need a context of its own.
     cacheBlocks: Math.ceil(contextTokens / blockTokens) + (encoder ? 0 : Math.ceil(cacheTokens / blockTokens)),
-    sharedCache: pass.sharedCache,
+    sharedCache: pass.pictures,
+    wide: pass.pictures,
     cacheTypes: (encoder ? undefined : options.cacheTypes) ?? { keyType: "f16", valueType: "f16" },
     workers,
     adapters: adapters.map(({ scale }) => scale),

@@ -2,11 +2,11 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import type { SoundFormat } from "../../formats/audio/detect.ts";
 import { badSound } from "../../formats/audio/fault.ts";
-import type { CompressedSound, DecodedSound, ReadSoundOptions, SoundDecoder } from "../../formats/audio/read.ts";
-import type { AacFrameDecoder, AacFramework } from "./aac.ts";
-import { createAacDecoder } from "./aac.ts";
+import type { DecodedSound, ReadSoundOptions, SoundDecoder } from "../../formats/audio/read.ts";
 
+type Compressed = Exclude<SoundFormat, "wav">;
 type MaybeAsync<T> = T | Promise<T>;
 
 /** What the modules have in common. */
@@ -23,7 +23,7 @@ interface WasmSound {
   readonly errors?: readonly { readonly message: string }[];
 }
 
-const modules: Readonly<Record<Exclude<CompressedSound, "aac">, readonly [module: string, decoder: string]>> = {
+const modules: Readonly<Record<Compressed, readonly [module: string, decoder: string]>> = {
   mp3: ["mpg123-decoder", "MPEGDecoder"],
   flac: ["@wasm-audio-decoders/flac", "FLACDecoder"],
   opus: ["ogg-opus-decoder", "OggOpusDecoder"],
@@ -34,7 +34,6 @@ const modules: Readonly<Record<Exclude<CompressedSound, "aac">, readonly [module
 export function createSoundDecoders(pack: string): NonNullable<ReadSoundOptions["openDecoder"]> {
   const require = createRequire(join(pack, "package.json"));
   return async (format) => {
-    if (format === "aac") return openAac(require);
     const [module, name] = modules[format];
     const loaded = (await import(pathToFileURL(require.resolve(module)).href)) as Readonly<
       Record<string, new () => WasmDecoder>
@@ -45,16 +44,6 @@ export function createSoundDecoders(pack: string): NonNullable<ReadSoundOptions[
     await decoder.ready;
     return wrap(decoder, format.toUpperCase());
   };
-}
-
-/** Packs of earlier versions have none. */
-function openAac(require: NodeJS.Require): SoundDecoder {
-  try {
-    return createAacDecoder({ framework: require("av") as AacFramework, Decoder: require("aac") as AacFrameDecoder });
-  } catch (error) {
-    const hint = "Run `hearth engines update speech` (for a model in ONNX: onnx), or convert it to WAV, MP3 or FLAC.";
-    throw badSound("The pack of this engine has no decoder of AAC.", hint, error);
-  }
 }
 
 function wrap(decoder: WasmDecoder, format: string): SoundDecoder {

@@ -16,6 +16,8 @@ export interface Tokenizer {
   (text: string, options: TokenizerOptions & { readonly return_tensor: false }): Encoding;
   decode(tokens: readonly number[], options: { readonly skip_special_tokens: boolean }): string;
   readonly pad_token_id?: number;
+  /** Longer texts are cut by pipelines, without a word. */
+  readonly model_max_length?: number;
   /** Of translators between many languages. */
   readonly language_codes?: readonly string[];
 }

@@ -1,6 +1,6 @@
 /** What a file of sound is, by its first bytes, never by its name. */
 
-export const soundFormats = ["wav", "mp3", "flac", "opus", "vorbis", "aac", "mp4"] as const;
+export const soundFormats = ["wav", "mp3", "flac", "opus", "vorbis"] as const;
 /** What there is a reader or a decoder for. */
 export type SoundFormat = (typeof soundFormats)[number];
 
@@ -22,8 +22,6 @@ export function detectSound(head: Uint8Array): SoundGuess {
   // A tag of ID3 comes before MP3, and now and then before FLAC.
   if (text.startsWith("ID3")) return { format: afterTag(head) };
   if (isMpegFrame(head)) return { format: "mp3" };
-  if (isAdtsFrame(head)) return { format: "aac" };
-  if (text.startsWith("ftyp", 4)) return { format: "mp4" };
   return detectOther(text);
 }
 
@@ -34,6 +32,7 @@ function detectOgg(text: string): SoundGuess {
 }
 
 const others: readonly (readonly [RegExp, string])[] = [
+  [/^.{4}ftyp/s, "an MP4 or M4A file"],
   [/^.E\u00df\u00a3/s, "a WebM or Matroska file"],
   [/^FORM.{4}AIF[FC]/s, "an AIFF file"],
   [/^caff/, "a CAF file"],
@@ -55,11 +54,6 @@ function isMpegFrame([first = 0, second = 0, third = 0]: Uint8Array): boolean {
   const layer = (second >> 1) & 3;
   const isSync = first === 0xff && (second & 0xe0) === 0xe0;
   return isSync && version !== 1 && (layer === 1 || layer === 2) && third >> 4 !== 15 && ((third >> 2) & 3) !== 3;
-}
-
-/** The header of AAC in a stream of its own: ISO/IEC 14496-3, with a sample rate of the table. */
-function isAdtsFrame([first = 0, second = 0, third = 0]: Uint8Array): boolean {
-  return first === 0xff && (second & 0xf6) === 0xf0 && ((third >> 2) & 15) < 13;
 }
 
 function afterTag(head: Uint8Array): SoundFormat {

@@ -7,7 +7,6 @@ import type { ByteSource } from "../protobuf/source.ts";
 import { memorySource } from "../protobuf/source.ts";
 import { detectSound, headBytes, type SoundFormat } from "./detect.ts";
 import { badSound } from "./fault.ts";
-import { mp4Frames } from "./mp4/frames.ts";
 import { createResampler } from "./resample.ts";
 import { checkNumbers, mixChannels, mixFrames } from "./samples.ts";
 import { readWavHeader } from "./wav.ts";
@@ -17,9 +16,6 @@ export interface DecodedSound {
   readonly channels: readonly Float32Array[];
   readonly sampleRate: number;
 }
-
-/** What needs a decoder. What an MP4 file holds is handed to the one of AAC. */
-export type CompressedSound = Exclude<SoundFormat, "wav" | "mp4">;
 
 /** Decodes one compressed file that is handed to it in pieces. Throws `bad_request` for what cannot be decoded. */
 export interface SoundDecoder {
@@ -31,7 +27,7 @@ export interface SoundDecoder {
 export interface ReadSoundOptions {
   readonly sampleRate: number;
   /** For all but WAV; it says by throwing that there is no decoder for a format. Absent: only WAV is read. */
-  readonly openDecoder?: (format: CompressedSound) => Promise<SoundDecoder>;
+  readonly openDecoder?: (format: Exclude<SoundFormat, "wav">) => Promise<SoundDecoder>;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -43,6 +39,7 @@ interface Piece {
 /** Bytes of a compressed file, and samples of another, that are worked on at a time. */
 const pieceBytes = 64 * 1024;
 const leastRate = 1000;
+const conversion = "`ffmpeg -i FILE speech.flac` makes one of most others, of the M4A files of phones too.";
 
 /**
  * Holds a second or so of the sound at a time, whatever its length; between two pieces other work gets its turn. Throws
@@ -78,8 +75,7 @@ async function* readPieces(audio: AudioInput, options: ReadSoundOptions): AsyncG
   try {
     const format = findFormat(source);
     if (format === "wav") yield* wavPieces(source);
-    else if (format === "mp4") yield* decodedPieces(mp4Frames(source), "aac", options);
-    else yield* decodedPieces(bytePieces(source), format, options);
+    else yield* decodedPieces(source, format, options);
   } finally {
     close();
   }
@@ -99,7 +95,7 @@ function findFormat(source: ByteSource): SoundFormat {
   const guess = detectSound(head);
   if (guess && "format" in guess) return guess.format;
   const what = guess ? guess.what : "no sound that hearth knows";
-  throw badSound(`The file is ${what}.`, "Send WAV, MP3, M4A, FLAC, or Ogg with Opus or Vorbis.");
+  throw badSound(`The file is ${what}.`, `Send WAV, MP3, FLAC, or Ogg with Opus or Vorbis. ${conversion}`);
 }
 
 function* wavPieces(source: ByteSource): Generator<Piece> {
@@ -113,23 +109,19 @@ function* wavPieces(source: ByteSource): Generator<Piece> {
   }
 }
 
-function* bytePieces(source: ByteSource): Generator<Uint8Array> {
-  for (let offset = 0; offset < source.sizeBytes; offset += pieceBytes) {
-    const bytes = new Uint8Array(Math.min(pieceBytes, source.sizeBytes - offset));
-    source.read(offset, bytes);
-    yield bytes;
-  }
-}
-
 async function* decodedPieces(
-  pieces: Iterable<Uint8Array>,
-  format: CompressedSound,
+  source: ByteSource,
+  format: Exclude<SoundFormat, "wav">,
   { openDecoder }: ReadSoundOptions,
 ): AsyncGenerator<Piece> {
   if (!openDecoder) throw badSound(`The file is ${format.toUpperCase()}; only WAV is read here.`, "Convert it to WAV.");
   const decoder = await openDecoder(format);
   try {
-    for (const bytes of pieces) yield toPiece(await decoder.decode(bytes));
+    for (let offset = 0; offset < source.sizeBytes; offset += pieceBytes) {
+      const bytes = new Uint8Array(Math.min(pieceBytes, source.sizeBytes - offset));
+      source.read(offset, bytes);
+      yield toPiece(await decoder.decode(bytes));
+    }
     yield toPiece(await decoder.flush());
   } finally {
     decoder.dispose();

@@ -14,6 +14,7 @@ import { rowKernels } from "./rows.ts";
 import type { KernelWriters } from "./runner.ts";
 import { streamsFor } from "./runner.ts";
 import { attendKernels } from "./attend.ts";
+import { wideWriters } from "./wide.ts";
 
 /** Bytes of a WebAssembly module with all kernels, written for a level of instructions. */
 export function kernelModule(plan: Plan, level: SimdLevel): Uint8Array<ArrayBuffer> {
@@ -32,7 +33,8 @@ function kernelsOf(plan: Plan): FunctionCode[] {
   return [...writers.values()].map((write) => write());
 }
 
-function matmulWriters({ stages, matrices }: Plan): KernelWriters {
+function matmulWriters(plan: Plan): KernelWriters {
+  const { stages, matrices } = plan;
   const weights = stages.flatMap((stage) =>
     stage.kind === "matmul" ? stage.ops.map(({ weight }) => weight.name) : [],
   );
@@ -41,9 +43,10 @@ function matmulWriters({ stages, matrices }: Plan): KernelWriters {
     const placed = matrices[name];
     if (placed) shapes.set(`${layoutKey(placed.layout)} ${placed.k}`, placed);
   }
-  return [...shapes.values()].flatMap(({ layout, k }) =>
-    [1, 2, 3, 4].flatMap((tokens) => writersOf(layout, k, tokens)),
-  );
+  return [...shapes.values()].flatMap(({ layout, k }) => [
+    ...[1, 2, 3, 4].flatMap((tokens) => writersOf(layout, k, tokens)),
+    ...wideWriters({ layout, k }, plan),
+  ]);
 }
 
 function writersOf(layout: Layout, k: number, tokens: number): KernelWriters {

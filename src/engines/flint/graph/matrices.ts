@@ -9,6 +9,8 @@ import type { Counts } from "./counts.ts";
 import type { RowContext } from "./rows.ts";
 import type { Kernel, Kernels, StageRunner } from "./runner.ts";
 import { asideRows, streamsFor } from "./runner.ts";
+import type { Wide } from "./wide.ts";
+import { findWide, leastWideRows, runWide } from "./wide.ts";
 
 interface Job {
   readonly matrix: PlacedMatrix;
@@ -26,6 +28,7 @@ interface Job {
   readonly pieces: number;
   readonly experts: number;
   readonly adapter: number | undefined;
+  readonly wide: Wide | undefined;
   readonly kernels: readonly (readonly [streams: number, kernel: Kernel, rest: Kernel])[];
 }
 
@@ -60,7 +63,7 @@ export function matmulRunner(
     pieces: () => dense,
     run(piece, counts) {
       const [job, rest] = find(piece);
-      runPiece(job, rest, counts);
+      if (!runWidePiece(job, { piece: rest, scratch }, counts)) runPiece(job, rest, counts);
     },
     ...(fits && {
       aside(piece, counts) {
@@ -112,6 +115,7 @@ function createJob(op: MatmulOp, plan: Plan, { kernels, workers, matrices }: Job
     pieces: Math.ceil(groups / step),
     experts,
     adapter: op.adapter,
+    wide: experts === 1 && op.adapter === undefined ? findWide(matrix, plan, kernels) : undefined,
     kernels: [1, 2, 3, 4].map((tokens) => kernelsFor(matrix, tokens, kernels)),
   };
 }
@@ -137,6 +141,20 @@ export function kernelsFor(
       ? superMatmulName({ layout, k, tokens, streams: count })
       : matmulName({ layout, k, tokens, streams: count });
   return [streams, find(name(streams)), find(name(1))];
+}
+
+/** False: it is not such a job, the step is too short for it, or the piece is no pairs of row groups. */
+function runWidePiece(job: Job, { piece, scratch }: { piece: number; scratch: number }, counts: Counts): boolean {
+  const { matrix, wide, x, y, parts, xStride, yStride, firstGroup, groups, step } = job;
+  const rows = counts.rows(y.rows) * parts;
+  const first = piece * step;
+  const count = Math.min(step, groups - first);
+  if (!wide || rows < leastWideRows || count % 2 !== 0) return false;
+  const { layout, k } = matrix;
+  const w = matrix.address + (firstGroup + first) * rowGroupBytes(layout, k);
+  const to = y.address + first * rowGroup * 4;
+  runWide(wide, { layout, k, scratch, w, groups: count, x: x.address, xStride, y: to, yStride, rows });
+  return true;
 }
 
 interface Target {

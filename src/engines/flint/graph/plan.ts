@@ -110,6 +110,8 @@ export interface Plan {
   readonly attentions: readonly PlacedAttention[];
   readonly ropes: readonly PlacedRope[];
   readonly result: Recording["result"];
+  /** Steps have many rows, and no row of a step need have the same bits in another one: see `wide.ts`. */
+  readonly wide: boolean;
   /** Values that a step brings along; they stand in the first bank. */
   readonly inputs: Recording["inputs"];
   readonly expertsUsed: number;
@@ -146,6 +148,8 @@ export interface PlanOptions {
   readonly contextTokens: number;
   readonly cacheBlocks: number;
   readonly cacheTypes: CacheTypes;
+  /** See `Plan.wide`. */
+  readonly wide?: boolean | undefined;
   /** Nothing is kept from step to step: the layers of a bank take turns in one cache. They are alike. */
   readonly sharedCache?: boolean | undefined;
   readonly workers: number;
@@ -223,6 +227,7 @@ export function createPlan(options: PlanOptions): Plan {
     attentions,
     ropes,
     result: recording.result,
+    wide: options.wide ?? false,
     inputs: recording.inputs,
     expertsUsed: recording.expertsUsed,
     observations,

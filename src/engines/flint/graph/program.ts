@@ -68,6 +68,12 @@ export type RowOp =
     }
   | { readonly kind: "adapt"; readonly x: number; readonly parts: readonly AdaptPart[]; readonly out: number };
 
+/** Those whose rows are made from rows of another space. */
+export type CrossOp = Extract<
+  RowOp,
+  { kind: "take-outputs" | "take-slots" | "mix-slots" | "mean-rows" | "join-rows" | "average-rows" }
+>;
+
 export type NormSpec = Omit<NormOptions, "kind"> & { readonly norm: NormOptions["kind"] };
 
 export interface MatmulOp {

@@ -4,15 +4,7 @@
  */
 import { activate, attendRow, normRow, product, rotate } from "./reference-math.ts";
 import type { CacheEntry } from "./reference-math.ts";
-import type {
-  AttentionOptions,
-  ExpertsOptions,
-  Matrix,
-  NormOptions,
-  RowsGraph,
-  Value,
-  Vector,
-} from "./graph.ts";
+import type { AttentionOptions, ExpertsOptions, Matrix, NormOptions, RowsGraph, Value, Vector } from "./graph.ts";
 
 /** One token of one sequence. */
 export interface ReferenceRow {
@@ -86,8 +78,7 @@ function createGraph(value: Define, options: ReferenceOptions): RowsGraph {
       const index = inputs++;
       return value(width, ({ rows }) => rows.map((row) => Float64Array.from(row.inputs?.[index] ?? [])));
     },
-    joinRows: (x, count) =>
-      value(x.width * count, ({ values }) => grouped(rowsOf(values, x), count).map(joined)),
+    joinRows: (x, count) => value(x.width * count, ({ values }) => grouped(rowsOf(values, x), count).map(joined)),
     averageRows: (x, count) =>
       value(x.width, ({ values }) =>
         grouped(rowsOf(values, x), count).map((rows) =>

@@ -12,6 +12,8 @@ import { storeKeys, storeKeysName, storeValues, storeValuesName } from "../kerne
 import { readRow } from "../weights/unpack.ts";
 import type { PackedView } from "../weights/unpack.ts";
 import { adaptRow, adaptWriters } from "./adapt.ts";
+import { crossRow } from "./crossing.ts";
+import { crosses } from "./stages.ts";
 import type { Counts } from "./counts.ts";
 import type { Matrix, Vector } from "./graph.ts";
 import { observeRow, observeTurn } from "./observe.ts";
@@ -153,6 +155,7 @@ function rowOperation(op: RowOp, context: RowContext): RunRow {
     if (!found) throw new Error(`no kernel ${name}`);
     return found;
   };
+  if (crosses(op)) return crossRow(op, { context, kernel, x: at(op.x), to });
   switch (op.kind) {
     case "embed":
       return embedRow(op, context);
@@ -220,40 +223,21 @@ function rowOperation(op: RowOp, context: RowContext): RunRow {
       const x = at(op.x);
       return (row) => run(x(row), to(row), out.width);
     }
-    case "take-outputs": {
-      const run = kernel("copy");
-      const x = at(op.x);
-      return (row, counts) => run(x(counts.output(row)), to(row), out.width);
-    }
     case "input":
       return () => undefined;
-    case "join-rows":
-      return joinRow(op, { context, kernel, x: at(op.x), to });
-    case "average-rows":
-      return averageRow(op, { context, kernel, x: at(op.x), to });
-    case "take-slots": {
-      const run = kernel("copy");
-      const x = at(op.x);
-      const { width } = out;
-      return (slot, counts) => run(x(counts.slotRow(slot)), to(slot), width);
-    }
     case "adapt":
       return adaptRow(op, context);
     case "observe":
       return observeRow(op, context);
     case "observe-turn":
       return observeTurn(op, context);
-    case "mix-slots":
-      return mixRow(op, { context, kernel, x: at(op.x), to });
-    case "mean-rows":
-      return meanRow(op, { context, kernel, x: at(op.x), to });
     case "rotate-store":
       return storeRow(op, { context, kernel, at, to });
   }
 }
 
-type Place = (row: number) => number;
-type FindKernel = (name: string) => Kernel;
+export type Place = (row: number) => number;
+export type FindKernel = (name: string) => Kernel;
 
 function vectorAddress({ vectors }: Plan, { name, start = 0 }: Vector): number {
   return (vectors[name]?.address ?? 0) + start * 4;
@@ -322,61 +306,6 @@ function gatedRow(op: Extract<RowOp, { kind: "gated" }>, { context, kernel, gate
   return (row) => {
     run(gate(row), context.scratch, 1);
     scaleBy(up(row), floats[context.scratch / 4] ?? 0, to(row), width);
-  };
-}
-
-interface MixParts {
-  readonly context: RowContext;
-  readonly kernel: FindKernel;
-  readonly x: Place;
-  readonly to: Place;
-}
-
-/** The weighted sum of what the chosen experts of a row gave. */
-function mixRow(op: Extract<RowOp, { kind: "mix-slots" }>, { context, kernel, x, to }: MixParts): RunRow {
-  const { plan, memory } = context;
-  const floats = new Float32Array(memory.buffer);
-  const { width } = valueOf(plan, op.out);
-  const add = kernel("add-scaled");
-  return (row, counts) => {
-    const target = to(row);
-    floats.fill(0, target / 4, target / 4 + width);
-    for (let choice = 0; choice < op.used; choice++) {
-      const weight = floats[plan.step.slotWeights / 4 + row * op.used + choice] ?? 0;
-      add(x(counts.slotOf(row, choice)), weight, target, width);
-    }
-  };
-}
-
-function meanRow(op: Extract<RowOp, { kind: "mean-rows" }>, { context, kernel, x, to }: MixParts): RunRow {
-  const floats = new Float32Array(context.memory.buffer);
-  const { width } = valueOf(context.plan, op.out);
-  const add = kernel("add-scaled");
-  return (index, counts) => {
-    const target = to(index);
-    floats.fill(0, target / 4, target / 4 + width);
-    const { first, rows } = counts.run(index);
-    for (let row = first; row < first + rows; row++) add(x(row), 1 / rows, target, width);
-  };
-}
-
-/** The rows that one is made of stand side by side. */
-function joinRow(op: Extract<RowOp, { kind: "join-rows" }>, { context, kernel, x, to }: MixParts): RunRow {
-  const { width } = valueOf(context.plan, op.x);
-  const copyRow = kernel("copy");
-  return (row) => {
-    for (let index = 0; index < op.count; index++) copyRow(x(row * op.count + index), to(row) + index * width * 4, width);
-  };
-}
-
-function averageRow(op: Extract<RowOp, { kind: "average-rows" }>, { context, kernel, x, to }: MixParts): RunRow {
-  const floats = new Float32Array(context.memory.buffer);
-  const { width } = valueOf(context.plan, op.out);
-  const add = kernel("add-scaled");
-  return (row) => {
-    const target = to(row);
-    floats.fill(0, target / 4, target / 4 + width);
-    for (let index = 0; index < op.count; index++) add(x(row * op.count + index), 1 / op.count, target, width);
   };
 }
 

@@ -4,6 +4,7 @@
  */
 import { HearthError } from "../../../error.ts";
 import { constantsEnd, writeConstants } from "../kernels/wasm/constants.ts";
+import { wideGroups } from "../kernels/wasm/matmul-wide.ts";
 import { mostPages } from "../kernels/wasm/module.ts";
 import type { Layout } from "../weights/layout.ts";
 import {
@@ -19,13 +20,15 @@ import { readRow } from "../weights/unpack.ts";
 import { kernelsFor } from "./matrices.ts";
 import type { Kernels } from "./runner.ts";
 import type { Plan } from "./plan.ts";
+import { findWide, runWide } from "./wide.ts";
 
 const pageBytes = 65_536;
 const mostTokens = 4;
 const tolerance = 1e-3;
 
 /** Throws `engine_failed` for a kernel whose results are wrong. */
-export function checkKernels({ matrices, stages }: Plan, module: WebAssembly.Module): void {
+export function checkKernels(plan: Plan, module: WebAssembly.Module): void {
+  const { matrices, stages } = plan;
   const multiplied = stages.flatMap((stage) =>
     stage.kind === "matmul" ? stage.ops.map(({ weight }) => weight.name) : [],
   );
@@ -34,7 +37,7 @@ export function checkKernels({ matrices, stages }: Plan, module: WebAssembly.Mod
     const matrix = matrices[name];
     if (matrix) shapes.set(`${layoutKey(matrix.layout)} ${matrix.k}`, matrix);
   }
-  for (const shape of shapes.values()) checkShape(shape, module);
+  for (const shape of shapes.values()) checkShape(shape, module, plan);
 }
 
 interface Shape {
@@ -42,14 +45,15 @@ interface Shape {
   readonly k: number;
 }
 
-function checkShape(shape: Shape, module: WebAssembly.Module): void {
+function checkShape(shape: Shape, module: WebAssembly.Module, plan: Plan): void {
   const { layout, k } = shape;
   const groups = 4;
   const w = constantsEnd;
   const x = Math.ceil((w + groups * rowGroupBytes(layout, k)) / 64) * 64;
   const q = x + mostTokens * floatRowBytes(k);
   const y = q + mostTokens * strideOf(shape);
-  const bytes = y + mostTokens * groups * rowGroup * 4;
+  const scratch = y + mostTokens * groups * rowGroup * 4;
+  const bytes = scratch + groups * rowGroup * k * 4;
   const memory = new WebAssembly.Memory({ initial: Math.ceil(bytes / pageBytes), maximum: mostPages, shared: true });
   writeConstants(memory);
   const kernels = new WebAssembly.Instance(module, { memory: { "0": memory } }).exports as Kernels;
@@ -66,6 +70,12 @@ function checkShape(shape: Shape, module: WebAssembly.Module): void {
     return values;
   });
   const inputs = Array.from({ length: mostTokens }, (_, token) => readInput(shape, view, { x, q, token }));
+  const wide = findWide(shape, plan, kernels);
+  if (wide) {
+    const work = { layout, k, scratch, w, groups, x, xStride: floatRowBytes(k), y, yStride: rows.length * 4 };
+    runWide({ ...wide, most: groups / wideGroups }, { ...work, rows: mostTokens });
+    compare(view.floats.subarray(y / 4), { rows, inputs }, layoutKey(layout));
+  }
   for (let tokens = 1; tokens <= mostTokens; tokens++) {
     const [streams, kernel, rest] = kernelsFor(shape, tokens, kernels);
     for (const [run, count] of [

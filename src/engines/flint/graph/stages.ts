@@ -2,7 +2,7 @@
  * Groups the recorded operations into stages. The workers meet after each stage and nowhere else, so a stage holds what
  * can run side by side: matrices that do not read each other, or a chain of operations that treat each row by itself.
  */
-import type { AttendOp, MatmulOp, Op, RouteOp, RowOp, RowSpace, ValueInfo } from "./program.ts";
+import type { AttendOp, CrossOp, MatmulOp, Op, RouteOp, RowOp, RowSpace, ValueInfo } from "./program.ts";
 
 export type Stage = (
   | { readonly kind: "rows"; readonly rows: RowSpace; readonly ops: readonly RowOp[] }
@@ -65,11 +65,16 @@ function stageFor(
   return -1;
 }
 
-const crossing: ReadonlySet<RowOp["kind"]> = new Set<RowOp["kind"]>([
-  ...(["mean-rows", "take-outputs", "take-slots", "mix-slots", "join-rows", "average-rows"] as const),
+const crossing: ReadonlySet<string> = new Set<CrossOp["kind"]>([
+  "mean-rows",
+  "take-outputs",
+  "take-slots",
+  "mix-slots",
+  "join-rows",
+  "average-rows",
 ]);
 
-function crosses(op: RowOp): boolean {
+export function crosses(op: RowOp): op is CrossOp {
   return crossing.has(op.kind);
 }
 

@@ -2,7 +2,7 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { ask, collect, failure } from "../../../../test/engine-contract.ts";
 import { makeTinyLlama } from "../../../../test/make-model.ts";
 import { readGguf } from "../../../formats/gguf/read.ts";
@@ -44,7 +44,9 @@ function fakeVision(width: number): Vision {
       await gate;
       signal?.throwIfAborted();
       const rowsOf = (tokens: Uint8Array) => ({
-        rows: Float32Array.from([...tokens].flatMap((token) => [...table.subarray(token * width, (token + 1) * width)])),
+        rows: Float32Array.from(
+          [...tokens].flatMap((token) => [...table.subarray(token * width, (token + 1) * width)]),
+        ),
         count: tokens.length,
       });
       const half = Math.ceil(bytes.length / 2);
@@ -164,7 +166,7 @@ describe("a picture in a prompt", () => {
       const request = about(picture(7, 50));
       const [gone, stays] = [collect(model, request, abort.signal), collect(model, request)];
       const failed = failure(gone);
-      while (encoded === count) await new Promise((resolve) => setImmediate(resolve));
+      await vi.waitFor(() => expect(encoded).toBe(count + 1));
       abort.abort();
       gate = undefined;
       opened.resolve();

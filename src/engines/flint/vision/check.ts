@@ -6,8 +6,9 @@ import type { GgufFile } from "../../../formats/gguf/types.ts";
 import { createTensors } from "../architectures/tensors.ts";
 import { createShapes } from "../graph/shapes.ts";
 import type { VisionFamily } from "./family.ts";
-import { readFigures, rowsOf } from "./figures.ts";
+import { rowsOf } from "./figures.ts";
 import type { VisionModel } from "./figures.ts";
+import { readFigures } from "./read.ts";
 import { unsupported } from "./refuse.ts";
 import { buildVision } from "./transformer.ts";
 

@@ -25,7 +25,10 @@ export const llava: VisionFamily = {
     graph.hidden(model.tensors.has("mm.2.weight") ? linear(build, first, "mm.2", model.width) : first);
   },
   async cut(picture, { imageSize, mean }) {
-    const square = padToSquare(picture, mean.map((value) => Math.floor(value * 255)));
+    const square = padToSquare(
+      picture,
+      mean.map((value) => Math.floor(value * 255)),
+    );
     const tile: Picture = await resample(square, { width: imageSize, height: imageSize }, "bicubic");
     return [{ tile }];
   },

@@ -79,7 +79,7 @@ async function start(
 ): Promise<{ readonly threads: FlintThreads; readonly bytes: number }> {
   const { setup, kernels, usedBytes } = prepareGraph(
     file,
-    { build: (graph) => buildVision(graph, model, family), encoder: true, sharedCache: true },
+    { build: (graph) => buildVision(graph, model, family), encoder: true, pictures: true },
     { contextTokens: rowsOf(model), parallel: 1, workers, batchTokens: undefined, outputs: outputsOf(model) },
   );
   const source = { path, turned: turnedOf(file, model) };

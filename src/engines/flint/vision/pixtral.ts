@@ -40,7 +40,9 @@ export const pixtral: VisionFamily = {
     model.tensors.ignore("v.token_embd.img_break");
     const joined = model.tensors.has(merger) ? join(graph, model, states) : graph.outputRows(states);
     const build = { graph, model };
-    graph.hidden(linear(build, graph.activate(linear(build, joined, "mm.1", model.width), "gelu"), "mm.2", model.width));
+    graph.hidden(
+      linear(build, graph.activate(linear(build, joined, "mm.1", model.width), "gelu"), "mm.2", model.width),
+    );
   },
   async cut(picture, figures) {
     const tile = await resample(picture, scaledSize(picture, figures), "bicubic");

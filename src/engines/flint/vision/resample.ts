@@ -43,8 +43,10 @@ export async function resample(picture: Picture, { width, height }: Size, filter
   const { channels } = picture;
   if (width !== picture.width) {
     const across = weightsOf(picture.width, width, kernels[filter]);
-    data = await turns({ lines: picture.height, bytes: width * channels, work: width * channels * across.taps }, (line, to) =>
-      resampleLine(data.subarray(line * picture.width * channels), { weights: across, channels, step: channels }, to),
+    data = await turns(
+      { lines: picture.height, bytes: width * channels, work: width * channels * across.taps },
+      (line, to) =>
+        resampleLine(data.subarray(line * picture.width * channels), { weights: across, channels, step: channels }, to),
     );
   }
   if (height !== picture.height) {

@@ -34,11 +34,12 @@ describe.skipIf(pack === undefined).each(visionFixtures)("a projector of the kin
     const vision = await open(fixture.name, fixture.bytes);
     try {
       const parts = await vision.encode({ bytes: await readFile(photoPath) });
-      const { encode, family, model } = openWithKernels(fixture);
+      const encoder = openWithKernels(fixture);
+      const { family, model } = encoder;
       const expected = (await family.cut(photo, model)).flatMap((piece) => {
         if ("text" in piece) return piece;
         const { tile, between } = piece;
-        return tileParts(encode(tile), gridOf(tile, model), { ...model, between });
+        return tileParts(encoder.encode(tile), gridOf(tile, model), { ...model, between });
       });
       expect(parts).toEqual(expected);
       expect(parts.every((part) => "text" in part || part.rows.length === part.count * vision.width)).toBe(true);

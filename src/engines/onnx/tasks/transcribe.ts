@@ -3,6 +3,7 @@ import { HearthError } from "../../../error.ts";
 import { readSound } from "../../../formats/audio/read.ts";
 import type { TimedText, TranscribeRequest, TranscribeResult, TranscriptSegment } from "../../../spec/perform.ts";
 import type { OpenTasks } from "../context.ts";
+import { selectOutputs } from "../outputs.ts";
 import { openPipeline, rows, stringOf } from "../pipeline.ts";
 import type { Pipeline } from "../transformers.ts";
 import { detectLanguage, languagesOf } from "./language.ts";
@@ -17,6 +18,18 @@ const silence = 1e-4;
 export const openTranscribe: OpenTasks = async (context) => {
   const pipe = await openPipeline(context, "automatic-speech-recognition");
   const isWhisper = context.info.architecture.includes("whisper");
+  /** Requests under way that ask for times of words, which Whisper tells by what its decoder attends to. */
+  let wantWords = 0;
+  selectOutputs(pipe.model, (name) => !/attentions/.test(name) || (wantWords > 0 && name.startsWith("cross_")));
+  const hearWindow = async (window: Window, request: WhisperRequest): Promise<TranscriptSegment[]> => {
+    const counts = request.words === true ? 1 : 0;
+    wantWords += counts;
+    try {
+      return await hearWhisper(pipe, window, request);
+    } finally {
+      wantWords -= counts;
+    }
+  };
   const languages = isWhisper ? languagesOf(pipe) : undefined;
   // Whisper hears 30 seconds at once; the others were trained with less.
   const sizes = isWhisper ? { mostSeconds: 29, searchSeconds: 8 } : { mostSeconds: 20, searchSeconds: 6 };
@@ -34,7 +47,7 @@ export const openTranscribe: OpenTasks = async (context) => {
           if (loudness(window.samples) < silence) continue;
           if (languages && language === undefined) language = await detectLanguage(context, pipe, window.samples);
           const heard = isWhisper
-            ? await hearWhisper(pipe, window, {
+            ? await hearWindow(window, {
                 ...request,
                 ...(language !== undefined && { language }),
                 multilingual: languages !== undefined,

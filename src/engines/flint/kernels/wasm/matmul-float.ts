@@ -90,13 +90,14 @@ function sumOf(chained: readonly Local[][], h: number): Code {
   return rest.reduce((sum, one) => f32x4.add(sum, one), first ?? []);
 }
 
-interface WidenOptions {
+export interface WidenOptions {
   readonly offset: number;
   readonly sign: Local;
   readonly scale: Local;
 }
 
-function widen({ type }: FloatLayout, address: Code, { offset, sign, scale }: WidenOptions): Code {
+/** Four weights as float32; `sign` and `scale`: the constants of half floats. */
+export function widen({ type }: FloatLayout, address: Code, { offset, sign, scale }: WidenOptions): Code {
   switch (type) {
     case "f32":
       return v128.load(address, offset);

@@ -78,7 +78,7 @@ export function openWithKernels(fixture: VisionFixture): TileEncoder {
   const build: Parameters<typeof prepareGraph>[1]["build"] = (graph) => buildVision(graph, model, family);
   const { setup: shared, kernels } = prepareGraph(
     file,
-    { build, encoder: true, sharedCache: true },
+    { build, encoder: true, pictures: true },
     { contextTokens: rowsOf(model), parallel: 1, workers: 1, batchTokens: undefined, outputs: outputsOf(model) },
   );
   const setup = { ...shared, index: 0, module: new WebAssembly.Module(kernels()) };

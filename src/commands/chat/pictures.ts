@@ -1,0 +1,69 @@
+/** Pictures in a conversation at the terminal: paths in a question, and `--image`. */
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import { sniffPicture } from "../../engines/media/sniff.ts";
+import { HearthError } from "../../error.ts";
+import type { ContentPart, ImagePart, Message } from "../../spec/message.ts";
+import type { Context } from "../command.ts";
+import type { Session } from "./session.ts";
+
+/** A word that ends as the name of a picture does, with spaces escaped or in quotation marks, as terminals drop files. */
+const picturePath =
+  /"([^"]+\.(?:png|jpe?g|webp|gif|tiff?|avif))"|'([^']+\.(?:png|jpe?g|webp|gif|tiff?|avif))'|((?:\\.|[^\s"'\\])+\.(?:png|jpe?g|webp|gif|tiff?|avif))(?=\s|$|[?!,;:)])/gi;
+
+/** A file of `--image` or `--projector`. Throws `usage` where there is none. */
+export function parseFile(text: string, name: string): string {
+  const path = resolve(text);
+  if (!existsSync(path)) throw new HearthError("usage", `${name} is "${text}", and there is no file ${path}.`);
+  return path;
+}
+
+export interface Asked {
+  /** Files of `--image`. */
+  readonly images: readonly string[];
+  /** Whether the model sees: then paths in the text that name pictures are taken out, and the pictures go along. */
+  readonly sees: boolean;
+  readonly onPicture?: (path: string) => void;
+}
+
+/** The content of a question; pictures come before the text that speaks of them. */
+export function toContent(text: string, { images, sees, onPicture }: Asked): Message["content"] {
+  const paths = [...images];
+  const rest = !sees
+    ? text
+    : text.replace(picturePath, (whole, double?: string, single?: string, bare?: string) => {
+        const path = expandHome(double ?? single ?? (bare ?? "").replaceAll(/\\(.)/g, "$1"));
+        if (!isFile(path)) return whole;
+        onPicture?.(path);
+        paths.push(path);
+        return "";
+      });
+  if (paths.length === 0) return text;
+  const parts: ContentPart[] = paths.map(readPicture);
+  return rest.trim() === "" ? parts : [...parts, { type: "text", text: rest.trim() }];
+}
+
+/** Whether a model sees; read from its files, nothing is loaded. */
+export async function seesPictures(
+  context: Pick<Context, "hearth">,
+  { model, projector }: Pick<Session, "model" | "projector">,
+): Promise<boolean> {
+  if (projector !== undefined) return true;
+  const { library } = await context.hearth();
+  const info = await library.inspect(await library.resolve(model));
+  return info.capabilities.includes("vision");
+}
+
+function readPicture(path: string): ImagePart {
+  const data = new Uint8Array(readFileSync(path));
+  return { type: "image", mediaType: `image/${sniffPicture(data)}`, data };
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+}
+
+function expandHome(path: string): string {
+  return resolve(/^~[/\\]/.test(path) ? join(homedir(), path.slice(2)) : path);
+}
