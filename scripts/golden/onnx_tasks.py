@@ -272,9 +272,13 @@ def pack(folder, path):
             archive.writestr(entry, file.read_bytes())
 
 
+# With others these two say one word for ever, or nothing.
+SEEDS = {"marian": 9, "nllb": 9}
+
+
 def make(name):
     folder = pathlib.Path(tempfile.mkdtemp())
-    torch.manual_seed(7)
+    torch.manual_seed(SEEDS.get(name, 7))
     golden = MAKERS[name](folder)
     (folder / "golden.json").write_text(json.dumps(golden))
     TARGET.mkdir(parents=True, exist_ok=True)

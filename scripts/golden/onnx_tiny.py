@@ -21,7 +21,7 @@ def coarse(model, spread=1.0):
     return model.eval()
 
 
-def talkative(model, table, spread=8.0):
+def talkative(model, table, spread=3.0):
     """A random model whose table of tokens weighs as much as its layers says its last token again and again."""
     coarse(model, spread)
     with torch.no_grad():
@@ -101,7 +101,7 @@ def vit_gpt2(vocabulary, tokenizer):
     config.decoder_start_token_id = tokenizer.bos_token_id
     config.pad_token_id = config.eos_token_id = tokenizer.eos_token_id
     model = transformers.VisionEncoderDecoderModel(config)
-    talkative(model, model.decoder.transformer.wte)
+    talkative(model, model.decoder.transformer.wte, 8.0)
     for name in ["decoder_start_token_id", "pad_token_id", "eos_token_id"]:
         setattr(model.generation_config, name, getattr(config, name))
     return model

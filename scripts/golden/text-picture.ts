@@ -23,7 +23,11 @@ const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${paper.width}" heig
 const fonts = ["DejaVu Sans", "Liberation Serif", "DejaVu Sans Mono", "Liberation Sans"];
 const styles = ["", 'font-weight="bold"', 'font-style="italic"'];
 const heights = [18, 28, 40];
-const sentences = ["We paid 42.50 for it, in May.", "I am one of a dozen who win a lot", "Is this a house? No, it is a barn."];
+const sentences = [
+  "We paid 42.50 for it, in May.",
+  "I am one of a dozen who win a lot",
+  "Is this a house? No, it is a barn.",
+];
 const page = { width: 860, height: 680 };
 const lines = heights.flatMap((height, row) =>
   sentences.map((sentence, column) => {

@@ -59,7 +59,8 @@ export const transcribe: Command = defineCommand({
     const format = json ? "json" : (flags.format ?? formatOf(out) ?? "txt");
     checkSource(args[0], flags, format);
     const { name } = await ensureModel(context, flags.model ?? "moonshine");
-    const result = flags.live || flags.mic ? await runLive(context, name, format) : await runFile(context, name, format);
+    const result =
+      flags.live || flags.mic ? await runLive(context, name, format) : await runFile(context, name, format);
     if (!result) return;
     const text = write(result, format);
     if (out === undefined) context.io.stdout.write(text);

@@ -75,7 +75,11 @@ describe("hearth transcribe --live", () => {
   test("takes another rate of bare samples", async () => {
     const half = talk.filter((_, index) => index % 2 === 0);
     const { stdout } = await pipe(toPcm16(half), ["--rate", "8000", "--json"]);
-    const last = stdout.trimEnd().split("\n").map((line) => JSON.parse(line) as { type: string; end: number }).at(-1);
+    const last = stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { type: string; end: number })
+      .at(-1);
     expect(last?.type).toBe("final");
     expect(last?.end).toBeCloseTo(7, 1);
   });
@@ -101,7 +105,10 @@ describe("hearth transcribe --live", () => {
 
   test("with --json gives a line for each text, partial or final, with its times in the whole sound", async () => {
     const { stdout } = await pipe(toPcm16(talk), ["--json"]);
-    const lines = stdout.trimEnd().split("\n").map((line) => JSON.parse(line) as Record<string, unknown>);
+    const lines = stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
     const final = lines.filter(({ type }) => type === "final").map(({ text, start: from, end }) => [text, from, end]);
     expect(final).toEqual([
       ["one two", 1, 2],

@@ -37,7 +37,11 @@ export function createLiveSound({ sampleRate, rawRate }: LiveSoundOptions): Live
         const header = readHead(held, raw);
         if (!header) return new Float32Array(0);
         held = held.subarray(header.dataOffset);
-        stream = { header, resampler: createResampler({ from: header.sampleRate, to: sampleRate }), left: header.frames };
+        stream = {
+          header,
+          resampler: createResampler({ from: header.sampleRate, to: sampleRate }),
+          left: header.frames,
+        };
       }
       const { header, resampler } = stream;
       const frameBytes = (header.channels * header.bits) / 8;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { compilations, instantiate, randomNumbers } from "../kernels/wasm/__fixtures__/instance.ts";
-import { wideMatmul, wideMatmulName, widenName, widenWeights } from "../kernels/wasm/matmul-wide.ts";
-import { packRows } from "../weights/pack.ts";
-import { runWide } from "./wide.ts";
+import { compilations, instantiate, randomNumbers } from "./__fixtures__/instance.ts";
+import { wideMatmul, wideMatmulName, widenName, widenWeights } from "./matmul-wide.ts";
+import { packRows } from "../../weights/pack.ts";
+import { runWide } from "../../graph/wide.ts";
 
 const [k, n, rows] = [24, 32, 7];
 
