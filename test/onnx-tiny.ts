@@ -12,8 +12,8 @@ export interface TinyModel<Golden> {
   readonly folder: string;
   readonly golden: Golden;
   /** A file of the folder. */
-  read(name: string): Promise<Uint8Array>;
-  remove(): Promise<void>;
+  readonly read: (name: string) => Promise<Uint8Array>;
+  readonly remove: () => Promise<void>;
 }
 
 /** Unpacks a model into a folder of its own. */

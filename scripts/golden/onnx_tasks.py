@@ -3,7 +3,8 @@
 Usage: python scripts/golden/onnx_tasks.py [NAME ...]
 
 Writes src/engines/onnx/__fixtures__/tasks/NAME.zip: the folder of a model in the layout that transformers.js reads, with
-`golden.json` beside it. Needs torch 2.15, transformers 4.57, optimum-onnx 0.1, onnx, pillow and sentencepiece.
+`golden.json` beside it. Needs torch 2.15, transformers 4.57, optimum-onnx 0.1, onnx, onnxruntime, pillow,
+sentencepiece and soundfile.
 """
 import io
 import json
@@ -14,6 +15,7 @@ import tempfile
 import zipfile
 
 import numpy as np
+import soundfile
 import torch
 from PIL import Image
 
@@ -229,6 +231,8 @@ def classify_sound(folder):
     tiny.export(model, folder, "audio-classification")
     extractor.save_pretrained(folder)
     samples = sound(0.5)
+    for name, container, subtype in [("flac", "FLAC", "PCM_16"), ("mp3", "MP3", None), ("ogg", "OGG", "VORBIS"), ("opus", "OGG", "OPUS")]:
+        soundfile.write(folder / f"sound.{name}", samples, 16_000, format=container, subtype=subtype)
     with torch.no_grad():
         scores = softmax(model(extractor(samples, sampling_rate=16_000, return_tensors="pt").input_values).logits[0])
     return {"scores": dict(zip(names, numbers(scores)))}

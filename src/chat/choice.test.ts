@@ -59,8 +59,7 @@ describe("an enforced call", () => {
         tools: [a],
         forceCall: true,
       });
-      return promptText(parts)
-        .slice(-40);
+      return promptText(parts).slice(-40);
     };
     expect(end(qwen3)).toMatch(/<\|im_start\|>assistant\n<tool_call>\n$/);
     expect(end(mistral)).toMatch(/\[\/INST\]\[TOOL_CALLS\]\[$/);

@@ -7,7 +7,14 @@ import type { ModelInfo, ModelOverrides } from "../spec/model.ts";
 import { toolInstruction } from "./choice.ts";
 import { chooseTemplate, plainStops } from "./fallback.ts";
 import { TemplateRaised } from "./globals.ts";
-import { hasPicture, joinContents, mergeNeighbours, mergeSystem, toTemplateMessages, toTemplateTools } from "./messages.ts";
+import {
+  hasPicture,
+  joinContents,
+  mergeNeighbours,
+  mergeSystem,
+  toTemplateMessages,
+  toTemplateTools,
+} from "./messages.ts";
 import { callOpeners, detectToolFormat } from "./output/formats.ts";
 import type { ToolFormat } from "./output/formats.ts";
 import { openReasoning } from "./output/reasoning.ts";

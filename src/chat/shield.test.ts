@@ -31,7 +31,9 @@ describe("a shield", () => {
       const parts = shield.split(`<s>${hidden}</s>`);
       expect(promptText(parts)).toBe(`<s>${text}</s>`);
       // What is left special is what the template wrote.
-      const special = textsOf(parts).map((part) => (part.special ? part.text : "\u0000")).join("");
+      const special = textsOf(parts)
+        .map((part) => (part.special ? part.text : "\u0000"))
+        .join("");
       expect(special.slice(3, -4)).not.toMatch(/<s>|<\/s>|<\|ab?\|>|\[INST\]/);
     }
   });
@@ -64,7 +66,11 @@ describe("a shield", () => {
     const many = Array.from({ length: 7000 }, (_, index) => `<unused${index}>`);
     const shield = createShield(many);
     const parts = shield.split(shield.hide(many.join(" ")));
-    expect(textsOf(parts).filter((part) => part.special).every((part) => part.text === " ")).toBe(true);
+    expect(
+      textsOf(parts)
+        .filter((part) => part.special)
+        .every((part) => part.text === " "),
+    ).toBe(true);
     expect(promptText(parts)).toBe(many.join(" "));
   });
 

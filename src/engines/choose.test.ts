@@ -18,15 +18,27 @@ const model: InstalledModel = {
 };
 const footprint: EngineFootprint = { weightBytes: 7, processBytes: 1, rowBytes: 1, batchTokens: 1, blockTokens: 1 };
 
+const seeing: InstalledModel = {
+  ...model,
+  files: [{ role: "projector", name: "mmproj.gguf", sizeBytes: 1, path: "/mmproj.gguf" }],
+};
+
 interface Setting {
+  readonly model?: InstalledModel;
   readonly info?: Partial<ModelInfo>;
   readonly load?: LoadOptions;
   readonly options?: Partial<ChooseOptions>;
   readonly draft?: EngineQuestion["draft"];
 }
 
-async function choose({ info = {}, load = {}, options = {}, draft }: Setting = {}): Promise<EngineChoice> {
-  const question = { model, info: fakeInfo({ architecture: "qwen3", ...info }), load, draft };
+async function choose({
+  model: asked = model,
+  info = {},
+  load = {},
+  options = {},
+  draft,
+}: Setting = {}): Promise<EngineChoice> {
+  const question = { model: asked, info: fakeInfo({ architecture: "qwen3", ...info }), load, draft };
   return await chooseEngine(question, { hasGpuEngine: () => false, inspectFlint: async () => footprint, ...options });
 }
 
@@ -87,6 +99,33 @@ describe("the choice of an engine", () => {
     const installed = await choose({ options: { hasGpuEngine: (device) => device !== "cuda" } });
     expect(installed).toMatchObject({ engine: "llama", device: "auto" });
     expect(installed.reasons.at(-1)).toMatch(/is tried first, then the CPU$/);
+  });
+
+  it("says that pictures need flint, where another engine runs a model that has a projector", async () => {
+    const gpu = { hasGpuEngine: () => true };
+    const onGpu = await choose({ model: seeing, options: gpu });
+    expect(onGpu).toMatchObject({ engine: "llama", device: "auto" });
+    expect(onGpu.reasons).toContain("it takes text alone: pictures need flint (--engine flint)");
+    const foreign = await choose({ model: seeing, info: { architecture: "mamba" } });
+    expect(foreign.reasons).toContain("it takes text alone: pictures need flint");
+    for (const load of [{}, { engine: "flint" as const }]) {
+      expect((await choose({ model: seeing, load })).reasons.join("\n")).not.toContain("pictures");
+    }
+    expect((await choose({ options: gpu })).reasons.join("\n")).not.toContain("pictures");
+  });
+
+  it("is flint for a projector that was asked for, whatever GPU there is; llama refuses it", async () => {
+    const load: LoadOptions = { projector: { path: "/mmproj.gguf" } };
+    const choice = await choose({ load, options: { hasGpuEngine: () => true } });
+    expect(choice).toMatchObject({ engine: "flint", device: "cpu" });
+    expect(choice.reasons.at(-1)).toBe("flint computes on the CPU");
+    for (const more of [{ engine: "llama" as const }, { device: "cuda" as const }]) {
+      expect(await refusal({ load: { ...load, ...more } })).toMatchObject({
+        code: "unsupported_option",
+        hint: expect.stringContaining("--engine flint"),
+        details: { option: "projector", engine: "llama" },
+      });
+    }
   });
 
   it.each<[LoadOptions, string]>([

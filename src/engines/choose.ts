@@ -31,7 +31,10 @@ export async function chooseEngine(question: EngineQuestion, options: ChooseOpti
   for (const engine of forced ? [asked] : enginesFor(info)) {
     const found = await attempt(engine, candidate);
     if (found instanceof HearthError) refusals.push(found);
-    else return { ...found, reasons: [runs(engine, candidate), ...refusals.map(because), candidate.place.reason] };
+    else {
+      const because = [...refusals.map(notFlint), ...blind(found, candidate)];
+      return { ...found, reasons: [runs(engine, candidate), ...because, placeReason(found, candidate)] };
+    }
   }
   throw refusals.at(-1) ?? new HearthError("internal", `No engine is listed for ${info.format}.`);
 }
@@ -93,8 +96,8 @@ function findPlace(asked: Device, { hasGpuEngine }: ChooseOptions): Place {
 
 async function tryFlint({ question, options, place, forced }: Candidate): Promise<Attempt | HearthError> {
   const { info, load } = question;
-  // Where no other engine reads the format, the GPU stays idle.
-  if (place.gpus.length > 0 && !forced && table[info.format].length > 1)
+  // Where no other engine reads the format, or sees pictures, the GPU stays idle.
+  if (place.gpus.length > 0 && !forced && !load.projector && table[info.format].length > 1)
     return unsupported("flint", question, `flint computes on the CPU`);
   const { refuseFlint, refuseFlintOptions } = await import("./flint/refuse.ts");
   const refusal = refuseFlint(info, place.asked);
@@ -171,8 +174,19 @@ function runs(engine: EngineName, { question, forced }: Candidate): string {
   return `${engine} runs ${format} files of the architecture ${architecture}${forced ? ", and was asked for" : ""}`;
 }
 
-function because({ message }: HearthError): string {
+function notFlint({ message }: HearthError): string {
   return `not flint: ${message.replace(/\.$/, "")}`;
+}
+
+/** A model with a projector would see. */
+function blind({ engine }: Attempt, { question, place }: Candidate): string[] {
+  if (engine !== "llama" || !question.model.files.some(({ role }) => role === "projector")) return [];
+  const how = place.gpus.length > 0 ? " (--engine flint)" : "";
+  return [`it takes text alone: pictures need flint${how}`];
+}
+
+function placeReason({ engine, device }: Attempt, { place }: Candidate): string {
+  return device === "cpu" && place.gpus.length > 0 ? `${engine} computes on the CPU` : place.reason;
 }
 
 function unsupported(engine: EngineName, { info }: EngineQuestion, refusal: string): HearthError {

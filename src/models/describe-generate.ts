@@ -61,7 +61,7 @@ function addedTokens(tokenizer: Config | undefined): string[] {
   const added: readonly unknown[] = Array.isArray(tokenizer?.["added_tokens"]) ? tokenizer["added_tokens"] : [];
   return added.flatMap((token) => {
     const text = objectOf(token)?.["content"];
-    return typeof text === "string" && text.trim() !== "" && [...text].length > 1 ? [text] : [];
+    return typeof text === "string" && text.trim() !== "" && !/^.$/u.test(text) ? [text] : [];
   });
 }
 

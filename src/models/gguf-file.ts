@@ -83,7 +83,10 @@ export function chooseProjector(names: readonly string[]): string | undefined {
 /** Whether all these files are one model in different quantizations, or parts of it. */
 export function isOneModel(names: readonly string[]): boolean {
   const stems = names.map((name) =>
-    name.toLowerCase().replace(/(-\d{5}-of-\d{5})?\.gguf$/, "").replace((quantizationOf(name) ?? "\0").toLowerCase(), ""),
+    name
+      .toLowerCase()
+      .replace(/(-\d{5}-of-\d{5})?\.gguf$/, "")
+      .replace((quantizationOf(name) ?? "\0").toLowerCase(), ""),
   );
   return new Set(stems).size === 1;
 }

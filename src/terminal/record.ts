@@ -10,8 +10,8 @@ export function recorders(platform: NodeJS.Platform, rate: number): readonly Rec
   const hz = String(rate);
   const sox = ["-q", "-t", "raw", "-r", hz, "-c", "1", "-b", "16", "-e", "signed-integer", "-"];
   const ffmpeg = (...device: readonly string[]): Recorder => [
-    ...(["ffmpeg", "-loglevel", "error", "-nostdin", "-f"] as const),
-    ...device,
+    "ffmpeg",
+    ...["-loglevel", "error", "-nostdin", "-f", ...device],
     ...["-ac", "1", "-ar", hz, "-f", "s16le", "-"],
   ];
   switch (platform) {

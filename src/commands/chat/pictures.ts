@@ -1,5 +1,5 @@
 /** Pictures in a conversation at the terminal: paths in a question, and `--image`. */
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { sniffPicture } from "../../engines/media/sniff.ts";
@@ -15,8 +15,13 @@ const picturePath =
 /** A file of `--image` or `--projector`. Throws `usage` where there is none. */
 export function parseFile(text: string, name: string): string {
   const path = resolve(text);
-  if (!existsSync(path)) throw new HearthError("usage", `${name} is "${text}", and there is no file ${path}.`);
+  if (!isFile(path)) throw new HearthError("usage", `${name} is "${text}", and there is no file ${path}.`);
   return path;
+}
+
+/** Whether a line starts with the path of a picture, which may look like a command of the chat. */
+export function startsWithPicture(text: string): boolean {
+  return [...text.matchAll(picturePath)].some((match) => match.index === 0 && isFile(pathOf(match)));
 }
 
 export interface Asked {
@@ -32,9 +37,9 @@ export function toContent(text: string, { images, sees, onPicture }: Asked): Mes
   const paths = [...images];
   const rest = !sees
     ? text
-    : text.replace(picturePath, (whole, double?: string, single?: string, bare?: string) => {
-        const path = expandHome(double ?? single ?? (bare ?? "").replaceAll(/\\(.)/g, "$1"));
-        if (!isFile(path)) return whole;
+    : text.replace(picturePath, (...match: (string | undefined)[]) => {
+        const path = pathOf(match);
+        if (!isFile(path)) return match[0] ?? "";
         onPicture?.(path);
         paths.push(path);
         return "";
@@ -57,7 +62,21 @@ export async function seesPictures(
 
 function readPicture(path: string): ImagePart {
   const data = new Uint8Array(readFileSync(path));
-  return { type: "image", mediaType: `image/${sniffPicture(data)}`, data };
+  return { type: "image", mediaType: `image/${kindOf(data, path)}`, data };
+}
+
+function kindOf(data: Uint8Array, path: string): string {
+  try {
+    return sniffPicture(data);
+  } catch (error) {
+    if (!(error instanceof HearthError)) throw error;
+    throw new HearthError(error.code, `${path}: ${error.message}`, { hint: error.hint, cause: error });
+  }
+}
+
+/** Of a match of `picturePath`. */
+function pathOf([, double, single, bare = ""]: readonly (string | undefined)[]): string {
+  return expandHome(double ?? single ?? bare.replaceAll(/\\(.)/g, "$1"));
 }
 
 function isFile(path: string): boolean {

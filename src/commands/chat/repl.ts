@@ -9,7 +9,7 @@ import { formatPairs } from "../../terminal/table.ts";
 import type { Context } from "../command.ts";
 import { answerNotes, answerRates, readAnswer, type Answer } from "./answer.ts";
 import type { ChatFlags } from "./flags.ts";
-import { seesPictures, toContent } from "./pictures.ts";
+import { seesPictures, startsWithPicture, toContent } from "./pictures.ts";
 import { toChatRequest, type Session } from "./session.ts";
 import { runSlash } from "./slash.ts";
 import { createAnswerWriter } from "./writer.ts";
@@ -56,7 +56,7 @@ export async function openRepl(context: Context<ChatFlags>, session: Session): P
 async function respond(repl: Repl, text: string, signal: AbortSignal): Promise<void> {
   const { io, status } = repl.context;
   try {
-    if (text.trimStart().startsWith("/")) await runSlash(repl, text.trim(), signal);
+    if (text.trimStart().startsWith("/") && !startsWithPicture(text.trim())) await runSlash(repl, text.trim(), signal);
     else await ask(repl, unquote(text), signal);
   } catch (error) {
     status.clear();
@@ -71,8 +71,9 @@ async function ask({ context, session, write }: Repl, text: string, signal: Abor
   const hearth = await context.hearth();
   const answer: Answer = { model: session.model, text: "" };
   const writer = createAnswerWriter({ text: io.stdout, reasoning: session.hideThinking ? undefined : io.stdout });
+  const { images } = session;
   const content = toContent(text, {
-    images: session.images,
+    images,
     sees: await seesPictures(context, session),
     onPicture: (path) => io.stderr.write(`${style(io.stderr, "dim", `with the picture ${path}`)}\n`),
   });
@@ -83,8 +84,10 @@ async function ask({ context, session, write }: Repl, text: string, signal: Abor
   } finally {
     writer.end();
     // What was said before Ctrl-C stays in the conversation; a question that got nothing does not.
-    if (answer.text === "" && answer.finishReason === undefined) session.messages.pop();
-    else session.messages.push({ role: "assistant", content: answer.text });
+    if (answer.text === "" && answer.finishReason === undefined) {
+      session.messages.pop();
+      session.images = images;
+    } else session.messages.push({ role: "assistant", content: answer.text });
   }
   for (const note of answerNotes(answer)) write(`${style(io.stdout, "yellow", note)}\n`);
   if (session.verbose) io.stderr.write(formatPairs(io.stderr, answerRates(answer)));

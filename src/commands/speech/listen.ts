@@ -36,26 +36,26 @@ const before = 1;
 const least = 0.2;
 
 export function createListener({ hear, onText }: ListenOptions): Listener {
-  const sound = createGrowing();
+  const sound = new GrowingSound();
   /** Samples that were there when it was heard last. */
   let seen = 0;
   const work = async (): Promise<number> => {
     for (;;) {
       await sound.reaches(seen + step * listenRate);
       const window = sound.first(most * listenRate);
-      const isLast = sound.ended() && window.length === sound.length();
-      seen = sound.count();
+      const isLast = sound.ended && window.length === sound.length;
+      seen = sound.count;
       if (window.length >= least * listenRate) {
-        const place = { begin: sound.begin() / listenRate, seconds: window.length / listenRate, isLast };
+        const place = { begin: sound.begin / listenRate, seconds: window.length / listenRate, isLast };
         const drop = settle(await hear(window), place, onText);
         sound.drop(Math.round(drop * listenRate));
         // A full window leaves more behind it, which need not wait for new sound.
         if (window.length === most * listenRate) seen = 0;
       }
-      if (isLast) return sound.count() / listenRate;
+      if (isLast) return sound.count / listenRate;
     }
   };
-  return { push: sound.push, end: sound.end, done: work() };
+  return { push: (samples) => sound.push(samples), end: () => sound.end(), done: work() };
 }
 
 interface Place {
@@ -91,54 +91,58 @@ function shift({ text, start, end, words }: TranscriptSegment, by: number): Tran
   return { text: text.trim(), start: start + by, end: end + by, ...(moved && { words: moved }) };
 }
 
-interface Growing {
-  push(samples: Float32Array): void;
-  end(): void;
-  ended(): boolean;
-  /** Samples that ever came, that were dropped, and that are held. */
-  count(): number;
-  begin(): number;
-  length(): number;
-  first(most: number): Float32Array;
-  drop(count: number): void;
-  /** Resolves when so many have come in all, or no more come. */
-  reaches(count: number): Promise<void>;
-}
+/** Sound that comes at the end and is dropped at the begin. */
+class GrowingSound {
+  #held = new Float32Array(listenRate);
+  #length = 0;
+  #begin = 0;
+  #ended = false;
+  #wake = (): void => {};
 
-function createGrowing(): Growing {
-  let held = new Float32Array(listenRate);
-  let length = 0;
-  let begin = 0;
-  let isEnded = false;
-  let wake = (): void => {};
-  return {
-    push(samples) {
-      if (length + samples.length > held.length) {
-        const larger = new Float32Array(2 * (length + samples.length));
-        larger.set(held.subarray(0, length));
-        held = larger;
-      }
-      held.set(samples, length);
-      length += samples.length;
-      wake();
-    },
-    end() {
-      isEnded = true;
-      wake();
-    },
-    ended: () => isEnded,
-    count: () => begin + length,
-    begin: () => begin,
-    length: () => length,
-    first: (many) => held.slice(0, Math.min(many, length)),
-    drop(count) {
-      const dropped = Math.max(0, Math.min(count, length));
-      held.copyWithin(0, dropped, length);
-      length -= dropped;
-      begin += dropped;
-    },
-    async reaches(count) {
-      while (!isEnded && begin + length < count) await new Promise<void>((resolve) => (wake = resolve));
-    },
-  };
+  push(samples: Float32Array): void {
+    const needed = this.#length + samples.length;
+    if (needed > this.#held.length) {
+      const larger = new Float32Array(2 * needed);
+      larger.set(this.#held.subarray(0, this.#length));
+      this.#held = larger;
+    }
+    this.#held.set(samples, this.#length);
+    this.#length = needed;
+    this.#wake();
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#wake();
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+  /** Samples that ever came, that were dropped, and that are held. */
+  get count(): number {
+    return this.#begin + this.#length;
+  }
+  get begin(): number {
+    return this.#begin;
+  }
+  get length(): number {
+    return this.#length;
+  }
+
+  first(most: number): Float32Array {
+    return this.#held.slice(0, Math.min(most, this.#length));
+  }
+
+  drop(count: number): void {
+    const dropped = Math.max(0, Math.min(count, this.#length));
+    this.#held.copyWithin(0, dropped, this.#length);
+    this.#length -= dropped;
+    this.#begin += dropped;
+  }
+
+  /** Resolves when so many have come in all, or no more come. */
+  async reaches(count: number): Promise<void> {
+    while (!this.#ended && this.count < count) await new Promise<void>((resolve) => (this.#wake = resolve));
+  }
 }

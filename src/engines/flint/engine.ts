@@ -30,7 +30,10 @@ export function createFlintEngine({ env, onNotice, pictures }: FlintOptions): Fl
     async load(model, options, call = {}) {
       const setup: FlintSetup = model.projector === undefined || !pictures ? {} : { pictures: await pictures(call) };
       const entry = childEntry();
-      return await loadHosted({ entry, engine: "flint", flags: flintFlags, env, onNotice, setup, model, options }, call);
+      return await loadHosted(
+        { entry, engine: "flint", flags: flintFlags, env, onNotice, setup, model, options },
+        call,
+      );
     },
   };
 }

@@ -36,7 +36,9 @@ export async function* generate(
   const { text, encoder } = context;
   // Pictures are encoded in threads of their own before the sequence takes part in the steps: those of others go on.
   const options = { tenant: request.tenant, signal, most: contextTokens };
-  const prompt = await readPrompt(request.prompt, { text, encoder }, options);
+  const reading = readPrompt(request.prompt, { text, encoder }, options);
+  // Text alone is read at once: a model with a request must not fall asleep before it is sent.
+  const prompt = reading instanceof Promise ? await reading : reading;
   // The last place is for the answer: a prompt that fills the context leaves none.
   if (prompt.names.length >= contextTokens) throw tooLong(prompt.names.length, contextTokens);
   yield* runGeneration({ request, prompt, adapters: chooseAdapters(request, context.adapters), signal }, context);

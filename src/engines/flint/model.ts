@@ -267,7 +267,7 @@ function createLoaded(
       return { steps, rows };
     },
     async sleep() {
-      const asleep = await threads.sleep();
+      const asleep = encoder?.busy !== true && (await threads.sleep());
       if (asleep) {
         current = undefined;
         await encoder?.rest();

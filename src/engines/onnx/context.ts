@@ -48,9 +48,9 @@ export type RunTask<Name extends TaskName> = (
 /** Work with texts that the engine contract has methods of its own for. */
 export interface TextTasks {
   readonly contextTokens: number;
-  /** Encoders: without the tokens that frame a text. Language models: as a prompt begins. */
-  tokenize(parts: readonly PromptPart[]): readonly number[];
-  detokenize(tokens: readonly number[]): string;
+  /** Encoders: without the tokens that frame a text. Language models: as a prompt begins, -1 where a picture lies. */
+  readonly tokenize: (parts: readonly PromptPart[]) => readonly number[] | Promise<readonly number[]>;
+  readonly detokenize: (tokens: readonly number[]) => string;
 }
 
 export interface ModelTasks {

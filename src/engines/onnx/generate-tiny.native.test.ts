@@ -52,7 +52,9 @@ describe.skipIf(pack === undefined)("tiny ONNX language models, against transfor
   });
 
   it("answers about pictures that are cut into parts", async () => {
-    const { model, golden, read } = await open<Golden & { other: number[]; blind: number[]; blindQuestion: string }>("smolvlm");
+    const { model, golden, read } = await open<Golden & { other: number[]; blind: number[]; blindQuestion: string }>(
+      "smolvlm",
+    );
     expect(model.capabilities).toEqual(["generate", "chat", "vision", "infer"]);
     const { question, blindQuestion } = golden;
     const [picture, other] = [await read("picture.png"), await read("other.png")];

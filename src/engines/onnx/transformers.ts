@@ -16,6 +16,7 @@ export interface Tokenizer {
   (text: string, options: TokenizerOptions & { readonly return_tensor: false }): Encoding;
   decode(tokens: readonly number[], options: { readonly skip_special_tokens: boolean }): string;
   readonly pad_token_id?: number;
+  readonly all_special_ids: readonly number[];
   /** Longer texts are cut by pipelines, without a word. */
   readonly model_max_length?: number;
   /** Of translators between many languages. */

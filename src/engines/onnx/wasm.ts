@@ -68,14 +68,15 @@ function inTurn(session: RuntimeSession, turns: ReturnType<typeof createTurns>):
   });
 }
 
-/** transformers.js takes the runtime that it finds under this name, but wants to import the native one all the same. */
+/**
+ * transformers.js takes the runtime that it finds under this name, but loads the native one all the same: it gets a module
+ * of Node in its place, of which it uses nothing.
+ */
 export async function offerWasmRuntime(module: string): Promise<void> {
   const runtime = await importWasmRuntime(module);
   (globalThis as Record<symbol, unknown>)[Symbol.for("onnxruntime")] = runtime;
   registerHooks({
     resolve: (specifier, context, next) =>
-      specifier === "onnxruntime-node"
-        ? { url: "data:text/javascript,export default {}", shortCircuit: true }
-        : next(specifier, context),
+      specifier === "onnxruntime-node" ? { url: "node:path", shortCircuit: true } : next(specifier, context),
   });
 }

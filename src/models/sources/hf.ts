@@ -144,7 +144,8 @@ export function chooseFiles(
     const together = onnxIn(repo, only);
     if (together) return together;
   }
-  if (reference.file !== undefined) return withProjector(repo, withParts(repo, byName(repo, reference, reference.file)));
+  if (reference.file !== undefined)
+    return withProjector(repo, withParts(repo, byName(repo, reference, reference.file)));
   if (wanted !== undefined && wanted.length > 0)
     return wanted.flatMap((name) => withParts(repo, byName(repo, reference, name)));
   const models = repo.files.filter(

@@ -81,7 +81,9 @@ async function findFile(path: string, text: string): Promise<string> {
     });
   }
   const names = await readdir(real);
-  const models = names.filter((name) => /\.gguf$/i.test(name) && !isSideFile(name) && (splitParts(name)?.part ?? 1) === 1);
+  const models = names.filter(
+    (name) => /\.gguf$/i.test(name) && !isSideFile(name) && (splitParts(name)?.part ?? 1) === 1,
+  );
   const [weights] = checkpointFiles(names) ?? [];
   if (models.length === 0 && weights !== undefined) return join(real, weights);
   const speech = models.length === 0 ? speechWeights(names) : undefined;

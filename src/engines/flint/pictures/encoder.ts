@@ -19,6 +19,8 @@ export interface PictureEncoder {
   encode(image: ImageInput, tenant: string | undefined, signal?: AbortSignal): Promise<EncodedPicture>;
   /** Memory that it holds now. */
   readonly bytes: number;
+  /** Somebody waits for a picture. */
+  readonly busy: boolean;
   /** Gives its memory back; the next picture takes it again. */
   rest(): Promise<void>;
   dispose(): Promise<void>;
@@ -59,6 +61,7 @@ class Encoder implements PictureEncoder {
   #keptBytes = 0;
   #nextSerial = 0;
   #disposed = false;
+  #calls = 0;
 
   constructor(options: PictureEncoderOptions) {
     this.#options = options;
@@ -66,6 +69,10 @@ class Encoder implements PictureEncoder {
 
   get bytes(): number {
     return this.#visionBytes + this.#keptBytes;
+  }
+
+  get busy(): boolean {
+    return this.#calls > 0;
   }
 
   async open(): Promise<Vision> {
@@ -82,6 +89,15 @@ class Encoder implements PictureEncoder {
   }
 
   async encode(image: ImageInput, tenant: string | undefined, signal?: AbortSignal): Promise<EncodedPicture> {
+    this.#calls++;
+    try {
+      return await this.#find(image, tenant, signal);
+    } finally {
+      this.#calls--;
+    }
+  }
+
+  async #find(image: ImageInput, tenant: string | undefined, signal?: AbortSignal): Promise<EncodedPicture> {
     if (signal?.aborted) throw abortError(signal);
     const digest = await this.#digest(image);
     // Whether somebody else has sent the same picture must not be seen from how long it takes.

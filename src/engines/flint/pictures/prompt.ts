@@ -1,5 +1,5 @@
 /** A prompt with pictures as the names of its places: tokens, and rows of pictures. */
-import type { GenerateRequest, PromptText } from "../../../spec/engine.ts";
+import type { GenerateRequest, PromptPart, PromptText } from "../../../spec/engine.ts";
 import { hasPictures } from "../../host/prompt.ts";
 import type { ModelText } from "../text.ts";
 import { tooLong } from "../text.ts";
@@ -26,12 +26,20 @@ export interface PromptOptions {
 }
 
 /** Throws `unsupported_capability` for pictures that the model cannot see, and what encoding them throws. */
-export async function readPrompt(
+export function readPrompt(
   prompt: GenerateRequest["prompt"],
   { text, encoder }: PromptContext,
+  options: PromptOptions,
+): NamedPrompt | Promise<NamedPrompt> {
+  if (!hasPictures(prompt) || !encoder) return { names: text.promptTokens(prompt), pictures: [] };
+  return joinPictures(prompt, { text, encoder }, options);
+}
+
+async function joinPictures(
+  prompt: readonly PromptPart[],
+  { text, encoder }: PromptContext & { readonly encoder: PictureEncoder },
   { tenant, signal, most = Infinity }: PromptOptions,
 ): Promise<NamedPrompt> {
-  if (!hasPictures(prompt) || !encoder) return { names: text.promptTokens(prompt), pictures: [] };
   const names: number[] = [];
   const pictures = new Map<number, PlacedPicture>();
   let open: PromptText[] = [];

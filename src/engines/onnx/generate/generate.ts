@@ -1,6 +1,7 @@
 /** The events of one answer. */
 import type { GenerateRequest } from "../../../spec/engine.ts";
 import type { GenerateEvent, LogprobEntry, TokenText } from "../../../spec/event.ts";
+import type { ImageInput } from "../../../spec/media.ts";
 import type { Sampling } from "../../../spec/sampling.ts";
 import { HearthError } from "../../../error.ts";
 import { abortError } from "../../../util/abort.ts";
@@ -16,6 +17,7 @@ import type { Past } from "./decoder.ts";
 import type { Beginning, Language, Turn } from "./language.ts";
 import type { EncodePicture } from "./pictures.ts";
 import type { Prompt } from "./prompt.ts";
+import { tooLong } from "./prompt.ts";
 import type { ModelText } from "./text.ts";
 
 /** What all answers of one loaded model share. */
@@ -56,7 +58,8 @@ async function* answer(
   const mask = context.formats.open(request.format);
   const turn: Turn = async (work) => await turns(work, signal);
   const started = performance.now();
-  const prompt = await text.prompt(request.prompt, encode && (async (image) => await turn(() => encode(image))));
+  const look = encode && (async (image: ImageInput) => await turn(() => encode(image, request.tenant)));
+  const prompt = await text.prompt(request.prompt, { encode: look, most: contextTokens });
   if (prompt.tokens.length >= contextTokens) throw tooLong(prompt.tokens.length, contextTokens);
   const choose = createChoice({ request, prompt, mask, context });
   const { tenant, priority } = request;
@@ -161,8 +164,8 @@ function createChoice({
   };
 }
 
-function bytesOf(token: number, { endTokens, tokenBytes }: Tokenizer): Uint8Array | undefined {
-  return endTokens.has(token) ? undefined : tokenBytes(token);
+function bytesOf(token: number, tokenizer: Tokenizer): Uint8Array | undefined {
+  return tokenizer.endTokens.has(token) ? undefined : tokenizer.tokenBytes(token);
 }
 
 function logprobsOf(
@@ -177,14 +180,4 @@ function logprobsOf(
   };
   const others = top.map((one) => ({ ...describe(one.token), logprob: one.logprob }));
   return { logprobs: [{ ...describe(token), logprob, top: others }] };
-}
-
-function tooLong(promptTokens: number, contextTokens: number): HearthError {
-  return new HearthError(
-    "context_too_long",
-    `The prompt has ${promptTokens} tokens; the context holds ${contextTokens}.`,
-    {
-      details: { promptTokens, contextTokens },
-    },
-  );
 }

@@ -2,6 +2,7 @@
 import { HearthError } from "../../../error.ts";
 import { modelSampling } from "../../../formats/gguf/sampling.ts";
 import type { GenerateRequest } from "../../../spec/engine.ts";
+import type { ImageInput } from "../../../spec/media.ts";
 import type { Sampling } from "../../../spec/sampling.ts";
 import { createSlots } from "../../../util/slots.ts";
 import { createFormats } from "../../flint/sampling/format.ts";
@@ -70,12 +71,20 @@ export const openGenerate: OpenTasks = async (context) => {
     begin: (beginning) => createLanguage({ decoder, embed, grids }, beginning),
   };
   return {
-    text: { contextTokens, tokenize: text.tokenize, detokenize: text.detokenize },
+    text: { contextTokens, tokenize: tokenizing(shared), detokenize: text.detokenize },
     generate: generating(context, shared),
     parallel,
     samplingOptions,
   };
 };
+
+function tokenizing({ text, encode, turns }: GenerateContext): NonNullable<ModelTasks["text"]>["tokenize"] {
+  const look = encode && (async (image: ImageInput) => await turns(async () => await encode(image)));
+  return async (parts) => {
+    const { names } = await text.prompt(parts, { encode: look, most: Infinity });
+    return names.map((name) => Math.max(name, -1));
+  };
+}
 
 function generating(context: OnnxContext, shared: GenerateContext): NonNullable<ModelTasks["generate"]> {
   return (request: GenerateRequest, signal) => {

@@ -13,7 +13,8 @@ import type { Floats } from "../values.ts";
 import { toFloats } from "../values.ts";
 import type { EncodedPicture, PicturePiece } from "./prompt.ts";
 
-export type EncodePicture = (image: ImageInput) => Promise<EncodedPicture>;
+/** What a tenant has sent is remembered for that tenant alone. */
+export type EncodePicture = (image: ImageInput, tenant?: string) => Promise<EncodedPicture>;
 
 /** What a processor of transformers.js says of one picture besides its pixels. */
 interface Processed {
@@ -68,8 +69,8 @@ const mostKept = 16;
 function remember(encode: (image: ImageInput) => Promise<Omit<EncodedPicture, "serial">>): EncodePicture {
   const known = new Map<string, EncodedPicture>();
   let serial = 0;
-  return async (image) => {
-    const key = createHash("sha256").update(image.bytes).digest("hex");
+  return async (image, tenant = "") => {
+    const key = `${createHash("sha256").update(image.bytes).digest("hex")} ${tenant}`;
     const found = known.get(key) ?? { ...(await encode(image)), serial: ++serial };
     known.delete(key);
     known.set(key, found);

@@ -1,4 +1,5 @@
 /** A prompt as the decoder reads it: tokens, with rows of pictures among them. */
+import { HearthError } from "../../../error.ts";
 import type { Floats } from "../values.ts";
 
 /** A piece of what an encoder of pictures says: text around the picture, or places for rows. */
@@ -66,4 +67,14 @@ export function gridPositions({ tokens, rows }: Pick<Prompt, "tokens" | "rows">)
     at += picture.count;
   }
   return { all: [time, down, along], next };
+}
+
+export function tooLong(promptTokens: number, contextTokens: number): HearthError {
+  return new HearthError(
+    "context_too_long",
+    `The prompt has ${promptTokens} tokens; the context holds ${contextTokens}.`,
+    {
+      details: { promptTokens, contextTokens },
+    },
+  );
 }

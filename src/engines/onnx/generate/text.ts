@@ -1,24 +1,27 @@
 /** Prompts of one model as tokens. */
 import { HearthError } from "../../../error.ts";
 import type { GenerateRequest, PromptPart, PromptText } from "../../../spec/engine.ts";
+import type { ImageInput } from "../../../spec/media.ts";
 import { createJsonTokenizer } from "../../flint/tokenizer/json.ts";
 import type { Tokenizer } from "../../flint/tokenizer/contract.ts";
-import { checkTokens, cutSpecials, promptTokens, specialPattern } from "../../host/prompt.ts";
+import { checkTokens, cutSpecials, hasPictures, promptTokens, specialPattern } from "../../host/prompt.ts";
 import type { Vocabulary } from "../../host/prompt.ts";
-import type { ImageInput } from "../../../spec/media.ts";
 import type { OnnxContext } from "../context.ts";
-import type { EncodePicture } from "./pictures.ts";
-import type { PlacedRows, Prompt } from "./prompt.ts";
+import type { EncodedPicture, PlacedRows, Prompt } from "./prompt.ts";
+import { tooLong } from "./prompt.ts";
 
-type Part = PromptPart | { readonly image: ImageInput };
+export interface PromptOptions {
+  /** Absent: the model sees no pictures. */
+  readonly encode: ((image: ImageInput) => Promise<EncodedPicture>) | undefined;
+  /** Tokens: a prompt that has more is refused before its other pictures are encoded. */
+  readonly most: number;
+}
 
 export interface ModelText {
   readonly tokenizer: Tokenizer;
   /** Throws `unsupported_capability` for pictures where there is no encoder. */
-  prompt(parts: readonly Part[] | readonly number[], encode: EncodePicture | undefined): Promise<Prompt>;
-  /** Tokens that a prompt of text would begin with. */
-  tokenize(parts: readonly PromptPart[]): number[];
-  detokenize(tokens: readonly number[]): string;
+  readonly prompt: (prompt: GenerateRequest["prompt"], options: PromptOptions) => Promise<Prompt>;
+  readonly detokenize: (tokens: readonly number[]) => string;
 }
 
 export function openText(context: OnnxContext): ModelText {
@@ -34,24 +37,15 @@ export function openText(context: OnnxContext): ModelText {
   const vocabulary: Vocabulary = { size: tokenizer.size, bos, tokenize };
   return {
     tokenizer,
-    tokenize: (parts) => promptTokens(parts, vocabulary, special),
     detokenize(tokens) {
       const checked = checkTokens(tokens, tokenizer.size);
       // The token that begins a text is no part of what it says.
       return tokenizer.decode(checked[0] === tokenizer.bos ? checked.slice(1) : checked);
     },
-    async prompt(parts, encode) {
-      if (!hasPictures(parts)) {
-        const tokens = promptTokens(parts as GenerateRequest["prompt"], vocabulary, special);
-        return { tokens, names: tokens, rows: [] };
-      }
-      if (!encode) {
-        throw new HearthError("unsupported_capability", `Model "${context.name}" sees no pictures.`, {
-          hint: "Send text alone, or take a model with the capability vision.",
-          details: { field: "prompt" },
-        });
-      }
-      return await joinPictures(parts, { encode, text, bos });
+    async prompt(prompt, { encode, most }) {
+      if (encode && hasPictures(prompt)) return await joinPictures(prompt, { encode, text, bos, most });
+      const tokens = promptTokens(prompt, vocabulary, special);
+      return { tokens, names: tokens, rows: [] };
     },
   };
 }
@@ -67,12 +61,9 @@ function endIds(context: OnnxContext): number[] {
   });
 }
 
-function hasPictures(parts: readonly Part[] | readonly number[]): parts is readonly Part[] {
-  return (parts as readonly (Part | number)[]).some((part) => typeof part === "object" && "image" in part);
-}
-
 interface Join {
-  readonly encode: EncodePicture;
+  readonly encode: NonNullable<PromptOptions["encode"]>;
+  readonly most: number;
   readonly text: TokenizeParts;
   readonly bos: number | undefined;
 }
@@ -81,7 +72,7 @@ interface Join {
 const mostRows = 2 ** 20;
 
 /** Text on both sides of rows is cut into tokens by itself: nothing of it joins across a picture. */
-async function joinPictures(parts: readonly Part[], { encode, text, bos }: Join): Promise<Prompt> {
+async function joinPictures(parts: readonly PromptPart[], { encode, text, bos, most }: Join): Promise<Prompt> {
   const tokens: number[] = bos === undefined ? [] : [bos];
   const names = [...tokens];
   const rows: PlacedRows[] = [];
@@ -116,6 +107,7 @@ async function joinPictures(parts: readonly Part[], { encode, text, bos }: Join)
       }
       first += piece.rows;
     }
+    if (tokens.length > most) throw tooLong(tokens.length, most);
   }
   close();
   return { tokens, names, rows };

@@ -5,7 +5,7 @@ import type { TimedText, TranscribeRequest, TranscribeResult, TranscriptSegment 
 import type { OpenTasks } from "../context.ts";
 import { selectOutputs } from "../outputs.ts";
 import { openPipeline, rows, stringOf } from "../pipeline.ts";
-import type { Pipeline } from "../transformers.ts";
+import type { Pipeline, TransformersTensor } from "../transformers.ts";
 import { detectLanguage, languagesOf } from "./language.ts";
 import { sentences } from "./segments.ts";
 import type { Window } from "./windows.ts";
@@ -18,6 +18,7 @@ const silence = 1e-4;
 export const openTranscribe: OpenTasks = async (context) => {
   const pipe = await openPipeline(context, "automatic-speech-recognition");
   const isWhisper = context.info.architecture.includes("whisper");
+  const isCtc = String(context.config("config.json")?.["architectures"]).endsWith("ForCTC");
   /** Requests under way that ask for times of words, which Whisper tells by what its decoder attends to. */
   let wantWords = 0;
   selectOutputs(pipe.model, (name) => !/attentions/.test(name) || (wantWords > 0 && name.startsWith("cross_")));
@@ -52,7 +53,7 @@ export const openTranscribe: OpenTasks = async (context) => {
                 ...(language !== undefined && { language }),
                 multilingual: languages !== undefined,
               })
-            : await hear(pipe, window);
+            : await hear(window, pipe, isCtc);
           for (const segment of heard) {
             segments.push(segment);
             onPart?.(segment);
@@ -132,11 +133,38 @@ async function hearWhisper(pipe: Pipeline, window: Window, request: WhisperReque
 }
 
 /** Models without times: a window is a segment. */
-async function hear(pipe: Pipeline, window: Window): Promise<TranscriptSegment[]> {
-  const [result] = rows(await pipe(window.samples));
-  const text = result ? stringOf(result, "text").trim() : "";
+async function hear(window: Window, pipe: Pipeline, isCtc: boolean): Promise<TranscriptSegment[]> {
+  const text = isCtc ? await hearLetters(window, pipe) : await hearText(window, pipe);
   if (text === "") return [];
   return [{ text, start: window.start, end: window.start + window.samples.length / sampleRate }];
+}
+
+async function hearText({ samples }: Window, pipe: Pipeline): Promise<string> {
+  const [result] = rows(await pipe(samples));
+  return result ? stringOf(result, "text").trim() : "";
+}
+
+/**
+ * The best token of each moment (https://www.cs.toronto.edu/~graves/icml_2006.pdf). The pipeline leaves the blanks out
+ * before it counts equal letters as one, so that "hello" loses an l: here blanks stay until the letters are counted.
+ */
+async function hearLetters({ samples }: Window, { model, processor, tokenizer }: Pipeline): Promise<string> {
+  const { logits } = await model(await processor(samples));
+  const blank = tokenizer.pad_token_id ?? 0;
+  const controls = new Set(tokenizer.all_special_ids);
+  const tokens = logits ? bestOf(logits) : [];
+  const letters = tokens.map((token) => (controls.has(token) ? blank : token));
+  return tokenizer.decode(letters, { skip_special_tokens: false }).trim();
+}
+
+/** [1, moments, tokens] → the best token of each moment. */
+function bestOf({ dims, data }: TransformersTensor): number[] {
+  const width = dims.at(-1) ?? 1;
+  const values = data as Float32Array;
+  return Array.from({ length: values.length / width }, (_, row) => {
+    const moment = values.subarray(row * width, (row + 1) * width);
+    return moment.reduce((best, value, token) => (value > (moment[best] ?? 0) ? token : best), 0);
+  });
 }
 
 function toTimed(chunk: Readonly<Record<string, unknown>>, { start, samples }: Window): TimedText {

@@ -39,7 +39,10 @@ export const openTranslate: OpenTasks = async (context) => {
 const defaultTokens = 512;
 
 /** Tokens: what is read at once, and what is written, the token that begins it aside. */
-function limitsOf(context: OnnxContext, { model_max_length }: Tokenizer): { readonly read: number; readonly written: number } {
+function limitsOf(
+  context: OnnxContext,
+  { model_max_length }: Tokenizer,
+): { readonly read: number; readonly written: number } {
   const figure = (file: string, name: string): number => {
     const value = context.config(file)?.[name];
     return typeof value === "number" && value > 1 ? value : Infinity;
@@ -53,7 +56,11 @@ function limitsOf(context: OnnxContext, { model_max_length }: Tokenizer): { read
 function checkLength(text: string, tokenizer: Tokenizer, most: number): void {
   const { length } = tokenizer(text, { return_tensor: false }).input_ids;
   if (length <= most) return;
-  throw bad("text", `The text has ${length} tokens; the model reads ${most} at once.`, "Send its paragraphs one by one.");
+  throw bad(
+    "text",
+    `The text has ${length} tokens; the model reads ${most} at once.`,
+    "Send its paragraphs one by one.",
+  );
 }
 
 function checkLanguages({ from, to }: TranslateRequest, known: readonly string[]): void {

@@ -30,14 +30,18 @@ const packFifths = (offset: number): Pack => {
   };
 };
 
+/** Halves between two codes go up, as in ggml: weights of F16 give many of them. */
+const halvesUp = 2 ** -20;
+
 /** A scale, and codes whose value is the code less `half`. */
 function symmetric(half: 8 | 16, fit: Recipe["fit"], pack: Pack): Recipe {
   return {
     fit,
     codes: { group: 32, last: 2 * half - 1 },
     write({ scales, inverses, offsets }, { first, out, at }) {
-      inverses[first] = inverseOf(writeHalf(out, at, scales[first]!));
-      offsets[first] = half;
+      writeHalf(out, at, scales[first]!);
+      inverses[first] = inverseOf(scales[first]!);
+      offsets[first] = half + halvesUp;
     },
     pack,
   };
@@ -113,15 +117,21 @@ const table: Recipe = {
   pack: packNibbles(2),
 };
 
-/** Where large weights count more, as for other types, SmolLM2-135M is further from F16: a divergence of 0.278, not 0.260. */
-const fitFour: Recipe["fit"] = (weighing = "even") => ({
-  kind: "scale",
-  group: 32,
-  weighing,
-  rounding: { half: 8 },
-  tries: [{ first: -8.6, step: 0.4, pairs: 2 }],
-  rounds: 1,
-});
+/**
+ * Without importance the weight of the greatest magnitude gets the value -8, as in llama.cpp: a search for the scale with
+ * the least error takes twice as long, and SmolLM2-135M has a perplexity of 23.39 after it instead of 23.16.
+ */
+const fitFour: Recipe["fit"] = (weighing) =>
+  weighing
+    ? {
+        kind: "scale",
+        group: 32,
+        weighing,
+        rounding: { half: 8 },
+        tries: [{ first: -8.6, step: 0.4, pairs: 2 }],
+        rounds: 1,
+      }
+    : { kind: "scale", group: 32, weighing: "even", rounding: { half: 8 }, tries: [], extreme: -8, rounds: 0 };
 
 const fitFive: Recipe["fit"] = (weighing = "square") => ({
   kind: "scale",

@@ -18,13 +18,16 @@ export interface ScaleFit {
   readonly group: GroupSize;
   readonly weighing: Weighing;
   readonly rounding: Rounding;
+  /** None: `extreme` says it. */
   readonly tries: readonly Tries[];
+  /** The value that the weight of the greatest magnitude gets, where nothing is searched. */
+  readonly extreme?: number;
   /** Rounds of choosing the codes anew for the best scale, and the scale for those codes. */
   readonly rounds: number;
 }
 
-export function scaleName({ group, weighing, rounding }: ScaleFit): string {
-  return `fit-scale-${roundingName(rounding)}x${group}-${weighing}`;
+export function scaleName({ group, weighing, rounding, extreme }: ScaleFit): string {
+  return `fit-scale-${roundingName(rounding)}x${group}-${weighing}${extreme === undefined ? "" : "-fixed"}`;
 }
 
 /** (x, q, scales, quads): as `fitRange`. The scale may have either sign. */
@@ -97,6 +100,10 @@ class Search {
 
   run(): Code {
     const [one] = this.#spacings;
+    const { extreme } = this.#fit;
+    if (extreme !== undefined) {
+      return sequence(this.#findExtreme(), this.scale.set(f32x4.mul(this.#extreme.get, v128.constF32(1 / extreme))));
+    }
     return sequence(
       this.#findExtreme(),
       // Nothing is better than no scale where all weights are 0.
