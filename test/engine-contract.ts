@@ -1,7 +1,14 @@
 /** The suite that every engine passes. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { HearthError } from "../src/error.ts";
-import type { Engine, EngineModel, GenerateRequest, LoadedModel, LoadOptions } from "../src/spec/engine.ts";
+import type {
+  Engine,
+  EngineModel,
+  GenerateRequest,
+  LoadedModel,
+  LoadOptions,
+  PromptPart,
+} from "../src/spec/engine.ts";
 import type { GenerateEvent } from "../src/spec/event.ts";
 
 export interface EngineSubject {
@@ -10,6 +17,8 @@ export interface EngineSubject {
   readonly model: EngineModel;
   readonly embedModel?: EngineModel;
   readonly rerankModel?: EngineModel;
+  /** A model that sees, and two pictures that take as many tokens. Absent: `model` must refuse pictures. */
+  readonly pictures?: { readonly model: EngineModel; readonly bytes: readonly [Uint8Array, Uint8Array] };
   /** Kills the loaded model as `kill -9` does. */
   kill(model: LoadedModel): void;
 }
@@ -93,6 +102,7 @@ export function describeEngine(name: string, options: ContractOptions): void {
     );
     describeSharing(() => model);
     describeVectors(() => subject);
+    describePictures(() => subject);
     describeLives(() => subject);
   });
 }
@@ -455,6 +465,44 @@ function describeVectors(get: () => EngineSubject): void {
     } finally {
       await model.dispose();
     }
+    return undefined;
+  });
+}
+
+function describePictures(get: () => EngineSubject): void {
+  const about = (bytes: Uint8Array, more: Partial<GenerateRequest> = {}): GenerateRequest => ({
+    ...ask("", { maxTokens: 8, ...more }),
+    prompt: [
+      { text: long, special: false },
+      { image: { bytes } },
+      { text: "what is it", special: false },
+    ],
+  });
+
+  it("answers about a picture in its place, or refuses it", async (test) => {
+    const { engine, model: described, pictures } = get();
+    const model = await engine.load(pictures?.model ?? described, load);
+    test.onTestFinished(() => model.dispose());
+    if (!pictures) {
+      const error = await failure(collect(model, about(Uint8Array.of(1, 2, 3))));
+      expect(error).toMatchObject({ code: "unsupported_capability", details: { capability: "vision" } });
+      return test.skip("the engine sees no pictures");
+    }
+    const [one, other] = pictures.bytes;
+    const first = await collect(model, about(one, { tenant: "ann" }));
+    const { promptTokens } = first.promptEnd;
+    expect(promptTokens).toBe((await model.tokenize(about(one).prompt as PromptPart[])).length);
+    expect(promptTokens).toBeGreaterThan((await model.tokenize([{ text: `${long}what is it`, special: false }])).length);
+    const again = await collect(model, about(one, { tenant: "ann" }));
+    expect(again.promptEnd).toMatchObject({ promptTokens, cachedTokens: promptTokens - 1 });
+    expect(again.tokens).toEqual(first.tokens);
+    // Of another picture no more is shared than the text before it; of another tenant's nothing.
+    const before = (await model.tokenize([{ text: long, special: false }])).length;
+    const changed = await collect(model, about(other, { tenant: "ann" }));
+    expect(changed.promptEnd.promptTokens).toBe(promptTokens);
+    expect(changed.promptEnd.cachedTokens).toBeLessThanOrEqual(before);
+    expect((await collect(model, about(one, { tenant: "bob" }))).promptEnd.cachedTokens).toBe(0);
+    expect((await failure(collect(model, about(one), AbortSignal.abort()))).code).toBe("aborted");
     return undefined;
   });
 }

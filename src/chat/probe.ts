@@ -70,7 +70,11 @@ function pictureMark(render: (content: readonly unknown[]) => string): string | 
   if (!plain?.includes(word) || !one?.includes(word) || !two) return undefined;
   let start = 0;
   while (start < plain.length && plain[start] === one[start]) start++;
-  const mark = one.slice(start, one.lastIndexOf(word)).trim();
+  let after = 0;
+  while (after < plain.length - start && plain.at(-1 - after) === one.at(-1 - after)) after++;
+  const mark = one.slice(start, one.length - after).trim();
+  // What stands before it ends as it does: where it begins is not to be told.
+  if (start > 0 && mark.at(-1) === one[start - 1]) return undefined;
   return mark !== "" && one.split(mark).length === 2 && two.split(mark).length === 3 ? mark : undefined;
 }
 

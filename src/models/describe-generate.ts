@@ -34,10 +34,11 @@ export function describeGenerate(config: Config, { paths, read, sees }: Generate
 const templates: Readonly<Record<string, string>> = {
   moondream1:
     "{% for message in messages %}{% if message['role'] == 'user' %}" +
-    "{% if message['content'] is string %}\n\nQuestion: {{ message['content'] }}{% else %}" +
-    "{% for part in message['content'] %}{% if part['type'] == 'image' %}<image>{% endif %}{% endfor %}\n\nQuestion: " +
-    "{% for part in message['content'] %}{% if part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}" +
-    "\n\nAnswer:{% else %}{{ message['content'] }}{% endif %}{% endfor %}",
+    "{% if message['content'] is string %}{{ '\\n\\nQuestion: ' + message['content'] }}{% else %}" +
+    "{% for part in message['content'] %}{% if part['type'] == 'image' %}<image>{% endif %}{% endfor %}" +
+    "{{ '\\n\\nQuestion: ' }}{% for part in message['content'] %}" +
+    "{% if part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}{% endif %}" +
+    "{{ '\\n\\nAnswer:' }}{% else %}{{ message['content'] }}{% endif %}{% endfor %}",
 };
 
 /** Models that see have the figures of their decoder one level down. */

