@@ -1,14 +1,7 @@
 /** The suite that every engine passes. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { HearthError } from "../src/error.ts";
-import type {
-  Engine,
-  EngineModel,
-  GenerateRequest,
-  LoadedModel,
-  LoadOptions,
-  PromptPart,
-} from "../src/spec/engine.ts";
+import type { Engine, EngineModel, GenerateRequest, LoadedModel, LoadOptions, PromptPart } from "../src/spec/engine.ts";
 import type { GenerateEvent } from "../src/spec/event.ts";
 
 export interface EngineSubject {
@@ -472,11 +465,7 @@ function describeVectors(get: () => EngineSubject): void {
 function describePictures(get: () => EngineSubject): void {
   const about = (bytes: Uint8Array, more: Partial<GenerateRequest> = {}): GenerateRequest => ({
     ...ask("", { maxTokens: 8, ...more }),
-    prompt: [
-      { text: long, special: false },
-      { image: { bytes } },
-      { text: "what is it", special: false },
-    ],
+    prompt: [{ text: long, special: false }, { image: { bytes } }, { text: "what is it", special: false }],
   });
 
   it("answers about a picture in its place, or refuses it", async (test) => {
@@ -492,7 +481,9 @@ function describePictures(get: () => EngineSubject): void {
     const first = await collect(model, about(one, { tenant: "ann" }));
     const { promptTokens } = first.promptEnd;
     expect(promptTokens).toBe((await model.tokenize(about(one).prompt as PromptPart[])).length);
-    expect(promptTokens).toBeGreaterThan((await model.tokenize([{ text: `${long}what is it`, special: false }])).length);
+    expect(promptTokens).toBeGreaterThan(
+      (await model.tokenize([{ text: `${long}what is it`, special: false }])).length,
+    );
     const again = await collect(model, about(one, { tenant: "ann" }));
     expect(again.promptEnd).toMatchObject({ promptTokens, cachedTokens: promptTokens - 1 });
     expect(again.tokens).toEqual(first.tokens);

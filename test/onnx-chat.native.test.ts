@@ -32,7 +32,11 @@ describe.skipIf(pack === undefined)("a chat about a picture with a model in ONNX
         { type: "text", text: golden.question },
       ] as const;
       const { parts } = renderChat({ info, messages: [{ role: "user", content }] });
-      const { tokens, promptEnd } = await collect(model, { prompt: parts, sampling: { temperature: 0 }, maxTokens: 16 });
+      const { tokens, promptEnd } = await collect(model, {
+        prompt: parts,
+        sampling: { temperature: 0 },
+        maxTokens: 16,
+      });
       expect(tokens).toEqual(golden.ids);
       const counted = await model.tokenize(parts);
       expect(counted).toHaveLength(promptEnd.promptTokens);

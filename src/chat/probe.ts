@@ -70,11 +70,12 @@ function pictureMark(render: (content: readonly unknown[]) => string): string | 
   if (!plain?.includes(word) || !one?.includes(word) || !two) return undefined;
   let start = 0;
   while (start < plain.length && plain[start] === one[start]) start++;
-  let after = 0;
-  while (after < plain.length - start && plain.at(-1 - after) === one.at(-1 - after)) after++;
-  const mark = one.slice(start, one.length - after).trim();
-  // What stands before it ends as it does: where it begins is not to be told.
-  if (start > 0 && mark.at(-1) === one[start - 1]) return undefined;
+  let end = one.length;
+  while (end - start > one.length - plain.length && plain.at(end - one.length - 1) === one[end - 1]) end--;
+  // What comes behind it may begin as it does.
+  while (start > 0 && !/[<[]/.test(one[start] ?? "") && one[start - 1] === one[end - 1])
+    [start, end] = [start - 1, end - 1];
+  const mark = one.slice(start, end).trim();
   return mark !== "" && one.split(mark).length === 2 && two.split(mark).length === 3 ? mark : undefined;
 }
 

@@ -126,8 +126,15 @@ async function inspectDraft(question: EngineQuestion, options: ChooseOptions): P
   if (refusal !== undefined)
     throw unsupported("flint", { ...draft, load }, `its draft ${draft.model.name}: ${refusal}`);
   try {
+    const { projector: _, ...rest } = load;
+    // It guesses at text alone.
+    const files = draft.model.files.filter(({ role }) => role !== "projector");
     // Asked for by name: what becomes of the draft alone is nothing to tell people.
-    return await options.inspectFlint({ ...draft, load: { ...load, engine: "flint" } });
+    return await options.inspectFlint({
+      ...draft,
+      model: { ...draft.model, files },
+      load: { ...rest, engine: "flint" },
+    });
   } catch (error) {
     if (!isRefusal(error)) throw error;
     const { code, message, hint, details } = error;

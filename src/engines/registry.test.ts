@@ -7,6 +7,7 @@ import { inspectGguf } from "../models/inspect.ts";
 import type { LoadOptions } from "../spec/engine.ts";
 import type { InstalledModel } from "../spec/model.ts";
 import type { EngineQuestion } from "./contract.ts";
+import { findVision } from "./flint/vision/__fixtures__/fixtures.ts";
 import { createEngines } from "./registry.ts";
 
 async function tinyModel(options: TinyLlamaOptions): Promise<Omit<EngineQuestion, "load">> {
@@ -37,6 +38,21 @@ describe("the engines of this version", () => {
     const packed = choice.footprint?.weightBytes ?? 0;
     expect(packed).toBeGreaterThanOrEqual(question.info.weightBytes);
     expect(packed).toBeLessThan(question.info.weightBytes * 1.05);
+  });
+
+  it("count the projector beside a model, or the one that is asked for instead, where flint runs it", async () => {
+    const { name, width, bytes } = findVision("llava");
+    const question = await tinyModel({ embedding: width });
+    const path = join(question.model.id, "..", `${name}.gguf`);
+    await writeFile(path, bytes);
+    const beside = { role: "projector", name: "mmproj.gguf", sizeBytes: bytes.length, path } as const;
+    const seeing = { ...question, model: { ...question.model, files: [...question.model.files, beside] } };
+    const engines = createEngines({ dataFolder: "/nowhere/hearth" });
+    const picturesOf = async (asked: EngineQuestion) => (await engines.choose(asked)).footprint?.pictures;
+    const found = await picturesOf({ ...seeing, load: cpu });
+    expect(found?.weightBytes).toBeGreaterThan(bytes.length / 2);
+    expect(await picturesOf({ ...question, load: cpu })).toBeUndefined();
+    expect(await picturesOf({ ...question, load: { ...cpu, projector: { path } } })).toEqual(found);
   });
 
   it("are llama for a header that flint refuses on a closer look; the reason is said once", async () => {

@@ -99,8 +99,10 @@ function createInspections({ onNotice = () => {} }: EnginesOptions): Inspections
       const refusal = refused.get(path);
       if (refusal && !forced) throw refusal;
       // Rounded while they are loaded, the weights take less.
-      const key = `${model.id} ${load.quantize ?? ""}`;
-      const found = known.get(key) ?? inspect(path, model.name, load);
+      const beside = model.files.find(({ role }) => role === "projector");
+      const projector = load.projector ?? (beside && { path: beside.path });
+      const key = [model.id, load.quantize, projector?.path, load.threads].join(" ");
+      const found = known.get(key) ?? inspect(path, model.name, { ...load, ...(projector && { projector }) });
       known.set(key, found);
       try {
         return await found;

@@ -9,7 +9,10 @@ import { chooseFiles } from "./sources/hf.ts";
 const repo = "maker/seeing-GGUF";
 
 /** Names of the files that a pull takes, in order. */
-function chosen(names: readonly string[], reference: Partial<Extract<ModelReference, { kind: "hf" }>> = {}): readonly string[] {
+function chosen(
+  names: readonly string[],
+  reference: Partial<Extract<ModelReference, { kind: "hf" }>> = {},
+): readonly string[] {
   const files = names.map((name) => ({ name, sizeBytes: 1, sha256: undefined }));
   const found = chooseFiles({ commit: "0", license: undefined, files }, { kind: "hf", repo, ...reference }, undefined);
   return found.map(({ name }) => name);

@@ -52,6 +52,19 @@ test("an engine's own figures come before those of the file, and its cache grows
 
 const footprint = { weightBytes: 700, processBytes: 100, rowBytes: 1, batchTokens: 10, blockTokens: 32 } as const;
 
+test("what reads pictures counts with its weights and its work", () => {
+  const pictures = { weightBytes: 30, workBytes: 7 };
+  const sizes = { contextTokens: 64, parallel: 2 } as const;
+  const alone = estimateMemory({ ...fakeInfo(), footprint }, sizes);
+  const seeing = estimateMemory({ ...fakeInfo(), footprint: { ...footprint, pictures } }, sizes);
+  expect(seeing).toEqual({
+    ...alone,
+    weightBytes: alone.weightBytes + 30,
+    computeBytes: alone.computeBytes + 7,
+    totalBytes: alone.totalBytes + 37,
+  });
+});
+
 test("a shared cache has the tokens that it was given, in blocks, and those of one spare context", () => {
   const info = { ...fakeInfo({ kvBytesPerToken: 10 }), footprint: { ...footprint, sharesCache: true } };
   const estimate = estimateMemory(info, { contextTokens: 100, parallel: 4, cacheTokens: 150 });

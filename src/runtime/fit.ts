@@ -51,14 +51,15 @@ export function processBytesOf(footprint: EngineFootprint | undefined): number {
 
 /**
  * What loading would take at most. Mapped weights count in full: they are read for every token. `computeBytes` holds
- * the buffers of one batch and the engine's process. A draft model is part of each figure.
+ * the buffers of one batch, the engine's process, and what reads pictures. A draft model is part of each figure.
  */
 export function estimateMemory(model: ModelSizes, load: ResolvedLoad, adapterBytes = 0): MemoryEstimate {
   const models = [model, ...(model.draft ? [model.draft] : [])].map(footprintOf);
-  const weightBytes = sum(models, (one) => one.weightBytes) + adapterBytes;
+  const { pictures = { weightBytes: 0, workBytes: 0 } } = model.footprint ?? {};
+  const weightBytes = sum(models, (one) => one.weightBytes) + pictures.weightBytes + adapterBytes;
   const rowsBytes = sum(models, ({ batchTokens, rowBytes }) => (load.batchTokens ?? batchTokens) * rowBytes);
   const cacheBytes = Math.ceil(kvBytesPerToken(model, load) * cachedTokens(model.footprint, load));
-  const computeBytes = processBytesOf(model.footprint) + rowsBytes;
+  const computeBytes = processBytesOf(model.footprint) + rowsBytes + pictures.workBytes;
   return { weightBytes, kvBytes: cacheBytes, computeBytes, totalBytes: weightBytes + cacheBytes + computeBytes };
 }
 

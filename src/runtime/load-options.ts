@@ -1,5 +1,4 @@
 /** Which options a model is loaded with, and whether a loaded model serves a request that asks for others. */
-import { statSync } from "node:fs";
 import type { Settings } from "../config/settings.ts";
 import { HearthError } from "../error.ts";
 import type { Device, EngineFootprint, EngineName, LoadedModel, LoadOptions } from "../spec/engine.ts";
@@ -260,21 +259,10 @@ function modelAdapters({ model, requested }: Pick<LoadQuestion, "model" | "reque
   return adapters.length === 0 ? {} : { adapters };
 }
 
-/** Patches of a picture and their states, and rows of pictures that may come again. */
-const pictureBytes = 128 * 1024 ** 2;
-
-/** Bytes of those adapters that are files of the model, and what its projector takes. */
+/** Bytes of those adapters that are files of the model. */
 export function adapterBytes(model: InstalledModel, load: LoadOptions): number {
   const paths = new Set(load.adapters?.map(({ path }) => path));
-  const asked = load.projector ? sizeOf(load.projector.path) + pictureBytes : 0;
-  return model.files.reduce((sum, { role, path, sizeBytes }) => {
-    if (role === "projector") return load.projector ? sum : sum + sizeBytes + pictureBytes;
-    return paths.has(path) ? sum + sizeBytes : sum;
-  }, asked);
-}
-
-function sizeOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  return model.files.reduce((sum, { path, sizeBytes }) => (paths.has(path) ? sum + sizeBytes : sum), 0);
 }
 
 export interface Serving {

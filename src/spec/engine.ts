@@ -169,6 +169,8 @@ export interface EngineFootprint {
    * context stand ready for texts that are computed and forgotten. Absent: each sequence has the place of a whole context.
    */
   readonly sharesCache?: boolean;
+  /** What turns pictures into rows: its weights, and all that it works with besides. */
+  readonly pictures?: { readonly weightBytes: number; readonly workBytes: number };
 }
 
 /** Where the time of the steps since the call before went. */

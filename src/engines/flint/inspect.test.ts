@@ -6,6 +6,7 @@ import { benchModel } from "../../../scripts/bench-models.ts";
 import { modelBytes, tinyLlama } from "../../../test/make-model.ts";
 import { encodeHeader, type GgufContent } from "../../formats/gguf/encode.ts";
 import { inspectFlint } from "./inspect.ts";
+import { findVision } from "./vision/__fixtures__/fixtures.ts";
 
 async function place(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "hearth-inspect-"));
@@ -50,5 +51,40 @@ it("refuses a model in several files, and says so", async () => {
   await expect(inspectFlint(path, "parts")).rejects.toMatchObject({
     code: "model_unsupported",
     message: "parts is in 2 files; flint reads models of one.",
+  });
+});
+
+const projector = findVision("idefics3");
+
+async function placeSeeing(options: Parameters<typeof tinyLlama>[0] = {}) {
+  const path = await place();
+  await writeFile(path, modelBytes(tinyLlama({ embedding: projector.width, ...options })));
+  const beside = join(path, "..", "mmproj.gguf");
+  await writeFile(beside, projector.bytes);
+  return { path, beside };
+}
+
+it("knows what the projector takes: its weights, the work on its largest tile, and threads", async () => {
+  const { path, beside } = await placeSeeing();
+  const take = async (threads: number) => {
+    const { pictures } = await inspectFlint(path, "seeing", { projector: { path: beside }, threads });
+    return pictures ?? { weightBytes: NaN, workBytes: NaN };
+  };
+  const [one, two] = [await take(1), await take(2)];
+  expect(one.weightBytes / projector.bytes.length).toBeGreaterThan(0.8);
+  expect(one.weightBytes / projector.bytes.length).toBeLessThan(2);
+  expect(two.weightBytes).toBe(one.weightBytes);
+  const mebibyte = 1024 ** 2;
+  expect(one.workBytes / mebibyte).toBeGreaterThan(64 + 80 + 30);
+  expect((two.workBytes - one.workBytes) / mebibyte).toBeCloseTo(30.25, 1);
+  expect(await inspectFlint(path, "seeing")).not.toHaveProperty("pictures");
+});
+
+it("counts nothing for the projector of another model, which is not used, and refuses a damaged one", async () => {
+  const { path, beside } = await placeSeeing({ embedding: 128 });
+  expect(await inspectFlint(path, "other", { projector: { path: beside } })).not.toHaveProperty("pictures");
+  await writeFile(beside, projector.bytes.subarray(0, 300));
+  await expect(inspectFlint(path, "cut", { projector: { path: beside } })).rejects.toMatchObject({
+    code: "model_malformed",
   });
 });

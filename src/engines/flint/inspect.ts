@@ -1,5 +1,8 @@
 /** What the header of a model tells before anything is started. */
+import { availableParallelism } from "node:os";
 import { HearthError } from "../../error.ts";
+import { stringOf } from "../../formats/gguf/check.ts";
+import { readGguf } from "../../formats/gguf/read.ts";
 import type { GgufFile } from "../../formats/gguf/types.ts";
 import { readModelHeader } from "../../formats/model.ts";
 import type { EngineFootprint, LoadOptions } from "../../spec/engine.ts";
@@ -17,6 +20,8 @@ const batchTokens = 256;
 /** Float32 values of a row that are alive at once, in embedding widths: an upper bound of what `graph/buffers.ts` finds. */
 const liveWidths = 16;
 
+type InspectOptions = Pick<LoadOptions, "quantize" | "projector" | "threads">;
+
 /**
  * Checks the header as a load would and adds up the weights in the packed layouts. Throws what `checkModel` throws, and
  * `model_unsupported` for a kind of vocabulary that is not known and for a model in several files. `name` is what messages
@@ -25,7 +30,7 @@ const liveWidths = 16;
 export async function inspectFlint(
   path: string,
   name: string,
-  { quantize }: Pick<LoadOptions, "quantize"> = {},
+  { quantize, projector, threads = availableParallelism() }: InspectOptions = {},
 ): Promise<EngineFootprint> {
   const file = await readModelHeader(path, { name, weights: loadTypes(quantize) });
   if ((file.splitCount ?? 1) > 1) {
@@ -38,7 +43,42 @@ export async function inspectFlint(
   const { embedding, vocabularySize, encoder } = hyperparameters;
   const rowBytes = 4 * (embedding * liveWidths + (encoder ? 0 : vocabularySize));
   const sharesCache = !encoder;
-  return { weightBytes: packedBytes(file), processBytes, rowBytes, batchTokens, blockTokens, sharesCache };
+  const pictures = projector && (await inspectProjector(projector.path, { file, embedding, threads }));
+  return {
+    weightBytes: packedBytes(file),
+    processBytes,
+    rowBytes,
+    batchTokens,
+    blockTokens,
+    sharesCache,
+    ...(pictures && { pictures }),
+  };
+}
+
+interface LanguageModel {
+  readonly file: GgufFile;
+  readonly embedding: number;
+  readonly threads: number;
+}
+
+/** Undefined for one that flint does not run: the model then reads text alone. Throws `model_malformed`. */
+async function inspectProjector(
+  path: string,
+  { file, embedding, threads }: LanguageModel,
+): Promise<EngineFootprint["pictures"]> {
+  const [{ checkVision }, { visionBytes }, { checkLanguage }] = await Promise.all([
+    import("./vision/check.ts"),
+    import("./vision/setup.ts"),
+    import("./vision/refuse.ts"),
+  ]);
+  try {
+    checkLanguage(stringOf(file, "general.architecture") ?? "");
+    const header = await readGguf(path);
+    return visionBytes(header, checkVision(header, embedding), threads);
+  } catch (error) {
+    if (error instanceof HearthError && error.code === "model_unsupported") return undefined;
+    throw error;
+  }
 }
 
 /** Matrices in their layouts; vectors are float32. */

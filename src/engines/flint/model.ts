@@ -30,6 +30,7 @@ import { createSleeper } from "./threads/sleep.ts";
 import type { GgufTokenizer } from "./tokenizer/gguf.ts";
 import { createGgufTokenizer } from "./tokenizer/gguf.ts";
 import type { Vision, VisionSource } from "./vision/contract.ts";
+import { checkLanguage } from "./vision/refuse.ts";
 
 const defaultContextTokens = 4096;
 const defaultParallel = 8;
@@ -133,13 +134,7 @@ async function openEncoder(opened: OpenedModel): Promise<PictureEncoder | undefi
 
 async function openVisionOf({ job, sizes }: OpenedModel, vision: VisionPlatform): Promise<PictureEncoder> {
   const { model, call } = job;
-  const { architecture } = model.info;
-  if (seesBothWays.has(architecture)) {
-    throw new HearthError(
-      "model_unsupported",
-      `flint computes rows of pictures in their order; ${architecture} sees a picture both ways.`,
-    );
-  }
+  checkLanguage(model.info.architecture);
   const source = { threads: sizes.workers, width: model.info.embeddingLength };
   let { signal } = call;
   return await createPictureEncoder({
@@ -152,9 +147,6 @@ async function openVisionOf({ job, sizes }: OpenedModel, vision: VisionPlatform)
     },
   });
 }
-
-/** Their rows of a picture see those after them too. */
-const seesBothWays: ReadonlySet<string> = new Set(["gemma3", "gemma3n"]);
 
 /** What is read and checked once. */
 interface OpenedModel {

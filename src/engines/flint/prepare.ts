@@ -79,11 +79,16 @@ export interface ForwardPass {
 
 /** The same for any forward pass over the tensors of a file. */
 export function prepareGraph(file: GgufFile, pass: ForwardPass, options: PrepareOptions): Prepared {
+  const level = requireLevel(file.name);
+  return allocateAll(file, { plan: planGraph(file, pass, options), level }, options);
+}
+
+/** What `prepareGraph` would make room for; nothing is allocated. */
+export function planGraph(file: GgufFile, pass: ForwardPass, options: PrepareOptions): Plan {
   const { contextTokens, parallel, workers, batchTokens, adapters = [] } = options;
   const { cacheTokens = parallel * contextTokens } = options;
   const types = new Map(file.tensors.map(({ name, typeName }) => [name, typeName]));
   for (const { tensors } of adapters) for (const [name, tensor] of tensors) types.set(name, adapterType(tensor));
-  const level = requireLevel(file.name);
   const typeOf = (name: string): GgmlTypeName => types.get(name) ?? "F32";
   const precise = file.metadata.has(schemeKey);
   const recording = recordPass(pass, { typeOf, adapters, precise, observe: options.observe });
@@ -94,7 +99,7 @@ export function prepareGraph(file: GgufFile, pass: ForwardPass, options: Prepare
   const most = encoder ? rows : Math.min(rows, Math.max(parallel, Math.floor(resultBytes / (width * 4))));
   // One more than run at once: for texts that are computed and forgotten.
   const sequences = encoder ? 1 : parallel + 1;
-  const plan = createPlan({
+  return createPlan({
     recording,
     typeOf,
     rows,
@@ -110,6 +115,14 @@ export function prepareGraph(file: GgufFile, pass: ForwardPass, options: Prepare
     adapters: adapters.map(({ scale }) => scale),
     bankBytes: options.bankBytes ?? mostPages * pageBytes,
   });
+}
+
+function allocateAll(
+  file: GgufFile,
+  { plan, level }: { readonly plan: Plan; readonly level: SimdLevel },
+  options: PrepareOptions,
+): Prepared {
+  const { workers } = options;
   const memories = plan.bankBytes.map((bytes) => allocate(bytes, file.name));
   memories.forEach(writeConstants);
   const dataOffset = file.dataOffset;

@@ -30,11 +30,11 @@ export interface PictureEncoderOptions {
   readonly open: () => Promise<Vision>;
   /** What tells the encoder from others. */
   readonly identity: string;
-  /** Rows that are kept for pictures that come again. Default 64 MiB. */
+  /** Rows that are kept for pictures that come again. Default: `keptBytes`. */
   readonly mostBytes?: number;
 }
 
-const defaultBytes = 64 * 1024 ** 2;
+export const keptBytes: number = 64 * 1024 ** 2;
 /** Pictures whose names are remembered after their rows have gone, so that the KV cache still knows them. */
 const mostNames = 65_536;
 
@@ -170,7 +170,7 @@ class Encoder implements PictureEncoder {
   #keep(key: string, picture: EncodedPicture): void {
     if (!this.#kept.delete(key)) this.#keptBytes += picture.rows.byteLength;
     this.#kept.set(key, picture);
-    const { mostBytes = defaultBytes } = this.#options;
+    const { mostBytes = keptBytes } = this.#options;
     for (const [oldest, { rows }] of this.#kept) {
       if (this.#keptBytes <= mostBytes) return;
       this.#kept.delete(oldest);

@@ -17,10 +17,10 @@ import { toFloat32 } from "../weights/codecs/float.ts";
 import type { CheckedVision } from "./check.ts";
 import { checkVision } from "./check.ts";
 import type { Vision, VisionPart, VisionSource } from "./contract.ts";
-import { gridOf, outputsOf, rowsOf } from "./figures.ts";
+import { gridOf, outputsOf } from "./figures.ts";
+import { setupVision } from "./setup.ts";
 import type { Learned } from "./tile.ts";
 import { createEntrance, tileParts } from "./tile.ts";
-import { buildVision } from "./transformer.ts";
 import { turnedOf } from "./turned.ts";
 
 /** Tokens of the texts around a tile, or of that between its lines, at most. */
@@ -75,14 +75,11 @@ const noVocabulary: VocabularyData = {
 async function start(
   { path, threads: workers, signal }: VisionSource,
   file: GgufFile,
-  { family, model }: CheckedVision,
+  checked: CheckedVision,
 ): Promise<{ readonly threads: FlintThreads; readonly bytes: number }> {
-  const { setup, kernels, usedBytes } = prepareGraph(
-    file,
-    { build: (graph) => buildVision(graph, model, family), encoder: true, pictures: true },
-    { contextTokens: rowsOf(model), parallel: 1, workers, batchTokens: undefined, outputs: outputsOf(model) },
-  );
-  const source = { path, turned: turnedOf(file, model) };
+  const { pass, options } = setupVision(checked, workers);
+  const { setup, kernels, usedBytes } = prepareGraph(file, pass, options);
+  const source = { path, turned: turnedOf(file, checked.model) };
   const started = startThreads({ workers, file: source, start: startNodeThread, signal });
   try {
     started.load({ setup });

@@ -4,12 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { testPack } from "../../../../test/pack.ts";
+import { parseGguf } from "../../../formats/gguf/parse.ts";
 import { picturesModule } from "../../media/pack.ts";
 import { openWithKernels } from "./__fixtures__/encode.ts";
 import { photo, photoPath, visionFixtures } from "./__fixtures__/fixtures.ts";
 import type { Vision } from "./contract.ts";
 import { gridOf } from "./figures.ts";
 import { openVision } from "./open.ts";
+import { visionBytes } from "./setup.ts";
 import { tileParts } from "./tile.ts";
 
 const pack = await testPack("pictures");
@@ -45,6 +47,9 @@ describe.skipIf(pack === undefined).each(visionFixtures)("a projector of the kin
       expect(parts.every((part) => "text" in part || part.rows.length === part.count * vision.width)).toBe(true);
       const tokens = parts.reduce((sum, part) => sum + ("text" in part ? 1 : part.count), 0);
       expect(tokens).toBeLessThanOrEqual(vision.mostTokens);
+      const { weightBytes, workBytes } = visionBytes(parseGguf(fixture.bytes, fixture), encoder, 2);
+      expect(vision.bytes).toBeGreaterThan(weightBytes);
+      expect(vision.bytes).toBeLessThan(weightBytes + workBytes);
     } finally {
       await vision.dispose();
     }

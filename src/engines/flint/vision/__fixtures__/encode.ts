@@ -10,7 +10,7 @@ import { encodeAll } from "../../threads/texts.ts";
 import { Compute } from "../../threads/worker.ts";
 import { checkVision } from "../check.ts";
 import type { CheckedVision } from "../check.ts";
-import { outputsOf, rowsOf } from "../figures.ts";
+import { setupVision } from "../setup.ts";
 import type { Enter } from "../tile.ts";
 import { createEntrance } from "../tile.ts";
 import { buildVision } from "../transformer.ts";
@@ -75,12 +75,8 @@ function rowOf(all: Float32Array, row: number, rows: number): Float32Array {
 export function openWithKernels(fixture: VisionFixture): TileEncoder {
   const { family, model, enter } = open(fixture);
   const file = parseGguf(fixture.bytes, { name: fixture.name });
-  const build: Parameters<typeof prepareGraph>[1]["build"] = (graph) => buildVision(graph, model, family);
-  const { setup: shared, kernels } = prepareGraph(
-    file,
-    { build, encoder: true, pictures: true },
-    { contextTokens: rowsOf(model), parallel: 1, workers: 1, batchTokens: undefined, outputs: outputsOf(model) },
-  );
+  const { pass, options } = setupVision({ family, model }, 1);
+  const { setup: shared, kernels } = prepareGraph(file, pass, options);
   const setup = { ...shared, index: 0, module: new WebAssembly.Module(kernels()) };
   const read = (offset: number, target: Uint8Array): void =>
     target.set(fixture.bytes.subarray(offset, offset + target.length));
