@@ -45,10 +45,12 @@ export function visionBytes(
   workers: number,
 ): NonNullable<EngineFootprint["pictures"]> {
   const { pass, options } = setupVision(checked, workers);
-  const { weightBytes, activationBytes, bankBytes, cacheGroups } = planGraph(file, pass, options);
+  const { weightBytes, activationBytes, bankBytes, cacheGroups, values, result } = planGraph(file, pass, options);
   const cacheBytes = cacheGroups.reduce((sum, { blocks, blockBytes }) => sum + blocks * blockBytes, 0);
   const { model } = checked;
   const inputBytes = rowsOf(model) * (3 * model.patchSize ** 2 + model.embedding) * 4;
-  const tileBytes = activationBytes + cacheBytes * bankBytes.length + inputBytes;
+  const resultBytes = outputsOf(model) * (values[result.value]?.width ?? 0) * 4;
+  // What goes to the threads and comes back is there twice for a moment.
+  const tileBytes = activationBytes + cacheBytes * bankBytes.length + 2 * inputBytes + 2 * resultBytes;
   return { weightBytes, workBytes: tileBytes + keptBytes + besidesBytes + threadBytes * workers };
 }

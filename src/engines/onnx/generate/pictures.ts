@@ -25,7 +25,10 @@ interface Processed {
 
 type Frame = (processed: Processed, features: Floats, context: OnnxContext) => Pick<EncodedPicture, "pieces" | "grid">;
 
-/** `model_type` → how its pictures stand in a prompt. Ran against torch: all but `smolvlm` and `qwen2_5_vl`, which are as the one before. */
+/**
+ * `model_type` → how its pictures stand in a prompt. All ran against torch but `smolvlm` and `qwen2_5_vl`, whose prompts
+ * are those of the name before.
+ */
 const families: Readonly<Record<string, Frame>> = {
   idefics3: frameSplit,
   smolvlm: frameSplit,
