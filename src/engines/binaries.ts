@@ -34,8 +34,15 @@ export function llamaModule(folder: string): string | undefined {
   return existsSync(path) ? pathToFileURL(path).href : undefined;
 }
 
-/** The folder whose `node_modules` has node-llama-cpp as a dev dependency: that of the repository. */
+let development: { readonly folder: string | undefined } | undefined;
+
+/** The folder whose `node_modules` has node-llama-cpp as a dev dependency: that of the repository. Looked for once. */
 export function developmentFolder(): string | undefined {
+  development ??= { folder: findDevelopmentFolder() };
+  return development.folder;
+}
+
+function findDevelopmentFolder(): string | undefined {
   try {
     const main = createRequire(import.meta.url).resolve("node-llama-cpp");
     const folder = dirname(dirname(main));

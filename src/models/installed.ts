@@ -39,8 +39,9 @@ function hasFolder({ format, files }: Manifest): boolean {
 
 /** Which file of a model is gone or has another size, or undefined. */
 export async function missingFile(folders: StoreFolders, manifest: Manifest): Promise<string | undefined> {
-  for (const file of manifest.files) {
-    const size = await fileSize(blobPath(folders, file.sha256));
+  const sizes = await Promise.all(manifest.files.map(async ({ sha256 }) => await fileSize(blobPath(folders, sha256))));
+  for (const [index, file] of manifest.files.entries()) {
+    const size = sizes[index];
     if (size === undefined) return `its file ${file.name} is missing`;
     if (size !== file.sizeBytes) return `its file ${file.name} has ${size} bytes instead of ${file.sizeBytes}`;
   }

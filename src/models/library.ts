@@ -5,7 +5,7 @@ import { loadCatalog } from "./catalog.ts";
 import type { ForeignFolders, LibraryContext, LibrarySettings } from "./context.ts";
 import type { CatalogEntry, ModelLibrary } from "./contract.ts";
 import { takeInventory } from "./list.ts";
-import { resolveModel } from "./resolve.ts";
+import { createLookup } from "./lookup.ts";
 import type { NpmClient } from "./sources/npm-client.ts";
 import { storeFolders } from "./store.ts";
 
@@ -23,6 +23,8 @@ export function createLibrary(options: LibraryOptions): ModelLibrary {
   const context = createContext(options);
   const catalog = options.catalog ?? loadCatalog();
   const infos = new Map<string, Promise<ModelInfo>>();
+  const lookup = createLookup(context, catalog);
+  const changing = async <T>(work: () => Promise<T>): Promise<T> => await work().finally(lookup.forget);
   let puller: Promise<ModelLibrary["pull"]> | undefined;
   return {
     async list(list = {}) {
@@ -30,27 +32,24 @@ export function createLibrary(options: LibraryOptions): ModelLibrary {
       for (const warning of warnings) list.onWarning?.(warning);
       return models;
     },
-    async resolve(text) {
-      return await resolveModel(context, catalog, text);
-    },
+    resolve: lookup.resolve,
     async pull(text, pull) {
       puller ??= import("./pull.ts").then(({ createPuller }) => createPuller(context, catalog));
-      return await (
-        await puller
-      )(text, pull);
+      const start = await puller;
+      return await changing(async () => await start(text, pull));
     },
     async remove(name) {
       const { removeModel } = await import("./remove.ts");
-      await removeModel(context, catalog, name);
+      await changing(async () => await removeModel(context, catalog, name));
     },
     async copy(source, destination) {
       const { copyModel } = await import("./copy.ts");
-      return await copyModel(context, catalog, { source, destination });
+      return await changing(async () => await copyModel(context, catalog, { source, destination }));
     },
     async verify(name, verify = {}) {
       const { verifyModels } = await import("./verify.ts");
       const models =
-        name === undefined ? (await takeInventory(context)).models : [await resolveModel(context, catalog, name)];
+        name === undefined ? (await takeInventory(context)).models : [await lookup.resolve(name)];
       return await verifyModels(models, verify);
     },
     async inspect(model) {

@@ -43,6 +43,16 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     const reasons = [...choice.reasons, ...(reason === undefined ? [] : [reason])];
     return { model, info, requested, draft, choice: { ...choice, reasons } };
   };
+  /** What is loaded and serves the request was chosen before: a request to it waits for no choice. */
+  const lookUpLoaded = async (text: string, request: LoadOptions): Promise<Wanted> => {
+    const model = await library.resolve(text);
+    const loaded = scheduler.current(model.name);
+    if (!loaded || request.draft || settings.draft !== undefined) return await lookUp(text, request);
+    const info = await library.inspect(model);
+    if (!serves(loaded, model, info, request)) return await lookUp(text, request);
+    wantedLoad({ model, info, requested: request, settings, draft: undefined });
+    return { model, info, requested: request, choice: loaded.choice };
+  };
   /** The name that a loaded model goes by, whose files may be gone by now. */
   const nameOf = async (text: string): Promise<string> =>
     scheduler.status().some(({ name }) => name === text) ? text : (await library.resolve(text)).name;
@@ -86,7 +96,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       scheduler.arriving();
       let wanted: Wanted;
       try {
-        wanted = await raceAbort(lookUp(request.model, request.load ?? {}), request.signal);
+        wanted = await raceAbort(lookUpLoaded(request.model, request.load ?? {}), request.signal);
         if (disposed) throw closed;
       } catch (error) {
         scheduler.arrived();
