@@ -6,11 +6,31 @@ export type Tensors = Readonly<Record<string, Tensor>>;
 /** Most elements of one input: a signature is a file's claim. */
 const mostElements = 2 ** 26;
 
-/** One tensor for each input; what is free is 1. Fractions are random from 0 to 1, whole numbers are 1. */
+/** Sizes that exporters leave free, by the names that they give them: those of Whisper's log-mel spectrograms. */
+const namedSizes: Readonly<Record<string, number>> = {
+  feature_size: 80,
+  num_mel_bins: 80,
+  encoder_sequence_length: 3000,
+};
+
+/** Height and width of a picture of any size: most models want a multiple of 32. */
+const pictureSide = 224;
+
+/** What is free is 1, but for the sides of pictures and what has a known name. */
+function sizesOf({ shape }: TensorInfo): number[] {
+  const isPicture = shape.length === 4 && (shape[1] === 3 || shape[3] === 3);
+  return shape.map((size, index) => {
+    if (typeof size === "number" && size > 0) return size;
+    return namedSizes[size] ?? (isPicture && index > 0 ? pictureSide : 1);
+  });
+}
+
+/** One tensor for each input. Fractions are random from 0 to 1, whole numbers are 1. */
 export function makeTensors(inputs: readonly TensorInfo[], random: () => number): Tensors {
   return Object.fromEntries(
-    inputs.map(({ name, type, shape }) => {
-      const sizes = shape.map((size) => (typeof size === "number" && size > 0 ? size : 1));
+    inputs.map((input) => {
+      const { name, type } = input;
+      const sizes = sizesOf(input);
       const count = sizes.reduce((product, size) => product * size, 1);
       if (count > mostElements) throw new RangeError(`The input "${name}" has ${count} elements.`);
       return [name, { type, shape: sizes, data: makeData(type, count, random) }] as const;
