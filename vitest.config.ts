@@ -10,6 +10,23 @@ const alone = [
   "src/compress/train/multiply.test.ts",
   "src/compress/distill/likeliest.test.ts",
 ];
+/** Native tests that measure no time and use one core each, or mostly wait: two files at a time. */
+const pair = [
+  "src/models/*.native.test.ts",
+  "src/formats/**/*.native.test.ts",
+  "src/compress/kill.native.test.ts",
+  "src/compress/convert/*.native.test.ts",
+  "src/compress/train/*.native.test.ts",
+  "src/compress/calibrate/folders.native.test.ts",
+  "src/engines/flint/tokenizer/*.native.test.ts",
+  "src/engines/flint/{checkpoint,golden,types,draft}.native.test.ts",
+  "src/engines/flint/{architectures,graph,kernels,pictures,sampling,vision}/**/*.native.test.ts",
+  "src/engines/onnx/{fuzz,generate-tiny,hub,tasks-tiny,wasm}.native.test.ts",
+  "src/runtime/property.native.test.ts",
+  "test/cli/{compress,distill,prune}.native.test.ts",
+];
+const nativeTimeouts = { testTimeout: 180_000, hookTimeout: 600_000 } as const;
+
 // By default one core is left free, which on two cores leaves one.
 const fast = { testTimeout: 10_000, maxWorkers: "100%" } as const;
 
@@ -31,13 +48,17 @@ const config: ViteUserConfigExport = defineConfig({
         test: {
           name: "native",
           include: ["src/**/*.native.test.ts", "test/**/*.native.test.ts"],
-          testTimeout: 180_000,
-          hookTimeout: 600_000,
+          exclude: pair,
+          ...nativeTimeouts,
           provide: { alone: true },
           // One model at a time: they share the cores.
           fileParallelism: false,
           maxWorkers: 1,
         },
+      },
+      {
+        extends: true,
+        test: { name: "pair", include: pair, ...nativeTimeouts, provide: { alone: true }, maxWorkers: 2 },
       },
       { extends: true, test: { name: "gpu", include: ["src/**/*.gpu.test.ts"], testTimeout: 180_000 } },
     ],

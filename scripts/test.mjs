@@ -14,7 +14,7 @@ const reports = mkdtempSync(join(tmpdir(), "hearth-report-"));
 try {
   await ensureInstalled();
   if (words.length === 0) await countChecks();
-  for (const projects of [["fast", "alone"], ["native"], ["gpu"]]) await runProjects(projects);
+  for (const projects of [["fast", "alone"], ["native"], ["pair"], ["gpu"]]) await runProjects(projects);
 } catch (error) {
   fail(error instanceof Error ? error.message : String(error));
 } finally {
