@@ -30,6 +30,8 @@ export interface InlinePart {
   /** 0 to `parallel - 1`. Default 0. */
   readonly sequence?: number;
   readonly tokens: readonly number[];
+  /** Finds the rows of pictures by their names among the tokens. */
+  readonly rowOf?: (name: number) => Float32Array;
   /** Position of the first token. Default 0. */
   readonly position?: number;
   /** Tokens whose results are wanted: from this one on, up to but without another. Default: all. */
@@ -77,12 +79,12 @@ function finish<T>(work: Generator<unknown, T>): T {
 function runParts(steps: Steps, parts: readonly InlinePart[]): Float32Array[] {
   let outputs = 0;
   steps.run(
-    parts.map(({ sequence = 0, tokens, position = 0, from = 0, to = tokens.length }) => {
+    parts.map(({ sequence = 0, tokens, rowOf, position = 0, from = 0, to = tokens.length }) => {
       const table = steps.tables[sequence];
       if (!table) throw new RangeError(`no sequence ${sequence}`);
       table.truncate(position);
       outputs += Math.max(0, to - from);
-      return { tokens, position, table, outputsFrom: from, outputsTo: to };
+      return { tokens, rowOf, position, table, outputsFrom: from, outputsTo: to };
     }),
   );
   return Array.from({ length: outputs }, (_, row) => steps.row(row).slice());

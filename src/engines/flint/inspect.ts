@@ -1,13 +1,13 @@
 /** What the header of a model tells before anything is started. */
 import { availableParallelism } from "node:os";
 import { HearthError } from "../../error.ts";
-import { stringOf } from "../../formats/gguf/check.ts";
 import { readGguf } from "../../formats/gguf/read.ts";
 import type { GgufFile } from "../../formats/gguf/types.ts";
 import { readModelHeader } from "../../formats/model.ts";
 import type { EngineFootprint, LoadOptions } from "../../spec/engine.ts";
 import { checkModel } from "./check.ts";
 import { blockTokens } from "./graph/plan.ts";
+import { stepRows } from "./pictures/both-ways.ts";
 import { checkVocabularyKind } from "./tokenizer/gguf.ts";
 import { matrixBytes } from "./weights/layout.ts";
 import { loadTypes } from "./weights/load-types.ts";
@@ -43,12 +43,12 @@ export async function inspectFlint(
   const { embedding, vocabularySize, encoder } = hyperparameters;
   const rowBytes = 4 * (embedding * liveWidths + (encoder ? 0 : vocabularySize));
   const sharesCache = !encoder;
-  const pictures = projector && (await inspectProjector(projector.path, { file, embedding, threads }));
+  const pictures = projector && (await inspectProjector(projector.path, { embedding, threads }));
   return {
     weightBytes: packedBytes(file),
     processBytes,
     rowBytes,
-    batchTokens,
+    batchTokens: pictures ? (stepRows(hyperparameters, batchTokens) ?? batchTokens) : batchTokens,
     blockTokens,
     sharesCache,
     ...(pictures && { pictures }),
@@ -56,7 +56,6 @@ export async function inspectFlint(
 }
 
 interface LanguageModel {
-  readonly file: GgufFile;
   readonly embedding: number;
   readonly threads: number;
 }
@@ -64,15 +63,13 @@ interface LanguageModel {
 /** Undefined for one that flint does not run: the model then reads text alone. Throws `model_malformed`. */
 async function inspectProjector(
   path: string,
-  { file, embedding, threads }: LanguageModel,
+  { embedding, threads }: LanguageModel,
 ): Promise<EngineFootprint["pictures"]> {
-  const [{ checkVision }, { visionBytes }, { checkLanguage }] = await Promise.all([
+  const [{ checkVision }, { visionBytes }] = await Promise.all([
     import("./vision/check.ts"),
     import("./vision/setup.ts"),
-    import("./vision/refuse.ts"),
   ]);
   try {
-    checkLanguage(stringOf(file, "general.architecture") ?? "");
     const header = await readGguf(path);
     return visionBytes(header, checkVision(header, embedding), threads);
   } catch (error) {

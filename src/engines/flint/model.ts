@@ -17,6 +17,7 @@ import { createPictureEncoder } from "./pictures/encoder.ts";
 import { readPrompt } from "./pictures/prompt.ts";
 import { prepareDraft } from "./prepare-draft.ts";
 import type { Prepared, PrepareOptions } from "./prepare.ts";
+import { checkPictureTokens, stepRows } from "./pictures/both-ways.ts";
 import { prepare } from "./prepare.ts";
 import { cacheTypesOf } from "./refuse.ts";
 import { flintSamplingOptions } from "./sampling-options.ts";
@@ -30,7 +31,6 @@ import { createSleeper } from "./threads/sleep.ts";
 import type { GgufTokenizer } from "./tokenizer/gguf.ts";
 import { createGgufTokenizer } from "./tokenizer/gguf.ts";
 import type { Vision, VisionSource } from "./vision/contract.ts";
-import { checkLanguage } from "./vision/refuse.ts";
 
 const defaultContextTokens = 4096;
 const defaultParallel = 8;
@@ -132,18 +132,25 @@ async function openEncoder(opened: OpenedModel): Promise<PictureEncoder | undefi
   }
 }
 
-async function openVisionOf({ job, sizes }: OpenedModel, vision: VisionPlatform): Promise<PictureEncoder> {
+async function openVisionOf({ job, sizes, checked }: OpenedModel, vision: VisionPlatform): Promise<PictureEncoder> {
   const { model, call } = job;
-  checkLanguage(model.info.architecture);
   const source = { threads: sizes.workers, width: model.info.embeddingLength };
   let { signal } = call;
   return await createPictureEncoder({
     identity: await vision.identify(),
-    open() {
+    async open() {
       // The signal is that of the load; who wakes the encoder later has another one.
       const opening = vision.open({ ...source, ...(signal && { signal }) });
       signal = undefined;
-      return opening;
+      const opened = await opening;
+      const { batchTokens = Infinity, parallel } = sizes;
+      try {
+        checkPictureTokens(opened.mostTokens, checked.hyperparameters, batchTokens - parallel);
+      } catch (error) {
+        await opened.dispose();
+        throw error;
+      }
+      return opened;
     },
   });
 }
@@ -190,7 +197,7 @@ async function openModel(
       contextTokens: Math.min(wanted, most),
       parallel,
       workers,
-      batchTokens,
+      batchTokens: platform.vision ? stepRows(checked.hyperparameters, batchTokens) : batchTokens,
       cacheTokens,
       cacheTypes: cacheTypesOf(options),
       speculation,

@@ -42,6 +42,7 @@ export function attend(block: Block, { q, k, v }: Projections): Value {
     ...(rope && { rope }),
     ...(model.attentionSoftCap !== undefined && { softCap: model.attentionSoftCap }),
     ...(!model.causal && { bidirectional: true }),
+    ...(model.picturesBothWays && { picturesBothWays: true }),
   };
   return graph.attention(q, k, v, options);
 }

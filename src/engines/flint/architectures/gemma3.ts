@@ -26,6 +26,7 @@ function readGemma3(file: GgufFile, contextTokens?: number): Hyperparameters {
   return {
     ...model,
     embeddingScale: Math.sqrt(model.embedding),
+    picturesBothWays: true,
     attentionScale: gemmaAttentionScale(model, largeLayers),
     ...(logitSoftCap !== undefined && { logitSoftCap }),
   };

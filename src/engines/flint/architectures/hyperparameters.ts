@@ -60,6 +60,8 @@ export interface Hyperparameters {
   readonly encoder?: EncoderParameters;
   /** Whether a token sees only those before it. If not, all tokens of a text must be in one step. */
   readonly causal: boolean;
+  /** Whether the rows of a picture see each other, those after them too. */
+  readonly picturesBothWays?: boolean;
   readonly pooling: Pooling;
   readonly tensors: Tensors;
 }

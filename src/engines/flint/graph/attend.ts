@@ -44,16 +44,22 @@ export function attendRunner(op: AttendOp, { plan, kernels, memory, scratch }: R
   const tableOffset = attention.group * plan.tableBlocks * 4;
 
   const runTile = (tile: Tile, counts: Counts, aside: boolean): void => {
-    const { row, rows, keyHead } = tile;
-    const { first, end, step } = rangeOf(attention, row, counts);
+    if (!attention.picturesBothWays) return runRows(tile, counts, aside ? own : undefined);
+    for (const part of alike(tile, counts)) {
+      runRows(part, counts, aside ? own + (part.row - tile.row) * rowBytes : undefined);
+    }
+  };
+  /** `aside`: where the results go, if not to their place. */
+  const runRows = ({ row, rows, keyHead }: Tile, counts: Counts, aside: number | undefined): void => {
+    const { first, end, step, length } = rangeOf(attention, row, counts);
     const keys = attention.keys + (keyHead * keyBlockBytes) / keyHeads;
     const values = attention.values + (keyHead * valueBlockBytes) / keyHeads;
     for (let head = keyHead * group; head < (keyHead + 1) * group; head += groupQueries) {
       const count = Math.min(groupQueries, (keyHead + 1) * group - head);
       const from = q.address + row * q.stride + head * headWidth * 4;
-      const to = (aside ? own : out.address + row * out.stride) + head * valueWidth * 4;
+      const to = (aside ?? out.address + row * out.stride) + head * valueWidth * 4;
       const table = counts.table(row) + tableOffset;
-      kernel(from, to, rows, count, keys, values, table, first, end, step, counts.length(row), scratch);
+      kernel(from, to, rows, count, keys, values, table, first, end, step, length, scratch);
     }
   };
   return {
@@ -115,12 +121,24 @@ function tileAt(index: number, { counts, tileRows, keyHeads }: TileGrid): Tile {
   throw new RangeError(`no tile ${index}`);
 }
 
-/** Tokens that a row sees, and how the range moves from row to row. The kernel cuts it to the sequence. */
+/** Parts of a tile whose rows see as far as each other, or each one as far as itself. */
+function* alike({ row, rows, keyHead }: Tile, counts: Counts): Generator<Tile> {
+  const end = row + rows;
+  for (let from = row, to = row; from < end; from = to) {
+    while (to < end && counts.reach(to) === counts.reach(from)) to++;
+    yield { row: from, rows: to - from, keyHead };
+  }
+}
+
+/** Tokens that a row sees, and how the range moves from row to row. The kernel cuts it to the sequence's `length`. */
 function rangeOf({ window, bidirectional }: PlacedAttention, row: number, counts: Counts) {
-  const position = counts.position(row);
+  const [position, length] = [counts.position(row), counts.length(row)];
   const half = Math.floor((window ?? 0) / 2);
-  if (bidirectional && !window) return { first: 0, end: counts.length(row), step: 0 };
-  if (bidirectional) return { first: position - half, end: position + half + 1, step: 1 };
+  if (bidirectional && !window) return { first: 0, end: length, step: 0, length };
+  if (bidirectional) return { first: position - half, end: position + half + 1, step: 1, length };
   // Without a window only the end moves; a range from far before the sequence is cut to its begin.
-  return { first: window ? position - window + 1 : -(2 ** 30), end: position + 1, step: 1 };
+  const first = window ? position - window + 1 : -(2 ** 30);
+  const reach = counts.reach(row);
+  // All rows of a picture see to its end: there the range is cut, however it moves.
+  return reach > 0 ? { first, end: reach, step: 1, length: reach } : { first, end: position + 1, step: 1, length };
 }

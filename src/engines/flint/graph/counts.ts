@@ -44,6 +44,10 @@ export class Counts {
   length(row: number): number {
     return this.#word(this.#area.lengths, row);
   }
+  /** The position after the last row that it sees of its picture; 0: it sees none after it. */
+  reach(row: number): number {
+    return this.#word(this.#area.reaches, row);
+  }
   /** Address of the block table of the row's sequence. */
   table(row: number): number {
     return this.#word(this.#area.tables, row);

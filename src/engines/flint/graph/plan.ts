@@ -87,6 +87,8 @@ export interface StepArea {
   readonly tables: number;
   /** Tokens of the row's sequence, this step's included. */
   readonly lengths: number;
+  /** For rows that see their picture both ways the position after its last row; 0: the row sees none after it. */
+  readonly reaches: number;
   /** Rows whose output was asked for. */
   readonly outputs: number;
   /** Pairs: first row and number of rows, of one sequence and consecutive positions. */
@@ -364,6 +366,7 @@ function placeStep(place: Place, { all, outputs, slots }: RowCapacity, adapters:
     positions: place(all * 4),
     tables: place(all * 4),
     lengths: place(all * 4),
+    reaches: place(all * 4),
     outputs: place(outputs * 4),
     runs: place(all * 8),
     slotRows: place(slots * 4),

@@ -128,6 +128,7 @@ export interface AttentionInfo {
   readonly window?: number;
   readonly softCap?: number;
   readonly bidirectional: boolean;
+  readonly picturesBothWays?: boolean;
   /** Index into `ropes`. */
   readonly rope?: number;
 }

@@ -120,14 +120,17 @@ export interface CacheEntry {
 
 export interface RowToAttend {
   readonly position: number;
+  /** It sees those after it too, up to but without this one. */
+  readonly reach?: number | undefined;
   /** By position; it may have holes. */
   readonly entries: readonly CacheEntry[];
   readonly options: AttentionOptions;
 }
 
-export function attendRow(query: Float64Array, { position, entries, options }: RowToAttend): Float64Array {
+export function attendRow(query: Float64Array, { position, reach = 0, entries, options }: RowToAttend): Float64Array {
   const { heads, keyHeads, headWidth, valueWidth, scale, softCap } = options;
-  const seen = entries.filter((entry) => isSeen(entry.position - position, options));
+  const isAhead = (entry: CacheEntry): boolean => entry.position > position && entry.position < reach;
+  const seen = entries.filter((entry) => isSeen(entry.position - position, options) || isAhead(entry));
   const out = new Float64Array(heads * valueWidth);
   for (let head = 0; head < heads; head++) {
     const keyHead = Math.floor(head / (heads / keyHeads));

@@ -13,6 +13,10 @@ export interface ReferenceRow {
   readonly position: number;
   /** Whether its logits are wanted. */
   readonly output?: boolean;
+  /** In place of the token's row in the table of embeddings: a row of a picture. */
+  readonly embedding?: ArrayLike<number>;
+  /** See `StepArea.reaches`. */
+  readonly reach?: number;
   /** What it brings along for each input of the graph. */
   readonly inputs?: readonly ArrayLike<number>[];
   /** Cosine and sine of each pair of a head, in place of those of its position. */
@@ -86,7 +90,11 @@ function createGraph(value: Define, options: ReferenceOptions): RowsGraph {
         ),
       ),
     embed: (table, scale = 1) =>
-      value(table.k, ({ rows }) => rows.map(({ token }) => tableRow(table, token).map((element) => element * scale))),
+      value(table.k, ({ rows }) =>
+        rows.map(({ token, embedding }) =>
+          embedding ? Float64Array.from(embedding) : tableRow(table, token).map((element) => element * scale),
+        ),
+      ),
     embedPosition: (x, table) =>
       value(x.width, ({ rows, values }) =>
         rowsOf(values, x).map((row, index) => sum(row, tableRow(table, rows[index]?.position ?? 0))),
@@ -179,7 +187,8 @@ function attention(
     return rows.map((row, index) => {
       const { sequence, position } = row;
       const query = rotated(rowsOf(values, q)[index] ?? new Float64Array(), row);
-      return attendRow(query, { position, entries: cache.get(sequence) ?? [], options });
+      const reach = options.picturesBothWays ? row.reach : undefined;
+      return attendRow(query, { position, reach, entries: cache.get(sequence) ?? [], options });
     });
   };
 }

@@ -18,6 +18,18 @@ export function rowOf(name: number): number {
   return (-1 - name) % mostRows;
 }
 
+/** The index after the last of the rows that follow the one at `at` without a gap, all of one picture. */
+export function pictureEnd(names: readonly number[], at: number): number {
+  let end = at;
+  while ((names[end + 1] ?? 0) < 0 && names[end + 1] === (names[end] ?? 0) - 1) end++;
+  return end + 1;
+}
+
+/** Whether a cut before `at` would have rows of one run on both sides. */
+export function cutsPicture(names: readonly number[], at: number): boolean {
+  return at > 0 && (names[at - 1] ?? 0) < 0 && pictureEnd(names, at - 1) > at;
+}
+
 /** What of the prompt is a token of the vocabulary. */
 export function onlyTokens(names: readonly number[]): readonly number[] {
   return names.some((name) => name < 0) ? names.filter((name) => name >= 0) : names;

@@ -2,6 +2,7 @@
 import type { Plan } from "../graph/plan.ts";
 import type { Frequencies } from "../graph/rope-table.ts";
 import { writeAngles } from "../graph/rope-table.ts";
+import { pictureEnd } from "../pictures/names.ts";
 
 /** Where the blocks of a sequence are listed. */
 export interface StepTable {
@@ -49,7 +50,9 @@ export class BatchWriter {
     const { step } = this.#plan;
     let row = 0;
     let output = 0;
+    const bothWays = this.#plan.attentions.some(({ picturesBothWays }) => picturesBothWays);
     parts.forEach((part, index) => {
+      if (bothWays) this.#writeReaches(row, part);
       this.#set(step.runs, index * 2, row);
       this.#set(step.runs, index * 2 + 1, part.tokens.length);
       part.tokens.forEach((token, offset) => {
@@ -79,6 +82,14 @@ export class BatchWriter {
       if (angles) writeAngles(angles, at, frequencies, position);
       for (const copy of copies) if (angles) copy.set(angles.subarray(at, at + rope.dimensions), at);
     });
+  }
+
+  #writeReaches(first: number, { tokens, position }: BatchPart): void {
+    for (let at = 0; at < tokens.length;) {
+      const isRow = (tokens[at] ?? 0) < 0;
+      const end = isRow ? pictureEnd(tokens, at) : at + 1;
+      for (; at < end; at++) this.#set(this.#plan.step.reaches, first + at, isRow ? position + end : 0);
+    }
   }
 
   #writeAdapters(parts: readonly BatchPart[]): void {

@@ -9,6 +9,7 @@ import type { BlockMemory } from "../cache/held.ts";
 import { HeldBlocks } from "../cache/held.ts";
 import type { PrefixCache } from "../cache/prefix.ts";
 import { blockTokens } from "../graph/plan.ts";
+import { cutsPicture, pictureEnd } from "../pictures/names.ts";
 import type { Sequence } from "./sequence.ts";
 import { decodes } from "./sequence.ts";
 import { shareRows } from "./together.ts";
@@ -18,6 +19,8 @@ export interface SchedulerOptions {
   readonly memory: BlockMemory;
   /** Sequences that run at once. */
   readonly sequences: number;
+  /** Rows of a picture that follow each other are computed in one step: they see each other both ways. */
+  readonly wholePictures?: boolean;
 }
 
 export interface StepLimits {
@@ -81,7 +84,8 @@ export class Scheduler<T extends Sequence = Sequence> {
 
   plan(limits: StepLimits): StepPlan<T> {
     const admitted = this.#admit();
-    const step = new Step<T>(this.#begins() ? { ...limits, rows: Math.min(limits.rows, firstRows) } : limits);
+    const rows = this.#begins() ? Math.min(limits.rows, firstRows) : limits.rows;
+    const step = new Step<T>({ ...limits, rows, capacity: limits.rows });
     for (const priority of priorities) {
       const ours = (): T[] => this.#running.filter((one) => one.priority === priority);
       // Making room takes sequences out, but only later ones.
@@ -163,19 +167,24 @@ export class Scheduler<T extends Sequence = Sequence> {
             length: tokens.length - cachedTokens,
             left: tokens.length - computed,
           })),
-          step.room,
+          step.promptRoom,
         )
       : [];
-    prompts.forEach((sequence, index) =>
-      step.add(this.#prefill(sequence, Math.min(rows[index] ?? Infinity, step.room))),
-    );
+    prompts.forEach((sequence, index) => step.add(this.#prefill(sequence, rows[index] ?? Infinity, step)));
   }
 
-  #prefill(sequence: T, most: number): Share<T> | undefined {
+  #prefill(sequence: T, rows: number, step: Step<T>): Share<T> | undefined {
     const { tokens, computed } = sequence;
-    if (most <= 0) return undefined;
-    const fits = this.#reserve(sequence, computed + 1, Math.min(tokens.length, computed + most));
-    if (fits === 0) return undefined;
+    const room = Math.min(rows, step.promptRoom);
+    if (room <= 0) return undefined;
+    const most = this.#options.wholePictures ? wholeEnd(sequence, room, step.capacity) : computed + room;
+    const end = Math.min(tokens.length, most);
+    if (end <= computed) return undefined;
+    // A picture is not cut where the cache ends either.
+    const isPicture = this.#options.wholePictures === true && (tokens[computed] ?? 0) < 0;
+    let fits = this.#reserve(sequence, isPicture ? end : computed + 1, end);
+    if (this.#options.wholePictures && fits < end - computed) fits = wholeEnd(sequence, fits, fits) - computed;
+    if (fits <= 0) return undefined;
     const part = tokens.slice(computed, computed + fits);
     return { sequence, tokens: part, outputs: computed + fits === tokens.length ? 1 : 0 };
   }
@@ -244,21 +253,31 @@ export class Scheduler<T extends Sequence = Sequence> {
 
 /** What is in a step so far. */
 class Step<T extends Sequence> {
-  readonly #limits: StepLimits;
+  readonly #limits: StepLimits & { readonly capacity: number };
   readonly shares: Share<T>[] = [];
   #rows = 0;
   #outputs = 0;
   #most: number;
   #narrowed = false;
 
-  constructor(limits: StepLimits) {
+  constructor(limits: StepLimits & { readonly capacity: number }) {
     this.#limits = limits;
     this.#most = limits.rows;
   }
 
-  /** Rows that may be added; each may ask for its output. */
+  /** Rows that may be added, each of which asks for its output. */
   get room(): number {
     return Math.min(this.#most - this.#rows, this.#limits.outputs - this.#outputs);
+  }
+
+  /** Rows that could be added if nobody's wait counted. */
+  get capacity(): number {
+    return this.#limits.capacity - this.#rows;
+  }
+
+  /** Rows of prompts that may be added: one of each may ask for its output. */
+  get promptRoom(): number {
+    return this.#outputs < this.#limits.outputs ? this.#most - this.#rows : 0;
   }
 
   get isEmpty(): boolean {
@@ -279,6 +298,19 @@ class Step<T extends Sequence> {
     const { rows, promptRows } = this.#limits;
     this.#most = Math.min(rows, this.#rows + Math.max(1, promptRows(this.#rows, prompts)));
   }
+}
+
+/**
+ * Where a part of at most `room` tokens ends so that no picture is cut: before the picture that would be, or after it where
+ * the part begins with it and `capacity` allows. No more than what is computed: it has to wait.
+ */
+function wholeEnd({ tokens, computed }: Sequence, room: number, capacity: number): number {
+  let end = Math.min(tokens.length, computed + room);
+  if (!cutsPicture(tokens, end)) return end;
+  const whole = pictureEnd(tokens, end);
+  while (end > computed && cutsPicture(tokens, end)) end--;
+  if (end > computed) return end;
+  return whole - computed <= capacity ? whole : computed;
 }
 
 /** Rows of a step that nobody else takes part in yet. */

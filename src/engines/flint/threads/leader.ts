@@ -77,7 +77,12 @@ export class Leader {
     this.#steps = options.steps;
     const { cache, cacheMemory: memory, plan } = options.steps;
     // The last table is for texts that are computed and forgotten.
-    this.#scheduler = new Scheduler({ cache, memory, sequences: Math.max(1, plan.sequences - 1) });
+    this.#scheduler = new Scheduler({
+      cache,
+      memory,
+      sequences: Math.max(1, plan.sequences - 1),
+      wholePictures: plan.attentions.some(({ picturesBothWays }) => picturesBothWays),
+    });
     this.#count();
   }
 

@@ -12,15 +12,3 @@ export function unsupported(file: GgufFile, problem: string, field: string): Hea
     details: { field: printable(field) },
   });
 }
-
-/** Their rows of a picture see those after them too. */
-const seesBothWays: ReadonlySet<string> = new Set(["gemma3", "gemma3n"]);
-
-/** Throws `model_unsupported` for a language model that takes its pictures in a way that flint does not compute. */
-export function checkLanguage(architecture: string): void {
-  if (!seesBothWays.has(architecture)) return;
-  throw new HearthError(
-    "model_unsupported",
-    `flint computes rows of pictures in their order; ${architecture} sees a picture both ways.`,
-  );
-}
