@@ -21,7 +21,8 @@ const { firstLogits } = golden;
 const fixture = findFixture(golden.model);
 const bytes = fixtureBytes(fixture);
 
-const floats = (base64: string): Float32Array => new Float32Array(Uint8Array.from(Buffer.from(base64, "base64")).buffer);
+const floats = (base64: string): Float32Array =>
+  new Float32Array(Uint8Array.from(Buffer.from(base64, "base64")).buffer);
 const cut = (all: Float32Array, width: number): Float32Array[] =>
   Array.from({ length: all.length / width }, (_, row) => all.subarray(row * width, (row + 1) * width));
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Machine, answerOf, nextToken } from "./__fixtures__/machine.ts";
+import { cutsPicture, nameOf } from "../pictures/names.ts";
 import type { Job, MachineOptions, Outside } from "./__fixtures__/machine.ts";
 
 const open = (more: Partial<MachineOptions> = {}): Machine =>
@@ -56,6 +57,47 @@ describe("prompts that come together", () => {
     const jobs = [text(2040, 3), text(20, 5)].map((prompt) => machine.add(request(prompt)));
     machine.step();
     expect(machine.steps[0]?.map(({ sequence }) => sequence)).toEqual([jobs[0]]);
+  });
+});
+
+describe("pictures that are computed whole", () => {
+  const picture = (serial: number, rows: number): number[] =>
+    Array.from({ length: rows }, (_, row) => nameOf(serial, row));
+  const cuts = (machine: Machine): number =>
+    machine.steps.flat().filter(({ sequence: { tokens: all }, tokens }) => {
+      const end = all.indexOf(tokens.at(-1) ?? NaN) + 1;
+      return (tokens.at(-1) ?? 0) < 0 && cutsPicture(all, end);
+    }).length;
+
+  it("are in one step each, however full it is, and wait for nobody forever", () => {
+    const machine = open({ groups: [{ blocks: 200 }], rows: 128, wholePictures: true });
+    const got = new Map<readonly number[], readonly number[]>();
+    const prompts = [
+      [...text(30), ...picture(1, 100), ...text(9)],
+      [...picture(2, 90), ...text(40, 3), ...picture(3, 70), ...text(3)],
+      [...text(60, 5), ...picture(1, 100), ...picture(4, 20), ...text(70)],
+      text(150, 7),
+    ];
+    prompts.forEach((prompt, index) => {
+      machine.add(request(prompt, { answer: 30 }), (tokens) => got.set(prompt, tokens));
+      for (let step = 0; step < index; step++) machine.step();
+    });
+    machine.run();
+    for (const prompt of prompts) expect(got.get(prompt)).toEqual(answerOf(prompt, 30));
+    expect(cuts(machine)).toBe(0);
+    expect(
+      Math.max(...machine.steps.map((step) => step.reduce((sum, { tokens }) => sum + tokens.length, 0))),
+    ).toBeLessThanOrEqual(128);
+  });
+
+  it("go on where the cache ends within one", () => {
+    const machine = open({ rows: 128, wholePictures: true });
+    machine.add(request([...text(20), ...picture(1, 100), ...text(5)]));
+    machine.run();
+    const again = machine.add(request([...text(20), ...picture(1, 100), ...text(5, 3)]));
+    machine.run();
+    expect(again.cachedTokens).toBeGreaterThan(95);
+    expect(cuts(machine)).toBe(0);
   });
 });
 

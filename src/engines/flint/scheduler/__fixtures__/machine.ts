@@ -28,6 +28,7 @@ export interface MachineOptions {
   readonly sequences: number;
   readonly rows: number;
   readonly outside?: Outside;
+  readonly wholePictures?: boolean;
   /** Guesses for a sequence. */
   readonly guess?: (job: Job) => readonly number[];
 }
@@ -36,7 +37,7 @@ export interface MachineOptions {
 export function nextToken(tokens: readonly number[]): number {
   let sum = 7;
   for (const token of tokens.slice(-100)) sum = (sum * 31 + token) % 65_521;
-  return sum % 50;
+  return Math.abs(sum) % 50;
 }
 
 export class Machine {
@@ -50,10 +51,10 @@ export class Machine {
 
   constructor(options: MachineOptions) {
     this.#options = options;
-    const { groups, sequences } = options;
+    const { groups, sequences, wholePictures = false } = options;
     this.cache = new PrefixCache(groups, (block) => this.#save(block));
     this.#blocks = groups.map(({ blocks }) => Array.from({ length: blocks }, () => []));
-    this.scheduler = new Scheduler({ cache: this.cache, memory: this.#memory(), sequences });
+    this.scheduler = new Scheduler({ cache: this.cache, memory: this.#memory(), sequences, wholePictures });
   }
 
   add(options: Pick<Job, "id" | "prompt" | "root" | "priority" | "answer">, onEnd: Job["onEnd"] = () => {}): Job {
