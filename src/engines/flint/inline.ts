@@ -5,6 +5,7 @@ import type { CacheTypes } from "./cache/layout.ts";
 import { checkModel } from "./check.ts";
 import type { Plan } from "./graph/plan.ts";
 import { prepare } from "./prepare.ts";
+import type { BatchPart } from "./scheduler/batch.ts";
 import type { ReadFile } from "./threads/load.ts";
 import { loadShare } from "./threads/load.ts";
 import { Steps } from "./threads/steps.ts";
@@ -31,7 +32,8 @@ export interface InlinePart {
   readonly sequence?: number;
   readonly tokens: readonly number[];
   /** Finds the rows of pictures by their names among the tokens. */
-  readonly rowOf?: (name: number) => Float32Array;
+  readonly rowOf?: BatchPart["rowOf"];
+  readonly placeOf?: BatchPart["placeOf"];
   /** Position of the first token. Default 0. */
   readonly position?: number;
   /** Tokens whose results are wanted: from this one on, up to but without another. Default: all. */
@@ -79,12 +81,12 @@ function finish<T>(work: Generator<unknown, T>): T {
 function runParts(steps: Steps, parts: readonly InlinePart[]): Float32Array[] {
   let outputs = 0;
   steps.run(
-    parts.map(({ sequence = 0, tokens, rowOf, position = 0, from = 0, to = tokens.length }) => {
+    parts.map(({ sequence = 0, tokens, rowOf, placeOf, position = 0, from = 0, to = tokens.length }) => {
       const table = steps.tables[sequence];
       if (!table) throw new RangeError(`no sequence ${sequence}`);
       table.truncate(position);
       outputs += Math.max(0, to - from);
-      return { tokens, rowOf, position, table, outputsFrom: from, outputsTo: to };
+      return { tokens, rowOf, placeOf, position, table, outputsFrom: from, outputsTo: to };
     }),
   );
   return Array.from({ length: outputs }, (_, row) => steps.row(row).slice());

@@ -53,12 +53,13 @@ export interface LayerSource {
 }
 
 export function readLayers(
-  source: Omit<RopeSource, "pairing" | "hasFactors">,
+  source: Omit<RopeSource, "pairing" | "hasFactors" | "hasSections">,
   { options, heads, hasExperts }: LayerSource,
 ): readonly LayerParameters[] {
   const { file, architecture } = source;
   const hasFactors = options.ropeFactors ?? false;
-  const global = options.rope && readRope({ ...source, pairing: options.rope, hasFactors });
+  const hasSections = options.ropeSections ?? false;
+  const global = options.rope && readRope({ ...source, pairing: options.rope, hasFactors, hasSections });
   const own = options.window?.localRope;
   const local = own && global ? readLocalRope({ file, architecture, global, base: own.base }) : global;
   const window = options.window && readWindow(file, architecture, options.window);

@@ -19,6 +19,14 @@ export const qwen2: Architecture = {
   build: buildQwen2,
 };
 
+/** The language model of Qwen2-VL and Qwen2.5-VL (arXiv 2409.12191, 2502.13923): Qwen2 with places in three directions. */
+export const qwen2vl: Architecture = {
+  names: ["qwen2vl"],
+  hyperparameters: (file, contextTokens) =>
+    readHyperparameters(file, { contextTokens, norm: "rms", rope: "halves", ropeSections: true }),
+  build: buildQwen2,
+};
+
 /** Qwen2-MoE: experts whose weights keep their sum below one, and a shared expert with a gate of its own. */
 export const qwen2moe: Architecture = { names: ["qwen2moe"], hyperparameters: readQwen, build: buildQwen2 };
 

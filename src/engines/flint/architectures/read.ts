@@ -26,6 +26,8 @@ export interface FamilyOptions {
   readonly contextTokens?: number | undefined;
   readonly norm: NormOptions["kind"];
   readonly rope?: RopeOptions["pairing"];
+  /** Places have three directions: key `rope.dimension_sections`. */
+  readonly ropeSections?: boolean;
   /** The family may have `rope_freqs` or `rope_factors_*`. */
   readonly ropeFactors?: boolean;
   readonly window?: WindowOptions;

@@ -1,4 +1,4 @@
-import { failKey, integerOf, numberOf, stringOf } from "../../../formats/gguf/check.ts";
+import { failKey, integerOf, integersOf, numberOf, stringOf } from "../../../formats/gguf/check.ts";
 import type { GgufFile } from "../../../formats/gguf/types.ts";
 import type { RopeOptions, Vector } from "../graph/graph.ts";
 import type { Tensors } from "./tensors.ts";
@@ -14,6 +14,8 @@ export interface RopeSource {
   readonly trainContextTokens: number;
   /** Divisors of the frequencies that the family keeps in tensors: `rope_freqs` (llama3), `rope_factors_*` (longrope). */
   readonly hasFactors: boolean;
+  /** Pairs are divided among the directions of a place. */
+  readonly hasSections: boolean;
 }
 
 const positive = [0, 3.4e38] as const;
@@ -31,6 +33,7 @@ export function readRope(source: RopeSource): RopeOptions {
   const yarn = scaling === "yarn" ? readYarn(source, factor) : undefined;
   const magnitude = (numberOf(file, key("scaling.attn_factor"), positive) ?? 1) * (yarn ? yarnMagnitude(factor) : 1);
   const factors = readFactors(source);
+  const sections = source.hasSections ? readSections(source) : undefined;
   return {
     dimensions: readDimensions(source),
     pairing,
@@ -39,7 +42,26 @@ export function readRope(source: RopeSource): RopeOptions {
     ...(yarn && { yarn }),
     ...(magnitude !== 1 && { magnitude }),
     ...(factors && { factors }),
+    ...(sections && { sections }),
   };
+}
+
+/** Four numbers of pairs, the last of which is 0. */
+function readSections(source: RopeSource): NonNullable<RopeOptions["sections"]> {
+  const { file, architecture } = source;
+  const key = `${architecture}.rope.dimension_sections`;
+  const [time = 0, line = 0, column = 0, ...rest] = toArray(
+    integersOf(file, key, any) ?? failKey(file, key, "is missing"),
+  );
+  const pairs = readDimensions(source) / 2;
+  if (time + line + column !== pairs || rest.some((section) => section !== 0)) {
+    failKey(file, key, `is ${[time, line, column, ...rest].join(", ")}; it must divide ${pairs} pairs among three`);
+  }
+  return [time, line, column];
+}
+
+function toArray(value: number | readonly number[]): readonly number[] {
+  return typeof value === "number" ? [value] : value;
 }
 
 export interface LocalRopeSource {

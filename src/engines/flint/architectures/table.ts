@@ -9,7 +9,7 @@ import { modernBert } from "./modern-bert.ts";
 import { nomicBert } from "./nomic-bert.ts";
 import { olmo2 } from "./olmo2.ts";
 import { phi3 } from "./phi3.ts";
-import { qwen2, qwen2moe } from "./qwen2.ts";
+import { qwen2, qwen2moe, qwen2vl } from "./qwen2.ts";
 import { qwen3, qwen3moe } from "./qwen3.ts";
 import { stablelm } from "./stablelm.ts";
 
@@ -21,6 +21,7 @@ export const architectures: ReadonlyMap<string, Architecture> = new Map(
     exaone,
     qwen2,
     qwen2moe,
+    qwen2vl,
     qwen3,
     qwen3moe,
     gemma,

@@ -62,6 +62,8 @@ export interface RopeOptions {
   };
   /** cos and sin are multiplied by this (YaRN, longrope). Default 1. */
   readonly magnitude?: number;
+  /** So many pairs turn with the time of a row, with its line and with its column: `dimensions / 2` in all. See `pictures/places.ts`. */
+  readonly sections?: readonly [time: number, line: number, column: number];
 }
 
 export interface AttentionOptions {

@@ -74,15 +74,20 @@ export interface Rotation {
   readonly factors: ArrayLike<number> | undefined;
   /** Cosine and sine of each pair, in place of those of the position. */
   readonly angles?: ArrayLike<number> | undefined;
+  /** See `RopeOptions.sections`. */
+  readonly place?: readonly number[] | undefined;
 }
 
-export function rotate(row: Float64Array, { rope, headWidth, position, factors, angles }: Rotation): Float64Array {
+export function rotate(row: Float64Array, { rope, headWidth, position, place, factors, angles }: Rotation): Float64Array {
   const out = Float64Array.from(row);
   const half = rope.dimensions / 2;
+  const [time = 0, line = 0] = rope.sections ?? [];
+  const placeOf = (pair: number): number =>
+    (rope.sections && place?.[pair < time ? 0 : pair < time + line ? 1 : 2]) ?? position;
   for (let start = 0; start < row.length; start += headWidth) {
     for (let pair = 0; pair < half; pair++) {
       const [left, right] = rope.pairing === "halves" ? [pair, pair + half] : [2 * pair, 2 * pair + 1];
-      const angle = angleOf(rope, position, { pair, factor: factors?.[pair] ?? 1 });
+      const angle = angleOf(rope, placeOf(pair), { pair, factor: factors?.[pair] ?? 1 });
       const cos = angles?.[2 * pair] ?? Math.cos(angle) * (rope.magnitude ?? 1);
       const sin = angles?.[2 * pair + 1] ?? Math.sin(angle) * (rope.magnitude ?? 1);
       const [a, b] = [row[start + left] ?? 0, row[start + right] ?? 0];

@@ -15,6 +15,8 @@ export interface ReferenceRow {
   readonly output?: boolean;
   /** In place of the token's row in the table of embeddings: a row of a picture. */
   readonly embedding?: ArrayLike<number>;
+  /** See `RopeOptions.sections`. Default: its position in each direction. */
+  readonly place?: readonly number[];
   /** See `StepArea.reaches`. */
   readonly reach?: number;
   /** What it brings along for each input of the graph. */
@@ -174,8 +176,8 @@ function attention(
   const cache = new Map<number, CacheEntry[]>();
   const { rope, headWidth } = options;
   const factors = vector(rope?.factors);
-  const rotated = (row: Float64Array, { position, angles }: ReferenceRow): Float64Array =>
-    rope ? rotate(row, { rope, headWidth, position, factors, angles }) : row;
+  const rotated = (row: Float64Array, { position, place, angles }: ReferenceRow): Float64Array =>
+    rope ? rotate(row, { rope, headWidth, position, place, factors, angles }) : row;
   return ({ rows, values }) => {
     for (const [index, row] of rows.entries()) {
       const { sequence, position } = row;

@@ -5,6 +5,8 @@ import type { PlacedRope } from "./plan.ts";
 export interface Frequencies {
   readonly values: Float64Array;
   readonly magnitude: number;
+  /** Which of the directions a pair turns with; absent: all have one. */
+  readonly directions?: Uint8Array;
 }
 
 /** `factors`: the tensor's divisors, where the rope has any. */
@@ -19,7 +21,11 @@ export function frequenciesOf(rope: PlacedRope, factors: Float32Array | undefine
     const scaled = plain * (yarn ? 1 / yarn.factor : positionScale);
     values[pair] = ramp ? scaled * (1 - kept) + plain * kept : scaled;
   }
-  return { values, magnitude };
+  return { values, magnitude, ...(rope.sections && { directions: directionsOf(rope.sections) }) };
+}
+
+function directionsOf(sections: readonly number[]): Uint8Array {
+  return Uint8Array.from(sections.flatMap((pairs, direction) => Array<number>(pairs).fill(direction)));
 }
 
 /** How much of a pair's own frequency is kept: 1 for fast ones, 0 for slow ones. */
@@ -38,15 +44,20 @@ function yarnRamp({ dimensions, base, yarn }: PlacedRope): Float64Array {
   return ramp;
 }
 
-/** Writes (cos, sin) of every pair for a row at `position`; `at` is an index of float32 elements. */
+/**
+ * Writes (cos, sin) of every pair for a row at `position`, or at a place in each direction; `at` is an index of float32
+ * elements.
+ */
 export function writeAngles(
   floats: Float32Array,
   at: number,
-  { values, magnitude }: Frequencies,
-  position: number,
+  { values, magnitude, directions }: Frequencies,
+  position: number | readonly number[],
 ): void {
+  const one = typeof position === "number" ? position : 0;
+  const places = typeof position === "number" ? undefined : position;
   for (let pair = 0; pair < values.length; pair++) {
-    const angle = position * (values[pair] ?? 0);
+    const angle = (places?.[directions?.[pair] ?? 0] ?? one) * (values[pair] ?? 0);
     floats[at + 2 * pair] = Math.cos(angle) * magnitude;
     floats[at + 2 * pair + 1] = Math.sin(angle) * magnitude;
   }

@@ -11,6 +11,8 @@ export interface EncodedPicture {
   readonly serial: number;
   readonly digest: string;
   readonly rows: Float32Array;
+  /** Rows of a line of its first tile. */
+  readonly columns: number;
   readonly pieces: readonly PicturePiece[];
 }
 
@@ -179,7 +181,7 @@ class Encoder implements PictureEncoder {
   }
 }
 
-function flatten(parts: readonly VisionPart[], width: number): Pick<EncodedPicture, "rows" | "pieces"> {
+function flatten(parts: readonly VisionPart[], width: number): Pick<EncodedPicture, "rows" | "columns" | "pieces"> {
   const total = parts.reduce((sum, part) => sum + ("text" in part ? 0 : part.count), 0);
   const rows = new Float32Array(new SharedArrayBuffer(total * width * 4));
   let first = 0;
@@ -190,7 +192,8 @@ function flatten(parts: readonly VisionPart[], width: number): Pick<EncodedPictu
     first += part.count;
     return piece;
   });
-  return { rows, pieces };
+  const tile = parts.find((part) => "rows" in part);
+  return { rows, columns: tile?.columns ?? 1, pieces };
 }
 
 async function sha256(bytes: Uint8Array): Promise<string> {

@@ -42,6 +42,8 @@ export interface PlacedPicture {
   readonly digest: string;
   /** All its rows, one after the other, in memory that threads share. */
   readonly rows: Float32Array;
+  /** Rows of a line of it. */
+  readonly columns: number;
 }
 
 /** Finds rows by their names. Throws for a name that no picture of the prompt has. */

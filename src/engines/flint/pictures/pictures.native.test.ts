@@ -48,6 +48,7 @@ function fakeVision(width: number): Vision {
           [...tokens].flatMap((token) => [...table.subarray(token * width, (token + 1) * width)]),
         ),
         count: tokens.length,
+        columns: tokens.length,
       });
       const half = Math.ceil(bytes.length / 2);
       return [rowsOf(bytes.subarray(0, half)), { text: "</s>" }, rowsOf(bytes.subarray(half))];

@@ -3,6 +3,7 @@ import type { Plan } from "../graph/plan.ts";
 import type { Frequencies } from "../graph/rope-table.ts";
 import { writeAngles } from "../graph/rope-table.ts";
 import { pictureEnd } from "../pictures/names.ts";
+import type { Place } from "../pictures/places.ts";
 
 /** Where the blocks of a sequence are listed. */
 export interface StepTable {
@@ -16,6 +17,8 @@ export interface BatchPart {
   /** Negative ones stand for rows. */
   readonly tokens: readonly number[];
   readonly rowOf?: ((name: number) => Float32Array) | undefined;
+  /** Where a row stands, by its position, for ropes with several directions; absent: at its position in all. */
+  readonly placeOf?: ((position: number) => Place) | undefined;
   /** Position of the first. */
   readonly position: number;
   readonly table: StepTable;
@@ -68,18 +71,19 @@ export class BatchWriter {
     return { rows: row, outputs: output };
   }
 
-  #row(row: number, token: number, position: number, { table, position: first, tokens }: BatchPart): void {
+  #row(row: number, token: number, position: number, { table, position: first, tokens, placeOf }: BatchPart): void {
     const { step, ropes } = this.#plan;
     this.#set(step.tokens, row, Math.max(token, -1));
     this.#set(step.positions, row, position);
     this.#set(step.tables, row, table.address);
     this.#set(step.lengths, row, first + tokens.length);
+    const place = placeOf?.(position) ?? position;
     ropes.forEach((rope, index) => {
       const frequencies = this.#frequencies[index];
       if (!frequencies) return;
       const at = rope.table / 4 + row * rope.dimensions;
       const [angles, ...copies] = this.#floats;
-      if (angles) writeAngles(angles, at, frequencies, position);
+      if (angles) writeAngles(angles, at, frequencies, frequencies.directions ? place : position);
       for (const copy of copies) if (angles) copy.set(angles.subarray(at, at + rope.dimensions), at);
     });
   }

@@ -3,6 +3,7 @@ import type { GrammarMask } from "../sampling/grammar/mask.ts";
 import type { Sampler } from "../sampling/sampler.ts";
 import type { Lookup } from "../../../util/speculation/lookup.ts";
 import { Trust } from "../../../util/speculation/pace.ts";
+import type { Place } from "../pictures/places.ts";
 import type { Sequence, SequenceOptions } from "./sequence.ts";
 import { createSequence } from "./sequence.ts";
 
@@ -13,6 +14,8 @@ export interface GenerationOptions extends SequenceOptions {
   readonly adapters?: readonly number[] | undefined;
   /** The row that a negative token of the prompt stands for; absent: it has none. */
   readonly rowOf?: ((name: number) => Float32Array) | undefined;
+  /** Where its rows stand, by position; absent: at their positions. */
+  readonly placeOf?: ((position: number) => Place) | undefined;
   readonly sampler: Sampler;
   readonly mask: GrammarMask | undefined;
   /** Absent: nothing is guessed. */

@@ -205,8 +205,8 @@ export class Leader {
       topLogprobs,
     });
     const lookup = this.#options.speculation ? new Lookup(prompt) : undefined;
-    const rowOf = pictures && this.#steps.takePictures(pictures);
-    this.#scheduler.add(createGeneration({ ...command, sampler, mask, lookup, rowOf }));
+    const seen = pictures && this.#steps.takePictures(pictures, command.prompt);
+    this.#scheduler.add(createGeneration({ ...command, sampler, mask, lookup, ...seen }));
     this.#options.counters.add("promptTokens", command.prompt.length);
     this.#count();
   }
@@ -261,12 +261,13 @@ export class Leader {
   #compute(shares: readonly Share<Generation>[]): void {
     const started = performance.now();
     this.#steps.run(
-      shares.flatMap(({ sequence: { computed, held, adapters, rowOf }, tokens, outputs }) =>
+      shares.flatMap(({ sequence: { computed, held, adapters, rowOf, placeOf }, tokens, outputs }) =>
         held
           ? [
               {
                 tokens,
                 rowOf,
+                placeOf,
                 position: computed,
                 table: this.#steps.tableOf(held),
                 adapters,

@@ -9,6 +9,7 @@ import type { Plan } from "../graph/plan.ts";
 import { frequenciesOf } from "../graph/rope-table.ts";
 import type { PlacedPicture } from "../pictures/names.ts";
 import { findRows } from "../pictures/names.ts";
+import { createPlaces } from "../pictures/places.ts";
 import type { BatchPart, StepTable } from "../scheduler/batch.ts";
 import { BatchWriter } from "../scheduler/batch.ts";
 import type { Compute, WorkerSetup } from "./worker.ts";
@@ -102,11 +103,14 @@ export class Steps {
     }
   }
 
-  /** What the rows of a sequence with these pictures are found by. */
-  takePictures(pictures: readonly PlacedPicture[]): (name: number) => Float32Array {
+  /** What the rows of a prompt with these pictures are found by, and where they stand. */
+  takePictures(pictures: readonly PlacedPicture[], prompt: readonly number[]): Pick<BatchPart, "rowOf" | "placeOf"> {
     for (const { serial, digest } of pictures) this.cacheMemory.learn(serial, digest);
     const { value } = (this.#embedding ??= embeddingOf(this.plan, this.#memories));
-    return findRows(pictures, value.width);
+    const rowOf = findRows(pictures, value.width);
+    if (!this.plan.ropes.some(({ sections }) => sections)) return { rowOf };
+    const columns = new Map(pictures.map((picture) => [picture.serial, picture.columns]));
+    return { rowOf, placeOf: createPlaces(prompt, (serial) => columns.get(serial) ?? 1) };
   }
 
   #bring(input: Float32Array, id = -1): void {

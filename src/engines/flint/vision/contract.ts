@@ -5,8 +5,8 @@ import type { ImageInput } from "../../../spec/media.ts";
 export type VisionPart =
   /** Text whose control tokens count, e.g. `<fake_token_around_image><global-img>`. */
   | { readonly text: string }
-  /** Rows that stand in place of tokens: count · width float32, one row after the other. */
-  | { readonly rows: Float32Array; readonly count: number };
+  /** Rows that stand in place of tokens: count · width float32, one row after the other; `columns` to a line. */
+  | { readonly rows: Float32Array; readonly count: number; readonly columns: number };
 
 export interface Vision {
   /** Width of a row: the embedding length of the language model. */

@@ -39,9 +39,9 @@ export function tileParts(
   { merge, width, between }: Pick<VisionFigures, "merge" | "width"> & { readonly between?: string | undefined },
 ): VisionPart[] {
   const [count, length] = [columns / merge, lines / merge];
-  if (between === undefined) return [{ rows, count: count * length }];
+  if (between === undefined) return [{ rows, count: count * length, columns: count }];
   return Array.from({ length }, (_, line): VisionPart[] => [
     ...(line > 0 ? [{ text: between }] : []),
-    { rows: rows.slice(line * count * width, (line + 1) * count * width), count },
+    { rows: rows.slice(line * count * width, (line + 1) * count * width), count, columns: count },
   ]).flat();
 }
