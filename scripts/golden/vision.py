@@ -61,7 +61,7 @@ def fill(model: torch.nn.Module, seed: int) -> None:
 
 
 def values(generator, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    norm = "norm" in name
+    norm = "norm" in name or "ln_q" in name
     if norm and name.endswith("weight"):
         # Gemma's own norm multiplies by 1 + weight.
         return ((0 if "soft_emb" in name else 1) + generator.integers(-6, 7, shape) / 16).astype(np.float32)
@@ -87,6 +87,9 @@ def tensor_name(name: str) -> str:
 
 
 def tensors(projector: Projector, model: torch.nn.Module):
+    if projector.tensors is not None:
+        yield from projector.tensors(model)
+        return
     for name, tensor in model.state_dict().items():
         if (renamed := projector.names.get(name)) is not None:
             yield renamed, tensor + 1 if "soft_emb" in name else tensor
@@ -103,7 +106,7 @@ def permuted(tensor: torch.Tensor, heads: int) -> torch.Tensor:
 
 
 def export(projector: Projector, model: torch.nn.Module, path: str) -> None:
-    vision = model.config.vision_config
+    vision = projector.figures(model.config.vision_config)
     writer = gguf.GGUFWriter(path, "clip")
     writer.add_type("mmproj")
     writer.add_clip_has_vision_encoder(True)

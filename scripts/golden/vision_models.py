@@ -1,12 +1,13 @@
 """The tiny models of `vision.py`: what is special about each family."""
 
 import dataclasses
+import types
 from typing import Any, Callable
 
 import torch
 from transformers import (
     CLIPVisionConfig, Gemma3Config, Gemma3TextConfig, Idefics3Config, LlamaConfig, LlavaConfig, Mistral3Config,
-    PixtralVisionConfig, SiglipVisionConfig,
+    PixtralVisionConfig, Qwen2_5_VLConfig, Qwen2VLConfig, SiglipVisionConfig,
 )
 from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
 from transformers.models.gemma3.modeling_gemma3 import Gemma3Model
@@ -15,6 +16,9 @@ from transformers.models.idefics3.modeling_idefics3 import Idefics3Model
 from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
 from transformers.models.llava.modeling_llava import LlavaModel
 from transformers.models.mistral3.modeling_mistral3 import Mistral3Model
+from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import Qwen2_5_VLModel
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+from transformers.models.qwen2_vl.modeling_qwen2_vl import Qwen2VLModel
 from transformers.models.pixtral.image_processing_pil_pixtral import PixtralImageProcessorPil
 
 WIDTH = 64
@@ -36,6 +40,10 @@ class Projector:
     seed: int = 1
     half: bool = True
     leaves_out: Callable[[str], bool] = lambda name: False
+    # Where names are not all: pairs of a name of GGUF and a tensor.
+    tensors: Callable[[torch.nn.Module], Any] | None = None
+    # The configuration of the encoder with the names that most have.
+    figures: Callable[[Any], Any] = lambda vision: vision
 
     def pixels(self, picture) -> torch.Tensor:
         pixels = self.processor(picture, return_tensors="pt")["pixel_values"]
@@ -153,6 +161,92 @@ def idefics3_projector(name: str, half: bool) -> Projector:
     )
 
 
+class Qwen(Projector):
+    """Patches of a picture of any proportions, of two frames that are the same."""
+
+    def pixels(self, picture) -> torch.Tensor:
+        made = self.processor(picture, return_tensors="pt")
+        _, lines, columns = made["image_grid_thw"][0].tolist()
+        size, merge = self.processor.patch_size, self.processor.merge_size
+        shape = (lines // merge, columns // merge, merge, merge, 3, 2, size, size)
+        patches = made["pixel_values"].reshape(shape)[:, :, :, :, :, 0]
+        return patches.permute(4, 0, 2, 5, 1, 3, 6).reshape(1, 3, lines * size, columns * size)
+
+    def encode(self, model: torch.nn.Module, pixels: torch.Tensor) -> torch.Tensor:
+        size, merge = self.processor.patch_size, self.processor.merge_size
+        patches, lines, columns = self.processor.patchify(pixels[0].numpy(), size, merge, 2)
+        grid = torch.tensor([[1, lines, columns]])
+        return torch.cat(list(model.get_image_features(torch.tensor(patches), grid).pooler_output))[None]
+
+
+QWEN = dict(depth=3, num_heads=4, patch_size=8, spatial_merge_size=2)
+
+
+def qwen2vl() -> Qwen2VLModel:
+    vision = dict(QWEN, embed_dim=48, hidden_size=WIDTH, mlp_ratio=2)
+    text = text_config().to_dict() | {"rope_parameters": {"rope_type": "default", "mrope_section": [2, 3, 3]}}
+    config = Qwen2VLConfig(vision_config=vision, text_config=text)
+    config._attn_implementation = "eager"
+    return Qwen2VLModel(config)
+
+
+def qwen25vl() -> Qwen2_5_VLModel:
+    vision = dict(QWEN, hidden_size=48, out_hidden_size=WIDTH, intermediate_size=80, window_size=48,
+                  fullatt_block_indexes=[1])
+    text = text_config().to_dict() | {"rope_parameters": {"rope_type": "default", "mrope_section": [2, 3, 3]}}
+    config = Qwen2_5_VLConfig(vision_config=vision, text_config=text)
+    config._attn_implementation = "eager"
+    return Qwen2_5_VLModel(config)
+
+
+QWEN_PARTS = {
+    "norm1": "ln1", "norm2": "ln2", "attn.proj": "attn_out", "mlp.fc1": "ffn_up", "mlp.fc2": "ffn_down",
+    "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down",
+}
+
+
+def qwen_tensors(model: torch.nn.Module):
+    for name, tensor in model.visual.state_dict().items():
+        base, _, kind = name.rpartition(".")
+        if base == "patch_embed.proj":
+            yield "v.patch_embd.weight", tensor[:, :, 0]
+            yield "v.patch_embd.weight.1", tensor[:, :, 1]
+        elif base.startswith("merger."):
+            yield f"{base.replace('merger.ln_q', 'v.post_ln').replace('merger.mlp', 'mm')}.{kind}", tensor
+        elif base.endswith("attn.qkv"):
+            layer = base.split(".")[1]
+            for part, piece in zip("qkv", tensor.chunk(3)):
+                yield f"v.blk.{layer}.attn_{part}.{kind}", piece
+        elif base.startswith("blocks."):
+            _, layer, part = base.split(".", 2)
+            yield f"v.blk.{layer}.{QWEN_PARTS[part]}.{kind}", tensor
+
+
+def qwen_figures(vision):
+    """Llama.cpp's converter takes the width of the language model for that of the feed-forward parts of Qwen2-VL."""
+    embedding = getattr(vision, "embed_dim", vision.hidden_size)
+    feed_forward = getattr(vision, "intermediate_size", vision.hidden_size)
+    return types.SimpleNamespace(
+        image_size=560, patch_size=vision.patch_size, hidden_size=embedding, intermediate_size=feed_forward,
+        num_hidden_layers=vision.depth, num_attention_heads=vision.num_heads, layer_norm_eps=1e-6,
+    )
+
+
+def write_qwen25vl(writer) -> None:
+    writer.add_vision_use_silu(True)
+    writer.add_vision_n_wa_pattern(2)
+    writer.add_vision_window_size(48)
+
+
+def qwen_projector(name: str, kind: str, build, write) -> Projector:
+    projector = Qwen(
+        name=name, type=kind, build=build, write_header=write, names={}, rows=lambda model, pixels: projector.encode(model, pixels),
+        processor=Qwen2VLImageProcessorPil(patch_size=8, size={"shortest_edge": 1024, "longest_edge": 96 * 96}),
+        texts=["<|vision_start|>", "<|vision_end|>"], tensors=qwen_tensors, figures=qwen_figures,
+    )
+    return projector
+
+
 MODELS = [
     idefics3_projector("idefics3", half=True),
     idefics3_projector("idefics3-f32", half=False),
@@ -185,6 +279,8 @@ MODELS = [
         rows=lambda model, pixels: model.get_image_features(pixels).pooler_output,
         texts=["\n\n<start_of_image>", "<end_of_image>\n\n"],
     ),
+    qwen_projector("qwen2vl", "qwen2vl_merger", qwen2vl, lambda writer: writer.add_vision_max_pixels(96 * 96)),
+    qwen_projector("qwen2.5vl", "qwen2.5vl_merger", qwen25vl, write_qwen25vl),
     pixtral_projector("pixtral", None, {}, write_pixtral),
     pixtral_projector("mistral3", 2, {
         "multi_modal_projector.norm.weight": "mm.input_norm.weight",

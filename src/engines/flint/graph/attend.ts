@@ -44,7 +44,7 @@ export function attendRunner(op: AttendOp, { plan, kernels, memory, scratch }: R
   const tableOffset = attention.group * plan.tableBlocks * 4;
 
   const runTile = (tile: Tile, counts: Counts, aside: boolean): void => {
-    if (!attention.picturesBothWays) return runRows(tile, counts, aside ? own : undefined);
+    if (!attention.picturesBothWays && !attention.parts) return runRows(tile, counts, aside ? own : undefined);
     for (const part of alike(tile, counts)) {
       runRows(part, counts, aside ? own + (part.row - tile.row) * rowBytes : undefined);
     }
@@ -131,8 +131,9 @@ function* alike({ row, rows, keyHead }: Tile, counts: Counts): Generator<Tile> {
 }
 
 /** Tokens that a row sees, and how the range moves from row to row. The kernel cuts it to the sequence's `length`. */
-function rangeOf({ window, bidirectional }: PlacedAttention, row: number, counts: Counts) {
+function rangeOf({ window, bidirectional, parts }: PlacedAttention, row: number, counts: Counts) {
   const [position, length] = [counts.position(row), counts.length(row)];
+  if (parts) return { first: counts.start(row), end: counts.reach(row), step: 0, length };
   const half = Math.floor((window ?? 0) / 2);
   if (bidirectional && !window) return { first: 0, end: length, step: 0, length };
   if (bidirectional) return { first: position - half, end: position + half + 1, step: 1, length };

@@ -44,7 +44,11 @@ export class Counts {
   length(row: number): number {
     return this.#word(this.#area.lengths, row);
   }
-  /** The position after the last row that it sees of its picture; 0: it sees none after it. */
+  /** The first position of the part that it is in. */
+  start(row: number): number {
+    return this.#word(this.#area.starts, row);
+  }
+  /** The position after the last row that it sees of its picture or part; 0: it sees none after it. */
   reach(row: number): number {
     return this.#word(this.#area.reaches, row);
   }

@@ -78,6 +78,8 @@ export interface AttentionOptions {
   /** Scores become cap · tanh(score / cap). */
   readonly softCap?: number;
   readonly bidirectional?: boolean;
+  /** For `bidirectional` attention: a row sees the rows of its part of the step. See `Brought.parts`. */
+  readonly parts?: boolean;
   /** For causal attention: a row of a picture sees the rows of its picture that follow it too. */
   readonly picturesBothWays?: boolean;
   /** Rotation of queries and keys before they meet; absent for layers without positions. */

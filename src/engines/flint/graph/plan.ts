@@ -89,6 +89,8 @@ export interface StepArea {
   readonly lengths: number;
   /** For rows that see their picture both ways the position after its last row; 0: the row sees none after it. */
   readonly reaches: number;
+  /** Of encoders: the first position that a row of a part sees; `reaches` has the one after its last. */
+  readonly starts: number;
   /** Rows whose output was asked for. */
   readonly outputs: number;
   /** Pairs: first row and number of rows, of one sequence and consecutive positions. */
@@ -367,6 +369,7 @@ function placeStep(place: Place, { all, outputs, slots }: RowCapacity, adapters:
     tables: place(all * 4),
     lengths: place(all * 4),
     reaches: place(all * 4),
+    starts: place(all * 4),
     outputs: place(outputs * 4),
     runs: place(all * 8),
     slotRows: place(slots * 4),

@@ -129,6 +129,7 @@ export interface AttentionInfo {
   readonly softCap?: number;
   readonly bidirectional: boolean;
   readonly picturesBothWays?: boolean;
+  readonly parts?: boolean;
   /** Index into `ropes`. */
   readonly rope?: number;
 }

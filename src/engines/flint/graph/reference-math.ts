@@ -78,7 +78,10 @@ export interface Rotation {
   readonly place?: readonly number[] | undefined;
 }
 
-export function rotate(row: Float64Array, { rope, headWidth, position, place, factors, angles }: Rotation): Float64Array {
+export function rotate(
+  row: Float64Array,
+  { rope, headWidth, position, place, factors, angles }: Rotation,
+): Float64Array {
   const out = Float64Array.from(row);
   const half = rope.dimensions / 2;
   const [time = 0, line = 0] = rope.sections ?? [];
@@ -127,15 +130,23 @@ export interface RowToAttend {
   readonly position: number;
   /** It sees those after it too, up to but without this one. */
   readonly reach?: number | undefined;
+  /** Of its part of the step. */
+  readonly start?: number | undefined;
   /** By position; it may have holes. */
   readonly entries: readonly CacheEntry[];
   readonly options: AttentionOptions;
 }
 
-export function attendRow(query: Float64Array, { position, reach = 0, entries, options }: RowToAttend): Float64Array {
+export function attendRow(
+  query: Float64Array,
+  { position, start = 0, reach = 0, entries, options }: RowToAttend,
+): Float64Array {
   const { heads, keyHeads, headWidth, valueWidth, scale, softCap } = options;
   const isAhead = (entry: CacheEntry): boolean => entry.position > position && entry.position < reach;
-  const seen = entries.filter((entry) => isSeen(entry.position - position, options) || isAhead(entry));
+  const isIn = (entry: CacheEntry): boolean => entry.position >= start && entry.position < reach;
+  const seen = entries.filter((entry) =>
+    options.parts ? isIn(entry) : isSeen(entry.position - position, options) || isAhead(entry),
+  );
   const out = new Float64Array(heads * valueWidth);
   for (let head = 0; head < heads; head++) {
     const keyHead = Math.floor(head / (heads / keyHeads));

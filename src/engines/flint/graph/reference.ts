@@ -19,6 +19,7 @@ export interface ReferenceRow {
   readonly place?: readonly number[];
   /** See `StepArea.reaches`. */
   readonly reach?: number;
+  readonly start?: number;
   /** What it brings along for each input of the graph. */
   readonly inputs?: readonly ArrayLike<number>[];
   /** Cosine and sine of each pair of a head, in place of those of its position. */
@@ -189,8 +190,8 @@ function attention(
     return rows.map((row, index) => {
       const { sequence, position } = row;
       const query = rotated(rowsOf(values, q)[index] ?? new Float64Array(), row);
-      const reach = options.picturesBothWays ? row.reach : undefined;
-      return attendRow(query, { position, reach, entries: cache.get(sequence) ?? [], options });
+      const { start, reach } = options.picturesBothWays || options.parts ? row : {};
+      return attendRow(query, { position, start, reach, entries: cache.get(sequence) ?? [], options });
     });
   };
 }

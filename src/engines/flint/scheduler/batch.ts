@@ -88,6 +88,18 @@ export class BatchWriter {
     });
   }
 
+  /** For the only sequence of a step: each part goes up to its end, and begins where the one before ends. */
+  writeParts(ends: Int32Array): void {
+    const { reaches, starts } = this.#plan.step;
+    ends.forEach((end, index) => {
+      const start = ends[index - 1] ?? 0;
+      for (let row = start; row < end; row++) {
+        this.#set(starts, row, start);
+        this.#set(reaches, row, end);
+      }
+    });
+  }
+
   #writeReaches(first: number, { tokens, position }: BatchPart): void {
     for (let at = 0; at < tokens.length;) {
       const isRow = (tokens[at] ?? 0) < 0;

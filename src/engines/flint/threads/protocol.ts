@@ -72,6 +72,8 @@ export interface PictureCommand {
   readonly inputs: readonly Float32Array[];
   /** Rows of angles, where heads are rotated. */
   readonly angles?: Float32Array | undefined;
+  /** Where each window of rows ends. */
+  readonly parts?: Int32Array | undefined;
 }
 
 /** How likely a text is. */

@@ -29,6 +29,8 @@ export interface Brought {
   readonly inputs?: readonly Float32Array[];
   /** Cosine and sine of each pair, in place of those of a row's position. */
   readonly angles?: Float32Array | undefined;
+  /** Where each part of the rows ends; layers with `AttentionOptions.parts` see no further. */
+  readonly parts?: Int32Array | undefined;
 }
 
 export class Steps {
@@ -73,7 +75,7 @@ export class Steps {
   }
 
   /** Computes the parts in one step; the rows of its results can be read until the next one. Throws `engine_failed`. */
-  run(parts: readonly BatchPart[], { inputs = [], angles }: Brought = {}): void {
+  run(parts: readonly BatchPart[], { inputs = [], angles, parts: ends }: Brought = {}): void {
     const { control } = this.#compute;
     const rows = parts.reduce((sum, { tokens }) => sum + tokens.length, 0);
     if (rows > this.plan.capacity.all) throw new RangeError(`${rows} rows in a step of ${this.plan.capacity.all}`);
@@ -82,6 +84,7 @@ export class Steps {
     // Made at the first step: by then other threads have loaded their tensors too.
     this.#writer ??= createWriter(this.plan, this.#memories);
     this.#writer.write(parts);
+    if (ends) this.#writer.writeParts(ends);
     this.#bringPictures(parts);
     inputs.forEach((input, index) => this.#bring(input, this.plan.inputs[index]));
     const [rope] = this.plan.ropes;

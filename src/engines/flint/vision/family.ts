@@ -1,7 +1,7 @@
 /** What a family of projectors gives: how a picture becomes pieces, and what follows its encoder. */
 import type { Picture } from "../../media/image.ts";
 import type { GgufFile } from "../../../formats/gguf/types.ts";
-import type { RowsGraph, Value } from "../graph/graph.ts";
+import type { RopeOptions, RowsGraph, Value } from "../graph/graph.ts";
 import type { VisionFigures, VisionModel } from "./figures.ts";
 import type { ProjectorKind } from "./refuse.ts";
 
@@ -37,10 +37,24 @@ export interface FamilyFigures {
   readonly norm: "layer" | "rms";
   /** `rope`: half of a head is rotated by the line of a patch, the other half by its column. */
   readonly places: "learned" | "rope";
+  /** How; where places are by rotation. */
+  readonly rotation?: PatchRotation;
+  /** Layers whose number + 1 is no multiple of `period` see windows of `size` rows of the result in each direction. */
+  readonly window?: { readonly size: number; readonly period: number };
+  /** Of a picture as the encoder gets it, where it keeps its proportions. */
+  readonly pixels?: { readonly least: number; readonly most: number };
+  /** What the family knows better than the header. */
+  readonly own?: Partial<Pick<VisionFigures, "side" | "imageSize" | "feedForward">>;
   /** The feed-forward parts have a gate. */
   readonly gated?: boolean;
   /** Tensors of which `count` parts [rows][columns] are read as [columns][rows]. */
   readonly turned?: readonly TurnedTensor[];
+}
+
+export interface PatchRotation {
+  readonly pairing: RopeOptions["pairing"];
+  /** Both directions have the same frequencies, or every second one each. */
+  readonly frequencies: "same" | "alternate";
 }
 
 export interface TurnedTensor {

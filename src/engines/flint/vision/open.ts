@@ -20,7 +20,7 @@ import type { Vision, VisionPart, VisionSource } from "./contract.ts";
 import { gridOf, outputsOf } from "./figures.ts";
 import { setupVision } from "./setup.ts";
 import type { Learned } from "./tile.ts";
-import { createEntrance, tileParts } from "./tile.ts";
+import { createEntrance, inLines, tileParts } from "./tile.ts";
 import { turnedOf } from "./turned.ts";
 
 /** Tokens of the texts around a tile, or of that between its lines, at most. */
@@ -41,7 +41,7 @@ export async function openVision(source: VisionSource): Promise<Vision> {
   const encodeTile = async (tile: Picture, stop: AbortSignal | undefined): Promise<Float32Array> => {
     if (stop?.aborted) throw abortError(stop);
     const { vectors } = await threads.ask({ type: "picture", ...enter(tile) }, "vectors", stop);
-    return vectors[0] ?? new Float32Array();
+    return inLines(vectors[0] ?? new Float32Array(), gridOf(tile, model), model);
   };
   return {
     width,

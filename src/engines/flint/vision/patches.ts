@@ -1,5 +1,6 @@
 /** What a tile brings along to the encoder: its patches, and the place of each. */
 import type { Picture } from "../../media/image.ts";
+import type { PatchRotation } from "./family.ts";
 import type { Grid, VisionFigures } from "./figures.ts";
 import { gridOf, rowsOf } from "./figures.ts";
 
@@ -21,6 +22,38 @@ export function patchOrder({ columns, lines }: Grid, merge: number): Int32Array 
     order[row] = y * columns + x;
   }
   return order;
+}
+
+/** Windows of a picture, line by line, cut where it ends: the patches of each follow each other. */
+export function windowOrder(
+  grid: Grid,
+  merge: number,
+  size: number,
+): { readonly order: Int32Array; readonly ends: Int32Array } {
+  const units = unitOrder({ columns: grid.columns / merge, lines: grid.lines / merge }, size);
+  const plain = patchOrder(grid, merge);
+  const count = merge ** 2;
+  const order = new Int32Array(plain.length);
+  units.order.forEach((unit, index) => order.set(plain.subarray(unit * count, (unit + 1) * count), index * count));
+  return { order, ends: units.ends.map((end) => end * count) };
+}
+
+/** The same of the rows of the result. */
+export function unitOrder(
+  { columns, lines }: Grid,
+  size: number,
+): { readonly order: Int32Array; readonly ends: Int32Array } {
+  const order: number[] = [];
+  const ends: number[] = [];
+  for (let top = 0; top < lines; top += size) {
+    for (let left = 0; left < columns; left += size) {
+      for (let y = top; y < Math.min(top + size, lines); y++) {
+        for (let x = left; x < Math.min(left + size, columns); x++) order.push(y * columns + x);
+      }
+      ends.push(order.length);
+    }
+  }
+  return { order: Int32Array.from(order), ends: Int32Array.from(ends) };
 }
 
 /** Pixels as numbers: [rows][3][patch][patch]. The row of the class, the last one, has none. */
@@ -67,16 +100,21 @@ export function placeRows(
 
 /**
  * Angles of rows [rows][pairs][cos, sin]: the first half of the pairs of a head turns with the line, the other half with
- * the column, with every second frequency each (Pixtral, arXiv 2410.07073).
+ * the column, with every second frequency each (Pixtral, arXiv 2410.07073) or with the same ones.
  */
-export function patchAngles(order: Int32Array, { columns }: Grid, headWidth: number): Float32Array {
+export function patchAngles(
+  order: Int32Array,
+  { columns }: Grid,
+  { headWidth, frequencies }: { readonly headWidth: number; readonly frequencies: PatchRotation["frequencies"] },
+): Float32Array {
+  const other = frequencies === "same" ? 0 : 1;
   const angles = new Float32Array(order.length * headWidth);
   const half = headWidth / 4;
   let to = 0;
   for (const patch of order) {
     for (let pair = 0; pair < headWidth / 2; pair++) {
       const place = pair < half ? Math.floor(patch / columns) : patch % columns;
-      const step = pair < half ? 2 * pair : 2 * (pair - half) + 1;
+      const step = pair < half ? 2 * pair : 2 * (pair - half) + other;
       const angle = place * ropeBase ** ((-2 * step) / headWidth);
       angles[to++] = Math.cos(angle);
       angles[to++] = Math.sin(angle);

@@ -29,6 +29,7 @@ export const pixtral: VisionFamily = {
       hasClass: false,
       norm: "rms",
       places: "rope",
+      rotation: { pairing: "interleaved", frequencies: "alternate" },
       gated: true,
       mostTiles: 1,
       // A row of it goes channel by channel, and in each line by line.

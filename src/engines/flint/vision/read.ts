@@ -21,7 +21,8 @@ const mostWidth = 2 ** 16;
 export function readFigures(file: GgufFile): { readonly family: VisionFamily; readonly figures: VisionFigures } {
   const family = findFamily(file);
   const base = readBase(file);
-  const figures = { ...base, ...family.read(file, base) };
+  const read = family.read(file, base);
+  const figures = { ...base, ...read, ...read.own };
   const { side, merge } = figures;
   if (merge < 1 || side % merge !== 0) {
     failKey(file, key("projector.scale_factor"), `is ${merge}; it must divide the ${side} patches of a side`);
@@ -63,14 +64,22 @@ function readBase(file: GgufFile): BaseFigures {
     side,
     embedding,
     heads,
-    feedForward: integer("feed_forward_length", 2 ** 18),
-    layers: integer("block_count", 512),
+    feedForward: integerOf(file, key("feed_forward_length"), [0, 2 ** 18]) ?? 0,
+    layers: integerOf(file, key("block_count"), [0, 512]) || countLayers(file),
     epsilon: required(file, key("attention.layer_norm_epsilon"), [0, 1]),
     activation: readActivation(file),
     width: integer("projection_dim", mostWidth),
     mean: readChannels(file, key("image_mean"), [-10, 10]),
     std: readChannels(file, key("image_std"), [1e-3, 1e3]),
   };
+}
+
+/** Early files have 0. */
+function countLayers(file: GgufFile): number {
+  const numbers = file.tensors.map(({ name }) => Number(/^v\.blk\.(\d{1,3})\./.exec(name)?.[1] ?? -1));
+  const count = Math.max(-1, ...numbers) + 1;
+  if (count < 1) failKey(file, key("block_count"), "is missing, and there are no layers");
+  return count;
 }
 
 function required(file: GgufFile, name: string, range: Range): number {

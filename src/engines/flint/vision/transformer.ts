@@ -21,6 +21,9 @@ export function buildVision(graph: RowsGraph, model: VisionModel, family: Vision
   const bias = hasClass ? undefined : optionalBias(model, "v.patch_embd", embedding);
   const weight = tensors.patches("v.patch_embd.weight", patchSize, 3, embedding);
   let x = graph.linear(patches, weight, bias ? { bias } : {});
+  // Of models for films: the second of two pictures that are the same.
+  const second = "v.patch_embd.weight.1";
+  if (tensors.has(second)) x = graph.add(x, graph.linear(patches, tensors.patches(second, patchSize, 3, embedding)));
   if (places) x = graph.add(x, places);
   if (tensors.has("v.pre_ln.weight")) x = norm(build, x, "v.pre_ln");
   for (let layer = 0; layer < usedLayers; layer++) x = buildLayer(build, x, `v.blk.${layer}`, layer);
@@ -40,10 +43,10 @@ function buildLayer(build: Build, x: Value, path: string, layer: number): Value 
 
 function attend(build: Build, x: Value, { path, layer }: { readonly path: string; readonly layer: number }): Value {
   const { graph, model } = build;
-  const { embedding, heads } = model;
+  const { embedding, heads, rotation, window } = model;
   const headWidth = embedding / heads;
   // Its angles come with the step.
-  const rope = { dimensions: headWidth, pairing: "interleaved", base: ropeBase } as const;
+  const rope = rotation && { dimensions: headWidth, pairing: rotation.pairing, base: ropeBase };
   const [q, k, v] = (["q", "k", "v"] as const).map((part) => linear(build, x, `${path}.attn_${part}`, embedding));
   if (!q || !k || !v) throw new RangeError("no projections");
   const options: AttentionOptions = {
@@ -54,7 +57,8 @@ function attend(build: Build, x: Value, { path, layer }: { readonly path: string
     valueWidth: headWidth,
     scale: 1 / Math.sqrt(headWidth),
     bidirectional: true,
-    ...(model.places === "rope" && { rope }),
+    ...(window && (layer + 1) % window.period !== 0 && { parts: true }),
+    ...(rope && { rope }),
   };
   return linear(build, graph.attention(q, k, v, options), `${path}.attn_out`, embedding);
 }

@@ -10,9 +10,10 @@ import { encodeAll } from "../../threads/texts.ts";
 import { Compute } from "../../threads/worker.ts";
 import { checkVision } from "../check.ts";
 import type { CheckedVision } from "../check.ts";
+import { gridOf } from "../figures.ts";
 import { setupVision } from "../setup.ts";
 import type { Enter } from "../tile.ts";
-import { createEntrance } from "../tile.ts";
+import { createEntrance, inLines } from "../tile.ts";
 import { buildVision } from "../transformer.ts";
 import { turnedOf, turning } from "../turned.ts";
 import type { VisionFixture } from "./fixtures.ts";
@@ -53,16 +54,22 @@ export function openWithReference(fixture: VisionFixture): TileEncoder {
     family,
     model,
     encode(tile) {
-      const { rows: count, outputs, inputs, angles } = enter(tile);
+      const { rows: count, outputs, inputs, angles, parts = Int32Array.of(count) } = enter(tile);
+      const partOf = (row: number) => {
+        const index = parts.findIndex((end) => end > row);
+        return { start: parts[index - 1] ?? 0, reach: parts[index] ?? count };
+      };
       const rows = Array.from({ length: count }, (_, row) => ({
         token: 0,
         sequence: 0,
         position: row,
         output: row < outputs,
+        ...partOf(row),
         inputs: inputs.map((input) => rowOf(input, row, count)),
         ...(angles && { angles: rowOf(angles, row, count) }),
       }));
-      return Float32Array.from(reference.step(rows).flatMap((row) => Array.from(row)));
+      const made = Float32Array.from(reference.step(rows).flatMap((row) => Array.from(row)));
+      return inLines(made, gridOf(tile, model), model);
     },
   };
 }
@@ -89,7 +96,8 @@ export function openWithKernels(fixture: VisionFixture): TileEncoder {
       const work = encodeAll(steps, { type: "picture", id: 1, ...enter(tile) });
       for (;;) {
         const { done, value } = work.next();
-        if (done) return (value.type === "vectors" ? value.vectors[0] : undefined) ?? new Float32Array();
+        const made = (done && value.type === "vectors" ? value.vectors[0] : undefined) ?? new Float32Array();
+        if (done) return inLines(made, gridOf(tile, model), model);
       }
     },
   };
