@@ -9,6 +9,7 @@ import { type Clock, systemClock } from "./clock.ts";
 import type { AcquireRequest, Lease, Plan, Runtime } from "./contract.ts";
 import { findDraft } from "./draft.ts";
 import type { Victims } from "./evict.ts";
+import { createInOrder } from "./in-order.ts";
 import type { MemoryState } from "./fit.ts";
 import { type Instance, isIdle } from "./instance.ts";
 import { checkLoadOptions, serves, wantedLoad } from "./load-options.ts";
@@ -32,6 +33,9 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   let open = true;
   let disposed: Promise<void> | undefined;
   let sequence = 0;
+
+  // Nobody overtakes who asked for the same model before and waits for a choice.
+  const inOrder = createInOrder();
 
   const lookUp = async (text: string, request: LoadOptions): Promise<Wanted> => {
     const model = await library.resolve(text);
@@ -96,7 +100,10 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       scheduler.arriving();
       let wanted: Wanted;
       try {
-        wanted = await raceAbort(lookUpLoaded(request.model, request.load ?? {}), request.signal);
+        wanted = await raceAbort(
+          inOrder(request.model, async () => await lookUpLoaded(request.model, request.load ?? {})),
+          request.signal,
+        );
         if (disposed) throw closed;
       } catch (error) {
         scheduler.arrived();

@@ -51,7 +51,8 @@ function readCommon(
   const pixels = (name: string, rows: number): number =>
     integerOf(file, `clip.vision.image_${name}_pixels`, [1, 2 ** 31]) ?? rows * step ** 2;
   const most = pixels("max", mostRows);
-  const [least, side] = [Math.min(most, pixels("min", leastRows)), Math.ceil(Math.sqrt(most) / step) * merge];
+  // Sizes go up to whole rows.
+  const [least, side] = [Math.min(most / 4, pixels("min", leastRows)), Math.ceil(Math.sqrt(most) / step) * merge];
   if (side ** 2 > mostPatches) {
     failKey(file, "clip.vision.image_max_pixels", `is ${most}: that is ${side ** 2} patches, more than ${mostPatches}`);
   }

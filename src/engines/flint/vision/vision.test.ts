@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import type { Picture } from "../../media/image.ts";
 import { openWithKernels, openWithReference } from "./__fixtures__/encode.ts";
-import { photo, visionFixtures } from "./__fixtures__/fixtures.ts";
+import { findVision, photo, visionFixtures } from "./__fixtures__/fixtures.ts";
 
 /** Greatest distance, relative to the greatest value. NaN where a value is missing. */
 function distance(found: Float32Array, expected: Float32Array): number {
@@ -41,5 +42,31 @@ describe.each(visionFixtures)("a projector of the kind $name", (fixture) => {
       const apart = data.map((level, index) => Math.abs(level - (fixture.tiles[at]?.data[index] ?? NaN)));
       expect(Math.max(...apart)).toBeLessThanOrEqual(1);
     }
+  });
+});
+
+describe("Qwen2-VL", () => {
+  const { family, model } = openWithReference(findVision("qwen2vl"));
+  const picture = (width: number, height: number): Picture => {
+    return { width, height, channels: 3, data: new Uint8Array(width * height * 3) };
+  };
+
+  it.each([
+    [1000, 31, 544, 16],
+    [5, 900, 16, 432],
+    [8, 8, 32, 32],
+    [24, 40, 32, 32],
+    [200, 200, 96, 96],
+    [1, 200, 16, 464],
+    [640, 480, 96, 80],
+  ])("gives a picture of %i × %i the size that its processor does: %i × %i", async (...sizes) => {
+    const [width, height, ...wanted] = sizes;
+    const [, piece] = await family.cut(picture(width, height), model);
+    const tile = piece && "tile" in piece ? piece.tile : undefined;
+    expect([tile?.width, tile?.height]).toEqual(wanted);
+  });
+
+  it("refuses what is hardly a picture", async () => {
+    await expect(family.cut(picture(1, 201), model)).rejects.toMatchObject({ code: "bad_request" });
   });
 });
