@@ -114,6 +114,13 @@ describe("the choice of an engine", () => {
     expect((await choose({ options: gpu })).reasons.join("\n")).not.toContain("pictures");
   });
 
+  it("is flint for a file with its encoder of pictures inside, which llama.cpp does not read", async () => {
+    const info = { architecture: "gemma3", metadata: { "gemma3.vision.block_count": 27 } };
+    const choice = await choose({ info, options: { hasGpuEngine: () => true } });
+    expect(choice).toMatchObject({ engine: "flint", device: "cpu" });
+    await expect(choose({ info, load: { engine: "llama" } })).rejects.toMatchObject({ code: "model_unsupported" });
+  });
+
   it("is flint for a projector that was asked for, whatever GPU there is; llama refuses it", async () => {
     const load: LoadOptions = { projector: { path: "/mmproj.gguf" } };
     const choice = await choose({ load, options: { hasGpuEngine: () => true } });

@@ -96,8 +96,8 @@ function findPlace(asked: Device, { hasGpuEngine }: ChooseOptions): Place {
 
 async function tryFlint({ question, options, place, forced }: Candidate): Promise<Attempt | HearthError> {
   const { info, load } = question;
-  // Where no other engine reads the format, or sees pictures, the GPU stays idle.
-  if (place.gpus.length > 0 && !forced && !load.projector && table[info.format].length > 1)
+  // Where no other engine reads the file, or sees pictures, the GPU stays idle.
+  if (place.gpus.length > 0 && !forced && !load.projector && refuseLlama(info, place.asked) === undefined)
     return unsupported("flint", question, `flint computes on the CPU`);
   const { refuseFlint, refuseFlintOptions } = await import("./flint/refuse.ts");
   const refusal = refuseFlint(info, place.asked);

@@ -1,6 +1,7 @@
 import { engineEnvironment } from "../config/environment.ts";
 import type { Settings } from "../config/settings.ts";
 import { HearthError } from "../error.ts";
+import { projectorPath } from "../formats/projector.ts";
 import type { Engine, EngineFootprint, EngineLoadOptions, LoadOptions } from "../spec/engine.ts";
 import { chooseEngine } from "./choose.ts";
 import type { EngineQuestion, Engines } from "./contract.ts";
@@ -93,16 +94,16 @@ function createInspections({ onNotice = () => {} }: EnginesOptions): Inspections
     onNotice(`${name} runs on llama.cpp, not on flint: ${message}`);
   };
   return {
-    async get({ model, load }) {
+    async get({ model, info, load }) {
       const forced = load.engine === "flint";
       const path = model.files.find(({ role }) => role === "weights")?.path ?? "";
       const refusal = refused.get(path);
       if (refusal && !forced) throw refusal;
       // Rounded while they are loaded, the weights take less.
-      const beside = model.files.find(({ role }) => role === "projector");
-      const projector = load.projector ?? (beside && { path: beside.path });
-      const key = [model.id, load.quantize, projector?.path, load.threads].join(" ");
-      const found = known.get(key) ?? inspect(path, model.name, { ...load, ...(projector && { projector }) });
+      const projector = projectorPath(model, info, load);
+      const key = [model.id, load.quantize, projector, load.threads].join(" ");
+      const seeing = projector === undefined ? {} : { projector: { path: projector } };
+      const found = known.get(key) ?? inspect(path, model.name, { ...load, ...seeing });
       known.set(key, found);
       try {
         return await found;

@@ -2,6 +2,7 @@
 import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { WeightOptions } from "./checkpoint/weights.ts";
+import { languageHeader } from "./gguf/combined.ts";
 import { readGguf } from "./gguf/read.ts";
 import type { GgufReadOptions } from "./gguf/header.ts";
 import type { GgufFile } from "./gguf/types.ts";
@@ -21,7 +22,7 @@ export async function readModelHeader(
   options: GgufReadOptions & { readonly weights?: WeightOptions | undefined } = {},
 ): Promise<GgufFile> {
   const folder = checkpointFolder(path);
-  if (folder === undefined) return await readGguf(path, options);
+  if (folder === undefined) return languageHeader(await readGguf(path, options));
   const { openCheckpoint } = await import("./checkpoint/open.ts");
   const { listCheckpoint } = await import("./checkpoint/files.ts");
   const checkpoint = openCheckpoint(listCheckpoint(folder, options.name), options.weights);

@@ -1,10 +1,11 @@
 import { dirname, join } from "node:path";
 import { HearthError } from "../error.ts";
 import { detectFormat } from "../formats/detect.ts";
+import { isCombined, languageHeader } from "../formats/gguf/combined.ts";
 import { readGguf } from "../formats/gguf/read.ts";
 import { checkpointFolder } from "../formats/model.ts";
 import type { GgufFile } from "../formats/gguf/types.ts";
-import type { InstalledModel, ModelInfo } from "../spec/model.ts";
+import type { InstalledModel, ModelFile, ModelInfo } from "../spec/model.ts";
 import { describeGguf, refuseOther } from "./describe.ts";
 import { splitParts } from "./gguf-file.ts";
 
@@ -23,17 +24,21 @@ export async function inspectGguf(path: string, model?: InstalledModel, signal?:
   }
   if (format === "tflite") return (await import("./describe-tflite.ts")).inspectTflite(path, model?.name);
   const options = { ...(model && { name: model.name }), signal };
-  const first = await readGguf(path, options);
+  const whole = await readGguf(path, options);
+  const first = languageHeader(whole);
   refuseOther(first);
   const others: GgufFile[] = [];
   for (const part of partPaths(path, first, model)) others.push(await readGguf(part, options));
-  return withVision(describeGguf(first, others), model);
+  return withVision(describeGguf(first, others), model?.files.some(isProjector) === true || isCombined(whole));
 }
 
+const isProjector = ({ role }: ModelFile): boolean => role === "projector";
+
 /** A language model with a projector sees. */
-function withVision(info: ModelInfo, model: InstalledModel | undefined): ModelInfo {
-  const sees = info.capabilities.includes("chat") && model?.files.some(({ role }) => role === "projector");
-  return sees ? { ...info, capabilities: [...info.capabilities, "vision"] } : info;
+function withVision(info: ModelInfo, hasProjector: boolean): ModelInfo {
+  return hasProjector && info.capabilities.includes("chat")
+    ? { ...info, capabilities: [...info.capabilities, "vision"] }
+    : info;
 }
 
 /**

@@ -1,6 +1,7 @@
 /** The models in memory: starts loads, unloads, sends them to sleep, and notices engines that die. Decides nothing. */
 import type { Engines } from "../engines/contract.ts";
 import { HearthError, toHearthError } from "../error.ts";
+import { projectorPath } from "../formats/projector.ts";
 import type { LoadedModel } from "../spec/engine.ts";
 import type { Progress } from "../spec/model.ts";
 import type { Clock } from "./clock.ts";
@@ -180,7 +181,7 @@ export class Pool {
     const onProgress = (progress: Progress): void => {
       if (instance.state === "loading") this.#options.events.progress(instance, progress);
     };
-    const projector = load.projector?.path ?? model.files.find(({ role }) => role === "projector")?.path;
+    const projector = projectorPath(model, info, load);
     const files = { path: weights.path, ...(projector !== undefined && { projector }) };
     return await engine.load({ name: model.name, ...files, info }, load, {
       signal: cancel.signal,

@@ -1,6 +1,7 @@
 /** What the header of a model tells before anything is started. */
 import { availableParallelism } from "node:os";
 import { HearthError } from "../../error.ts";
+import { projectorHeader } from "../../formats/gguf/combined.ts";
 import { readGguf } from "../../formats/gguf/read.ts";
 import type { GgufFile } from "../../formats/gguf/types.ts";
 import { readModelHeader } from "../../formats/model.ts";
@@ -70,7 +71,7 @@ async function inspectProjector(
     import("./vision/setup.ts"),
   ]);
   try {
-    const header = await readGguf(path);
+    const header = projectorHeader(await readGguf(path));
     return visionBytes(header, checkVision(header, embedding), threads);
   } catch (error) {
     if (error instanceof HearthError && error.code === "model_unsupported") return undefined;

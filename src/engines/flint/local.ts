@@ -99,7 +99,7 @@ interface ModelOptions {
 /** A file, or the folder of a checkpoint. */
 export function modelAt(path: string, { name, quantize }: ModelOptions = {}): Pick<Platform, "readHeader" | "file"> {
   const checkpoint = checkpointFolder(path);
-  if (checkpoint === undefined) return { readHeader: () => readGguf(path), file: { path } };
+  if (checkpoint === undefined) return { readHeader: () => readModelHeader(path), file: { path } };
   return {
     readHeader: () => readModelHeader(path, { weights: loadTypes(quantize), ...(name !== undefined && { name }) }),
     file: { checkpoint, quantize },

@@ -1,3 +1,4 @@
+import { isCombinedModel } from "../../formats/gguf/combined.ts";
 import type { Device } from "../../spec/engine.ts";
 import type { ModelInfo } from "../../spec/model.ts";
 import { didYouMean } from "../../util/distance.ts";
@@ -12,6 +13,8 @@ export function refuseLlama(info: ModelInfo, device: Device): string | undefined
     const known = [...llamaArchitectures].join(", ");
     return `llama.cpp does not know the architecture "${info.architecture}".${didYouMean(info.architecture, llamaArchitectures)} Known: ${known}`;
   }
+  if (isCombinedModel(info))
+    return "llama.cpp does not read files that hold an encoder of pictures beside the language model";
   if (!llamaDevices.includes(device))
     return `llama.cpp does not run on ${device}; it runs on ${llamaDevices.join(", ")}`;
   if (device === "metal" && process.platform !== "darwin") return "Metal is there on Apple machines only";

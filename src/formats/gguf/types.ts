@@ -104,6 +104,8 @@ export interface GgufFile {
   /** Where each key stands in the file and the type of its value. */
   readonly entries: ReadonlyMap<string, GgufEntry>;
   readonly tensors: readonly GgufTensor[];
+  /** All tensors of the file, where `tensors` are those of a part of it. See `combined.ts`. */
+  readonly allTensors?: readonly GgufTensor[];
   /** First byte of the tensor data. */
   readonly dataOffset: number;
   readonly fileBytes: number;

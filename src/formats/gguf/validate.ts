@@ -36,7 +36,7 @@ function noModel(gguf: GgufFile, what: string): HearthError {
 /** llama.cpp expects the tensors one after the other, with no gap but the padding. */
 function checkLayout(gguf: GgufFile): void {
   let expected = 0;
-  for (const tensor of gguf.tensors) {
+  for (const tensor of gguf.allTensors ?? gguf.tensors) {
     if (tensor.offset !== expected) {
       failTensor(gguf, tensor, `has data at ${tensor.offset}; in the order of the table it must be at ${expected}`);
     }

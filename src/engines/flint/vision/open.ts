@@ -2,6 +2,7 @@
 import { open } from "node:fs/promises";
 import { basename } from "node:path";
 import { HearthError } from "../../../error.ts";
+import { projectorHeader } from "../../../formats/gguf/combined.ts";
 import { readGguf } from "../../../formats/gguf/read.ts";
 import type { GgufFile, GgufTensor } from "../../../formats/gguf/types.ts";
 import type { ImageInput } from "../../../spec/media.ts";
@@ -32,7 +33,7 @@ const textTokens = 8;
  */
 export async function openVision(source: VisionSource): Promise<Vision> {
   const { path, name = basename(path), width, signal } = source;
-  const file = await readGguf(path, { name, signal });
+  const file = projectorHeader(await readGguf(path, { name, signal }));
   const checked = checkVision(file, width);
   const { model } = checked;
   const enter = createEntrance(model, await readLearned(path, file, checked));
