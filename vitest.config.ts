@@ -20,9 +20,11 @@ const pair = [
   "src/compress/calibrate/folders.native.test.ts",
   "src/engines/flint/tokenizer/*.native.test.ts",
   "src/engines/flint/{checkpoint,golden,types,draft}.native.test.ts",
+  "src/engines/flint/adapters/adapt.native.test.ts",
   "src/engines/flint/{architectures,graph,kernels,pictures,sampling,vision}/**/*.native.test.ts",
   "src/engines/onnx/{fuzz,generate-tiny,hub,tasks-tiny,wasm}.native.test.ts",
   "src/runtime/property.native.test.ts",
+  "src/server/matrix.native.test.ts",
   "test/cli/{compress,distill,prune}.native.test.ts",
 ];
 const nativeTimeouts = { testTimeout: 180_000, hookTimeout: 600_000 } as const;
