@@ -1,4 +1,5 @@
 /** Models of vision and text for tests without one. */
+import { chooseOutputs } from "../src/engines/media/outputs.ts";
 import type { Tasks } from "../src/spec/perform.ts";
 import type { FakeTasks } from "./fake-speech.ts";
 
@@ -41,7 +42,10 @@ export const fakeVision: FakeTasks = {
   translate: ({ text, to = "de" }) => ({ text: `${to}: ${text}` }),
   diarize: ({ speakers = 1 }) => ({ turns: [{ speaker: speakers - 1, start: 0.5, end: 2 }], seconds: 3 }),
   voice: () => ({ spans: [{ start: 0.25, end: 1.5 }], seconds: 2 }),
-  infer: ({ inputs }) => ({
-    outputs: Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [`${name}_out`, tensor])),
-  }),
+  infer({ inputs, outputs }) {
+    const all = Object.entries(inputs).map(([name, tensor]) => ({ name: `${name}_out`, tensor }));
+    const names = outputs && chooseOutputs(outputs, all);
+    const given = all.filter(({ name }) => names?.includes(name) ?? true);
+    return { outputs: Object.fromEntries(given.map(({ name, tensor }) => [name, tensor])) };
+  },
 };

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { parseText } from "../config/values.ts";
+import { parseList, parseText } from "../config/values.ts";
 import { HearthError } from "../error.ts";
 import { encodeNpy } from "../formats/npy/encode.ts";
 import { isNumberType, type Tensor as NumberTensor } from "../formats/tensor.ts";
@@ -22,6 +22,12 @@ export const infer: Command = defineCommand({
   ],
   flags: {
     out: { kind: "value", value: "FOLDER", text: "write the outputs there, NAME.npy each", parse: parseText },
+    outputs: {
+      kind: "value",
+      value: "NAMES",
+      text: "the outputs that are wanted, with commas; all if absent",
+      parse: parseList,
+    },
     signature: {
       kind: "value",
       value: "NAME",
@@ -32,7 +38,7 @@ export const infer: Command = defineCommand({
   settings: taskSettings,
   examples: [
     "hearth infer model.onnx",
-    "hearth infer model.onnx x=x.npy --out results",
+    "hearth infer model.onnx x=x.npy --outputs last_hidden_state --out results",
     "hearth infer model.tflite inputs.json",
   ],
   async run(context) {
@@ -45,7 +51,8 @@ export const infer: Command = defineCommand({
       throw new HearthError("usage", `${model.name} wants its inputs.`, { hint: wants(signature) });
     }
     const inputs = await readTensors(files, io.stdin);
-    const input = { inputs, ...(flags.signature !== undefined && { signature: flags.signature }) };
+    const { outputs, signature } = flags;
+    const input = { inputs, ...(outputs && { outputs }), ...(signature !== undefined && { signature }) };
     const { output } = await hearth.perform({ task: "infer", model: model.name, input, signal });
     if (flags.out === undefined) {
       writeJson({ outputs: Object.entries(output.outputs).map(([key, tensor]) => tensorToJson(key, tensor)) });

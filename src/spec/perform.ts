@@ -143,10 +143,17 @@ export interface SpeakerTurn {
   readonly end: number;
 }
 
+export interface InferRequest {
+  readonly inputs: Readonly<Record<string, Tensor>>;
+  readonly signature?: string;
+  /** Names of the outputs that are wanted. Absent: all. */
+  readonly outputs?: readonly string[];
+}
+
 /** Task → request, result, and the parts that it hands out before its result. */
 export interface Tasks {
   readonly infer: {
-    readonly request: { readonly inputs: Readonly<Record<string, Tensor>>; readonly signature?: string };
+    readonly request: InferRequest;
     readonly result: { readonly outputs: Readonly<Record<string, Tensor>> };
     readonly part: never;
   };

@@ -108,6 +108,16 @@ describe("infer", () => {
     expect(JSON.parse(stdout)).toEqual({ outputs: [{ ...inputs[0], name: "x_out" }] });
   });
 
+  test("gives the outputs that are asked for", async () => {
+    const inputs = ["x", "y"].map((name) => ({ name, shape: [1], datatype: "INT64", data: [7] }));
+    const stdin = JSON.stringify({ inputs });
+    const { stdout } = await hearth(["infer", "tiny", "-", "--outputs", "y_out"], { hearth: house(), stdin });
+    expect(JSON.parse(stdout)).toEqual({ outputs: [{ ...inputs[1], name: "y_out" }] });
+    expect((await hearth(["infer", "tiny", "-", "--outputs", "z"], { hearth: house(), stdin })).stderr).toContain(
+      "the model gives x_out, y_out",
+    );
+  });
+
   test("without inputs, and with wrong ones, it says what to do", async () => {
     expect(await hearth(["infer", "tiny"], { hearth: house() })).toMatchObject({ code: 2 });
     expect((await hearth(["infer", "tiny", "-"], { hearth: house(), stdin: "{}" })).stderr).toContain(

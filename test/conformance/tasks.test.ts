@@ -109,6 +109,10 @@ describe("plain tensors", () => {
     const twoInputs = [...inputs, { ...inputs[0], name: "y" }];
     const answer = await post("/v2/models/tiny/infer", { inputs: twoInputs, outputs: [{ name: "y_out" }] });
     expect(answer.body).toMatchObject({ outputs: [{ name: "y_out" }] });
+    const all = await post("/v2/models/tiny/infer", { inputs: twoInputs, outputs: [] });
+    expect(all.body).toMatchObject({ outputs: [{ name: "x_out" }, { name: "y_out" }] });
+    const alias = await post("/v1/infer", { inputs: twoInputs, outputs: [{ name: "y_out" }] });
+    expect(alias.body).toMatchObject({ outputs: [{ name: "y_out" }] });
     const wrong = await post("/v2/models/tiny/infer", { inputs, outputs: [{ name: "z" }] });
     expect(wrong).toMatchObject({ status: 400, body: { error: expect.stringContaining('asks for "z"') as string } });
   });

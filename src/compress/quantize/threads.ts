@@ -1,5 +1,7 @@
 /** Threads that quantize, and how far they are. */
 import { once } from "node:events";
+import { getCompileCacheDir } from "node:module";
+import { dirname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { deserializeError } from "../../error.ts";
 import { cells } from "./progress.ts";
@@ -24,7 +26,7 @@ const progressMs = 100;
 /** 0: the work is done in the caller's thread. */
 export function startQuantizeThreads(count: number): QuantizeThreads {
   const entry = new URL(`./worker.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`, import.meta.url);
-  const workers = Array.from({ length: count }, () => new Worker(entry));
+  const workers = Array.from({ length: count }, () => new Worker(entry, { env: workerEnvironment() }));
   const end = async (): Promise<void> => void (await Promise.all(workers.map((worker) => worker.terminate())));
   return {
     async run({ signal, onProgress, ...rest }) {
@@ -48,6 +50,13 @@ export function startQuantizeThreads(count: number): QuantizeThreads {
     },
     end,
   };
+}
+
+/** A thread knows nothing of the compile cache that its process has, and would translate all of its code again. */
+function workerEnvironment(): NodeJS.ProcessEnv {
+  const folder = getCompileCacheDir();
+  // Node makes a folder for its version in the one that it is given.
+  return folder === undefined ? process.env : { ...process.env, NODE_COMPILE_CACHE: dirname(folder) };
 }
 
 /** What stops one thread stops them all. */

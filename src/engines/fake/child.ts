@@ -1,6 +1,7 @@
 /** The fake engine in a child process, to test `host/` without native code. Its setup says how it misbehaves. */
 import { serveEngine } from "../host/serve.ts";
 import type { EngineProfile } from "../../spec/engine.ts";
+import type { Perform, Tasks } from "../../spec/perform.ts";
 import { createFakeEngine } from "./engine.ts";
 
 export interface FakeSetup {
@@ -11,16 +12,28 @@ export interface FakeSetup {
   readonly failLoad?: "exit" | "throw";
   readonly profile?: EngineProfile;
   readonly scores?: false;
+  /** The task `infer` gives back what went in. */
+  readonly echoes?: true;
 }
 
+/** Inputs come back as outputs; one named `wait` waits until it is cancelled, one named `exit` ends the process. */
+const echo: Perform = async (_, request, { signal } = {}) => {
+  const { inputs } = request as Tasks["infer"]["request"];
+  if ("exit" in inputs) process.exit(7);
+  if ("wait" in inputs) await new Promise((_resolve, reject) => signal?.addEventListener("abort", reject));
+  // It was asked for tensors alone.
+  return { outputs: inputs } as never;
+};
+
 serveEngine((data, notice) => {
-  const { reply, at, action, failLoad, profile, scores } = data as FakeSetup;
+  const { reply, at, action, failLoad, profile, scores, echoes } = data as FakeSetup;
   notice("fake engine started");
   return createFakeEngine({
     ...(reply !== undefined && { reply }),
     ...(profile && { profile }),
     ...(scores === false && { scores }),
-    capabilities: ["generate", "embed", "rerank"],
+    ...(echoes && { perform: echo }),
+    capabilities: ["generate", "embed", "rerank", ...(echoes ? (["infer"] as const) : [])],
     beforeLoad() {
       if (failLoad === "exit") process.exit(3);
       if (failLoad === "throw") throw new Error("bad weights");

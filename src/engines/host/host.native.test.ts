@@ -1,7 +1,10 @@
+import { fstatSync, readdirSync, readlinkSync } from "node:fs";
 import { afterEach, describe, expect, it } from "vitest";
 import { HearthError } from "../../error.ts";
 import type { EngineModel, GenerateRequest } from "../../spec/engine.ts";
 import type { GenerateEvent } from "../../spec/event.ts";
+import type { Tensor, TensorData, TensorType } from "../../spec/media.ts";
+import type { Tasks } from "../../spec/perform.ts";
 import { engineEnvironment } from "../../config/environment.ts";
 import type { FakeSetup } from "../fake/child.ts";
 import type { HostedModel } from "./load.ts";
@@ -78,6 +81,46 @@ async function failure(work: Promise<unknown>): Promise<HearthError> {
   );
   if (!(error instanceof HearthError)) throw new Error(`expected a HearthError, got ${String(error)}`);
   return error;
+}
+
+function never(): never {
+  throw new Error("it has no tasks");
+}
+
+function everyType(length: number): Record<string, Tensor> {
+  const counts = Array.from({ length }, (_, index) => index % 120);
+  const of = (type: TensorType, data: TensorData): Tensor => ({ type, shape: [length], data });
+  return {
+    float32: of("float32", Float32Array.from(counts)),
+    float64: of("float64", Float64Array.from(counts)),
+    float16: of("float16", Uint16Array.from(counts)),
+    int8: of("int8", Int8Array.from(counts)),
+    uint8: of("uint8", Uint8Array.from(counts)),
+    int16: of("int16", Int16Array.from(counts)),
+    int32: of("int32", Int32Array.from(counts)),
+    uint32: of("uint32", Uint32Array.from(counts)),
+    int64: of("int64", BigInt64Array.from(counts, BigInt)),
+    uint64: of("uint64", BigUint64Array.from(counts, BigInt)),
+    bool: of(
+      "bool",
+      Uint8Array.from(counts, (count) => count % 2),
+    ),
+    string: of("string", counts.slice(0, 100).map(String)),
+  };
+}
+
+/** Sizes of the files that arrays travel in and this process has open. Only Linux says. */
+function spools(): number[] {
+  if (process.platform !== "linux") return [];
+  return readdirSync("/proc/self/fd").flatMap((file) => {
+    try {
+      const name = readlinkSync(`/proc/self/fd/${file}`);
+      return /\/hearth-[\da-f-]{36} \(deleted\)$/.test(name) ? [fstatSync(Number(file)).size] : [];
+    } catch {
+      // The descriptor that reads the folder is gone.
+      return [];
+    }
+  });
 }
 
 afterEach(async () => {
@@ -242,6 +285,47 @@ describe("an engine in a child process", () => {
     await hosted.dispose();
     expect((await reading).code).toBe("engine_failed");
     expect(alive(hosted.pid)).toBe(false);
+  });
+
+  it("takes and gives tensors of every type, large and small, many requests at once", async () => {
+    const hosted = await load({ echoes: true });
+    const infer = async (elements: number): Promise<void> => {
+      const inputs = everyType(elements);
+      expect(await hosted.perform?.("infer", { inputs })).toEqual({ outputs: inputs });
+    };
+    await Promise.all([3, 20_000, 70_000, 5, 300_000, 20_001, 0].map(infer));
+  });
+
+  it("takes large tensors from many requests when its process is killed, and leaves no file", async () => {
+    const hosted = await load({ echoes: true });
+    const large = { type: "float32", shape: [500_000], data: new Float32Array(500_000) } as const;
+    const failures = Array.from({ length: 6 }, (_, index) =>
+      failure(hosted.perform?.("infer", { inputs: { x: large, [index === 5 ? "exit" : "wait"]: large } }) ?? never()),
+    );
+    for (const { code, message } of await Promise.all(failures)) {
+      expect([code, message]).toEqual(["engine_failed", expect.stringContaining("exit code 7")]);
+    }
+    await hosted.died;
+    expect(spools()).toEqual([]);
+  });
+
+  it.skipIf(process.platform !== "linux")("gives the memory of what was cancelled back", async () => {
+    const hosted = await load({ echoes: true }, { pingMs: 25 });
+    const x = { type: "float32", shape: [100_000], data: new Float32Array(100_000) } as const;
+    const cancelled = async (inputs: Tasks["infer"]["request"]["inputs"], afterMs: number): Promise<void> => {
+      const signal = AbortSignal.timeout(afterMs);
+      expect(await failure(hosted.perform?.("infer", { inputs }, { signal }) ?? never())).toMatchObject({
+        code: "aborted",
+      });
+    };
+    expect(spools()).toHaveLength(2);
+    await cancelled({ x, wait: x }, 50);
+    const left = new AbortController();
+    const reply = failure(hosted.perform?.("infer", { inputs: { x } }, { signal: left.signal }) ?? never());
+    left.abort();
+    await reply;
+    await expect.poll(spools, { interval: 10 }).toEqual([0, 0]);
+    expect(await hosted.perform?.("infer", { inputs: { x } })).toEqual({ outputs: { x } });
   });
 
   it("gives the child no secrets", () => {

@@ -1,9 +1,13 @@
 import { fork } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { HearthError } from "../../error.ts";
+import { HearthError, serializeError } from "../../error.ts";
 import { createDeferred } from "../../util/deferred.ts";
+import { createLink } from "./link.ts";
+import type { Link } from "./link.ts";
 import { createLogTail } from "./log.ts";
+import type { Packed } from "./parcel.ts";
 import type { HostReply, HostRequest } from "./protocol.ts";
+import { openSpools } from "./spool.ts";
 
 export interface HostOptions {
   /** Module that the child runs; it calls `serveEngine`. */
@@ -24,6 +28,8 @@ export interface HostProcessEvents {
   /** The child is gone, or was told to go: called once. */
   onEnd(error: HearthError): void;
   isBusy(): boolean;
+  /** Somebody wants what the child says with this id. */
+  isAwaited(id: number): boolean;
 }
 
 export interface HostProcess {
@@ -47,12 +53,14 @@ const drainMs = 200;
 
 /** Starts the child. It is killed when it hangs, and ends itself when this process does. */
 export function startProcess(options: HostOptions, events: HostProcessEvents): HostProcess {
+  const spools = openSpools();
+  const link = createLink(spools && { read: spools[1], write: spools[0] });
   const child = fork(options.entry, [], {
     env: options.env,
     // Flags of this process (test runners, debuggers) are not meant for the child.
     execArgv: [...(options.flags ?? [])],
     serialization: "advanced",
-    stdio: ["ignore", "pipe", "pipe", "ipc"],
+    stdio: ["ignore", "pipe", "pipe", "ipc", ...(spools ?? [])],
   });
   const log = createLogTail();
   const died = createDeferred<void>();
@@ -71,21 +79,27 @@ export function startProcess(options: HostOptions, events: HostProcessEvents): H
   };
   const onGone = (death: Omit<Death, "hung" | "lines">): void => {
     end(deathError(options, { ...death, hung, lines: log.lines() }));
+    link.close();
     exited.resolve();
     if (!disposing) died.resolve();
   };
-  const send = (request: HostRequest): void => {
+  const post = (requests: readonly HostRequest[]): void => {
     // A child that dies right now takes the message with it: `close` tells everybody who waits.
-    if (!ended && child.connected) child.send(request, () => {});
+    if (!ended && child.connected) child.send(link.pack(requests), () => {});
+  };
+  const send = (request: HostRequest): void => post([request]);
+  const receive = (reply: Packed<HostReply>): void => {
+    if (reply.type === "notice") options.onNotice?.(reply.text);
+    else if (reply.type === "taken") link.free(reply.places);
+    else if (reply.type === "pong" || events.isAwaited(reply.id)) events.onReply(unpackReply(link, reply, options));
+    else link.drop(reply);
   };
 
   for (const stream of [child.stdout, child.stderr]) stream?.setEncoding("utf8").on("data", (text) => log.push(text));
   child.on("message", (replies) => {
     unanswered = 0;
-    for (const reply of replies as HostReply[]) {
-      if (reply.type === "notice") options.onNotice?.(reply.text);
-      else events.onReply(reply);
-    }
+    for (const reply of replies as HostReply[]) receive(reply);
+    if (link.urgent) post([]);
   });
   child.once("exit", (code, signal) => {
     const timer = setTimeout(() => onGone({ code, signal }), drainMs);
@@ -97,12 +111,14 @@ export function startProcess(options: HostOptions, events: HostProcessEvents): H
   child.on("error", (cause) => {
     if (child.pid === undefined) onGone({ code: null, signal: null, cause });
   });
+  if (spools) send({ type: "parcels" });
   const watch = setInterval(() => {
     if (unanswered >= (events.isBusy() ? busyPings : idlePings)) {
       hung = true;
       child.kill("SIGKILL");
     }
     unanswered++;
+    link.trim();
     send({ type: "ping" });
   }, options.pingMs ?? defaultPingMs).unref();
 
@@ -126,6 +142,17 @@ export function startProcess(options: HostOptions, events: HostProcessEvents): H
       await exited.promise;
     },
   };
+}
+
+/** A process that is broken can break its own requests, and nothing else. */
+function unpackReply(link: Link, reply: Packed<HostReply>, { engine }: HostOptions): HostReply {
+  if (!reply.parcels || !("id" in reply)) return reply;
+  try {
+    return link.unpack(reply);
+  } catch (cause) {
+    const message = `What the ${engine} engine answered cannot be read: ${String(cause)}`;
+    return { type: "error", id: reply.id, error: serializeError(new HearthError("engine_failed", message)) };
+  }
 }
 
 function setReference(child: ChildProcess, referenced: boolean): void {

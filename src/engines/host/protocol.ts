@@ -1,4 +1,7 @@
-/** What parent and child process say to each other. Messages go as arrays, in order, over Node's IPC channel. */
+/**
+ * What parent and child process say to each other. Messages go as arrays, in order, over Node's IPC channel; large typed
+ * arrays go beside them (`parcel.ts`).
+ */
 import type { SerializedError } from "../../error.ts";
 import type {
   Device,
@@ -72,9 +75,19 @@ export type HostRequest =
   /** The caller of this id has gone; its work stops within one step. */
   | { readonly type: "cancel"; readonly id: number }
   | { readonly type: "ping" }
+  /** The first message, where there are files for parcels. */
+  | { readonly type: "parcels" }
+  | Taken
   | { readonly type: "dispose" };
 
+/** Places of parcels that the other side can use again. */
+export interface Taken {
+  readonly type: "taken";
+  readonly places: readonly number[];
+}
+
 export type HostReply =
+  | Taken
   | { readonly type: "result"; readonly id: number; readonly value: unknown }
   | { readonly type: "error"; readonly id: number; readonly error: SerializedError }
   | { readonly type: "progress"; readonly id: number; readonly progress: Progress }

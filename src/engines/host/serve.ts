@@ -2,7 +2,10 @@
 import { HearthError, serializeError } from "../../error.ts";
 import type { CallOptions, Engine, EngineMemory, GenerateRequest, LoadedModel } from "../../spec/engine.ts";
 import { createBeat } from "./beat.ts";
+import { createMailbox } from "./mailbox.ts";
+import type { Handled } from "./mailbox.ts";
 import type { HostCalls, HostReply, HostRequest, LoadedDescription } from "./protocol.ts";
+import { createResident } from "./resident.ts";
 
 /** Less than the parent waits. */
 const farewellMs = 1800;
@@ -13,17 +16,10 @@ type SetupEngine = (setup: unknown, notice: (text: string) => void) => Engine | 
 const beatMs = 500;
 
 export function serveEngine(createEngine: SetupEngine): void {
-  const outbox: HostReply[] = [];
+  const { post, receive } = createMailbox();
   const running = new Map<number, AbortController>();
   let model: LoadedModel | undefined;
 
-  // What happens in one turn of the event loop goes as one message: with many sequences, many tokens do.
-  const flush = (): void => {
-    process.send?.(outbox.splice(0), undefined, undefined, () => {});
-  };
-  const post = (reply: HostReply): void => {
-    if (outbox.push(reply) === 1) setImmediate(flush);
-  };
   const pong = (): void => post({ type: "pong", memory: model && memoryOf(model), stats: model?.stats?.() });
   const beat = createBeat(pong, beatMs);
   const loaded = (): LoadedModel => {
@@ -93,7 +89,7 @@ export function serveEngine(createEngine: SetupEngine): void {
     post(reply);
   };
 
-  process.on("message", (request: HostRequest) => {
+  const handle = (request: Handled): void => {
     switch (request.type) {
       case "cancel":
         running.get(request.id)?.abort();
@@ -107,7 +103,8 @@ export function serveEngine(createEngine: SetupEngine): void {
       default:
         void run(request);
     }
-  });
+  };
+  process.on("message", (requests: HostRequest[]) => receive(requests, handle));
   process.on("disconnect", leave);
   // Ctrl-C and a stopping service reach the whole process group; the parent decides when this process ends.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
@@ -146,6 +143,8 @@ function describe(model: LoadedModel): LoadedDescription {
   };
 }
 
+const resident = createResident();
+
 function memoryOf(model: LoadedModel): EngineMemory {
-  return { ...model.memory(), residentBytes: process.memoryUsage.rss() };
+  return { ...model.memory(), residentBytes: resident() };
 }

@@ -54,9 +54,10 @@ export function spawnHost(options: HostOptions): Host {
   };
   const child = startProcess(options, {
     isBusy: () => callers.size > 0,
+    isAwaited: (id) => callers.has(id),
     onReply(reply) {
       if (reply.type === "pong") onPong(reply);
-      else if (reply.type !== "notice") callers.get(reply.id)?.onReply(reply);
+      else if ("id" in reply) callers.get(reply.id)?.onReply(reply);
     },
     onEnd(error) {
       for (const caller of callers.values()) caller.fail(error);

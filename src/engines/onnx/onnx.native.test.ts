@@ -191,6 +191,10 @@ describe.skipIf(folder === undefined)("ONNX models", () => {
     const inputs = { input_ids: ids, attention_mask: ones, token_type_ids: { ...ids, data: new BigInt64Array(3) } };
     const { outputs } = await run(model, "infer", { inputs });
     expect(outputs["last_hidden_state"]?.shape).toEqual([1, 3, 384]);
+    expect((await run(model, "infer", { inputs, outputs: ["last_hidden_state"] })).outputs).toEqual(outputs);
+    await expect(run(model, "infer", { inputs, outputs: ["z"] })).rejects.toMatchObject({
+      details: { field: "outputs", outputs: ["last_hidden_state"] },
+    });
     await expect(run(model, "infer", { inputs: { input_ids: ids } })).rejects.toMatchObject({ code: "bad_request" });
     const wrong = { ...inputs, input_ids: { ...ids, shape: [1, 4] } };
     await expect(run(model, "infer", { inputs: wrong })).rejects.toThrow(/has 3 elements; its shape \[1, 4\] needs 4/);

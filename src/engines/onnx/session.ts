@@ -34,7 +34,7 @@ export interface OnnxSession {
   /** All outputs that are tensors of numbers, or those that are named. Throws `engine_failed`. */
   run(feeds: Tensors, names?: readonly string[]): Promise<Tensors>;
   /** The same with texts among the tensors. */
-  infer(feeds: AnyTensors): Promise<AnyTensors>;
+  infer(feeds: AnyTensors, names?: readonly string[]): Promise<AnyTensors>;
   dispose(): Promise<void>;
 }
 

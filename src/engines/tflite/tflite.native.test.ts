@@ -199,6 +199,16 @@ describe.skipIf(folder === undefined)("TFLite models", () => {
     expect(other.outputs).toEqual(one.outputs);
   });
 
+  it("give the outputs that are asked for", async () => {
+    const model = await open("ssd-mobilenet:v1");
+    const inputs = { normalized_input_image_tensor: probe("uint8", [1, 300, 300, 3]) };
+    const { outputs: all } = await run(model, "infer", { inputs });
+    const [name = ""] = Object.keys(all).slice(1);
+    expect((await run(model, "infer", { inputs, outputs: [name] })).outputs).toEqual({ [name]: all[name] });
+    const wrong = run(model, "infer", { inputs, outputs: ["z"] });
+    await expect(wrong).rejects.toMatchObject({ details: { field: "outputs", outputs: Object.keys(all) } });
+  });
+
   it("say why they do not run on a GPU, where there is none", async () => {
     const model = await open("blazeface:short", { device: "webgpu" });
     const reason = /runs on the CPU, not on webgpu: \w/.test(notices.at(-1) ?? "");

@@ -1,11 +1,12 @@
 /** Tensors in and out of any model. */
 import { HearthError } from "../../../error.ts";
 import type { Tensor } from "../../../spec/media.ts";
+import { chooseOutputs } from "../../media/outputs.ts";
 import type { RunTask } from "../context.ts";
 import type { OnnxSession, Port } from "../session.ts";
 
 export function inferWith(session: () => Promise<OnnxSession>): RunTask<"infer"> {
-  return async ({ inputs, signature }) => {
+  return async ({ inputs, signature, outputs: wanted }) => {
     if (signature !== undefined) {
       throw new HearthError("unsupported_option", "ONNX models have no signatures.", {
         details: { field: "signature" },
@@ -17,7 +18,7 @@ export function inferWith(session: () => Promise<OnnxSession>): RunTask<"infer">
     const missing = [...known.keys()].filter((name) => !Object.hasOwn(inputs, name));
     if (missing.length > 0)
       throw refuse(missing[0] ?? "", `is missing; the inputs are ${[...known.keys()].join(", ")}`);
-    return { outputs: await opened.infer(inputs) };
+    return { outputs: await opened.infer(inputs, wanted && chooseOutputs(wanted, opened.outputs)) };
   };
 }
 

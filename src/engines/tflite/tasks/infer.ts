@@ -1,20 +1,23 @@
 /** Tensors in and out of any model. */
 import type { Tensor, TensorInfo } from "../../../spec/media.ts";
+import { chooseOutputs } from "../../media/outputs.ts";
 import type { RunTask } from "../context.ts";
 import type { TfliteSession, Tensors } from "../session.ts";
 import { toCodes, unsuitable } from "../values.ts";
 
 /** Inputs of quantized models may come as values too: they become codes. Outputs are codes; the signature has their scales. */
 export function inferWith(session: TfliteSession): RunTask<"infer"> {
-  return async ({ inputs, signature }) => {
+  return async ({ inputs, signature, outputs: wanted }) => {
     const { signatures } = session;
     if (signature !== undefined && !signatures.has(signature)) {
       const known = signatures.size > 0 ? `it has ${[...signatures.keys()].join(", ")}` : "it has none";
       throw unsuitable(`The model has no signature "${signature}"; ${known}.`, "signature");
     }
-    const wanted = (signatures.get(signature ?? "") ?? session.signature).inputs;
-    const outputs = await session.run(checkInputs(inputs, wanted), signature);
-    return { outputs };
+    const ports = signatures.get(signature ?? "") ?? session.signature;
+    const names = wanted && chooseOutputs(wanted, ports.outputs);
+    // LiteRT computes them all.
+    const outputs = Object.entries(await session.run(checkInputs(inputs, ports.inputs), signature));
+    return { outputs: Object.fromEntries(outputs.filter(([name]) => names?.includes(name) ?? true)) };
   };
 }
 

@@ -25,9 +25,6 @@ export const threes = 0x03030303;
 export const nibbles = 0x0f0f0f0f;
 
 /** Four bytes, the low one first. */
-export function writeWord(out: Uint8Array, at: number, word: number): void {
-  out[at] = word;
-  out[at + 1] = word >> 8;
-  out[at + 2] = word >> 16;
-  out[at + 3] = word >> 24;
+export function writeWord(out: DataView, at: number, word: number): void {
+  out.setInt32(at, word, true);
 }

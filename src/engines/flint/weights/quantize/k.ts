@@ -41,7 +41,7 @@ function withMins(last: 15 | 31, pack: Recipe["pack"]): Recipe {
 }
 
 /** Each run of 32 bytes holds 32 weights in its low halves and the next 32 in its high halves. */
-function packHalves(codes: Int32Array, from: number, out: Uint8Array, at: number): void {
+function packHalves(codes: Int32Array, from: number, out: DataView, at: number): void {
   for (let run = 0; run < 4; run++) {
     const low = from + run * 16;
     for (let i = 0; i < 8; i++) {
@@ -55,7 +55,7 @@ function packHalves(codes: Int32Array, from: number, out: Uint8Array, at: number
 function packBits(
   codes: Int32Array,
   from: number,
-  { out, at, bit }: { out: Uint8Array; at: number; bit: number },
+  { out, at, bit }: { out: DataView; at: number; bit: number },
 ): void {
   for (let i = 0; i < 8; i++) {
     let bits = 0;
@@ -92,7 +92,7 @@ const two: Recipe = {
 function packPlanes(
   codes: Int32Array,
   from: number,
-  { out, at, bit }: { out: Uint8Array; at: number; bit: number },
+  { out, at, bit }: { out: DataView; at: number; bit: number },
 ): void {
   for (let half = 0; half < 2; half++) {
     const low = from + half * 32;

@@ -102,14 +102,21 @@ function quantize(workspace: Workspace, rows: Rows & { readonly type: QuantizedT
   const perBlock = blockSize / codes.group;
   const blocks = count / blockSize;
   const each = (run: (block: Block) => void): void => {
-    for (let block = 0; block < blocks; block++) run({ first: block * perBlock, out, at: block * blockBytes });
+    // One object for all of them: there are millions in a file.
+    const block = { first: 0, out, at: 0 };
+    for (let index = 0; index < blocks; index++) {
+      block.first = index * perBlock;
+      block.at = index * blockBytes;
+      run(block);
+    }
   };
   search(workspace, fitSearch(workspace, recipe.fit(weighing)), { ...rows, count });
   if (settle) each((block) => settle(groups, block));
   if (adjust) search(workspace, adjustSearch(workspace, adjust(weighing)), { ...rows, count });
   each((block) => write(groups, block));
   kernel(codesKernel(codes))(places.weights, places.inverses, places.offsets, places.codes, count / codes.group);
-  for (let block = 0; block < blocks; block++) pack(groups.codes, (block * blockSize) / 4, out, block * blockBytes);
+  const view = new DataView(out.buffer, out.byteOffset, out.length);
+  for (let block = 0; block < blocks; block++) pack(groups.codes, (block * blockSize) / 4, view, block * blockBytes);
 }
 
 /** A kernel that goes over groups: how large they are, and which arrays it takes beside weights and importance. */

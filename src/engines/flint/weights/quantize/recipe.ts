@@ -54,5 +54,5 @@ export interface Recipe {
   /** Writes the scales of a block, and sets `inverses` and `offsets`. */
   readonly write: (groups: Groups, block: Block) => void;
   /** Writes the codes: they come four in a word, the first of them in the word `from`. */
-  readonly pack: (codes: Int32Array, from: number, out: Uint8Array, at: number) => void;
+  readonly pack: (codes: Int32Array, from: number, out: DataView, at: number) => void;
 }
