@@ -11,7 +11,7 @@ import { createRaw } from "./raw.ts";
 import { compareTasks, summarizeTasks, type TaskReport } from "./report.ts";
 import { tokenRows } from "./rows.ts";
 import { makeTensors, type Tensors, textTensors } from "./tensors.ts";
-import { chooseWork, inferWork, textCount, type Work } from "./work.ts";
+import { chooseWork, inferWork, outputsOf, textCount, type Work } from "./work.ts";
 
 export { formatTaskReport, type TaskReport } from "./report.ts";
 
@@ -138,5 +138,6 @@ function createPeer({ vs, rawModule }: TaskBenchOptions, options: PeerOptions): 
   }
   const path = installed.files.find(({ role }) => role === "weights")?.path ?? "";
   const tasks = Object.keys(material.perCall).filter((task) => task === "embed" || task === "infer");
-  return createRaw({ module: rawModule, path, threads, tasks, inputs: material.inputs, ms });
+  const outputs = outputsOf(info);
+  return createRaw({ module: rawModule, path, threads, tasks, outputs, inputs: material.inputs, ms });
 }

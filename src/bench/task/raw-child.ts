@@ -11,6 +11,7 @@ interface Load {
   readonly module: string;
   readonly path: string;
   readonly threads: number;
+  readonly outputs: readonly string[];
 }
 
 export type RawRequest =
@@ -31,10 +32,12 @@ export type RawReply =
 
 let runtime: Runtime | undefined;
 let session: RuntimeSession | undefined;
+let names: readonly string[] = [];
 const feeds = new Map<string, Readonly<Record<string, RuntimeTensor>>[]>();
 
 /** As many threads as hearth uses, and waiting as hearth's do: else a busy machine would say who won. */
-async function load({ module, path, threads }: Load): Promise<void> {
+async function load({ module, path, threads, outputs }: Load): Promise<void> {
+  names = outputs;
   runtime = await importRuntime(module);
   session = await runtime.InferenceSession.create(path, {
     executionProviders: ["cpu"],
@@ -63,7 +66,7 @@ async function work(request: RawRequest): Promise<Sample | undefined> {
   }
   const inputs = feeds.get(request.task) ?? [];
   const opened = session;
-  return await runLoop(async (index) => void (await opened.run(inputs[index % inputs.length] ?? {})), request);
+  return await runLoop(async (index) => void (await opened.run(inputs[index % inputs.length] ?? {}, names)), request);
 }
 
 function reply(message: RawReply): void {

@@ -15,6 +15,8 @@ export interface RawOptions {
   /** What is run in turn. Asked for when all are loaded: some are made of the tokens that hearth makes of a text. */
   readonly inputs: () => Promise<readonly Tensors[]>;
   readonly tasks: readonly string[];
+  /** Names of those that are asked for. */
+  readonly outputs: readonly string[];
   readonly ms: number;
 }
 
@@ -33,7 +35,7 @@ export function createRaw(options: RawOptions): TaskContestant {
     async load() {
       sent.clear();
       connection = connect();
-      await connection.call({ type: "load", module, path, threads });
+      await connection.call({ type: "load", module, path, threads, outputs: options.outputs });
     },
     async measure(task, clients) {
       if (!sent.has(task)) {

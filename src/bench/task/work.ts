@@ -92,9 +92,18 @@ function workOf(task: string, options: WorkOptions): Work {
   }
 }
 
+/** The outputs that both sides give: the first one, which is the result; exporters add what only training wants to see. */
+export function outputsOf({ signature }: Pick<ModelInfo, "signature">): readonly string[] {
+  return signature?.outputs.slice(0, 1).map(({ name }) => name) ?? [];
+}
+
 /** The same tensors that the raw engine gets. */
 export function inferWork(options: WorkOptions, inputs: readonly Tensors[]): Work {
-  const makeInput = (index: number): Tasks["infer"]["request"] => ({ inputs: inputs[index % inputs.length] ?? {} });
+  const outputs = outputsOf(options.info);
+  const makeInput = (index: number): Tasks["infer"]["request"] => ({
+    inputs: inputs[index % inputs.length] ?? {},
+    ...(outputs.length > 0 && { outputs }),
+  });
   return { task: "infer", items: "runs", perCall: 1, call: performing(options, "infer", makeInput) };
 }
 

@@ -52,11 +52,7 @@ function packHalves(codes: Int32Array, from: number, out: DataView, at: number):
 }
 
 /** A bit of every code: bit g of byte l is that of weight 32 g + l. */
-function packBits(
-  codes: Int32Array,
-  from: number,
-  { out, at, bit }: { out: DataView; at: number; bit: number },
-): void {
+function packBits(codes: Int32Array, from: number, { out, at, bit }: { out: DataView; at: number; bit: number }): void {
   for (let i = 0; i < 8; i++) {
     let bits = 0;
     for (let group = 0; group < 8; group++) bits |= ((codes[from + group * 8 + i]! >>> bit) & ones) << group;

@@ -102,13 +102,7 @@ function quantize(workspace: Workspace, rows: Rows & { readonly type: QuantizedT
   const perBlock = blockSize / codes.group;
   const blocks = count / blockSize;
   const each = (run: (block: Block) => void): void => {
-    // One object for all of them: there are millions in a file.
-    const block = { first: 0, out, at: 0 };
-    for (let index = 0; index < blocks; index++) {
-      block.first = index * perBlock;
-      block.at = index * blockBytes;
-      run(block);
-    }
+    for (let block = 0; block < blocks; block++) run({ first: block * perBlock, out, at: block * blockBytes });
   };
   search(workspace, fitSearch(workspace, recipe.fit(weighing)), { ...rows, count });
   if (settle) each((block) => settle(groups, block));
