@@ -16,16 +16,18 @@ export interface Lookup {
 }
 
 /**
- * For so long, in milliseconds, a name means the same model while that model's manifest is as it was. What other processes
- * do to other models meanwhile can change only what a short name means.
+ * In milliseconds. So long a name means the same model while that model's manifest is as it was: what other processes do to
+ * other models meanwhile can change only what a short name means. Who asks later gets the same once more, while the name is
+ * looked up anew behind its back; who asks much later waits for that.
  */
-const goodForMs = 1000;
+const [freshMs, usableMs] = [1000, 60_000];
 const mostNames = 256;
 
 interface Known {
   readonly found: Promise<InstalledModel>;
   readonly at: number;
   stamp?: string;
+  renewing?: boolean;
 }
 
 /** An inventory reads every manifest and the folders of other tools: 10 ms for fifty models. */
@@ -38,28 +40,43 @@ export function createLookup(
   const forget = (text: string, entry: Known): void => {
     if (known.get(text) === entry) known.delete(text);
   };
-  const search = async (entry: Known): Promise<InstalledModel> => {
-    const model = await entry.found;
-    entry.stamp = stampOf(context.folders, model);
-    return model;
+  const search = async (text: string): Promise<InstalledModel> => {
+    if (known.size >= mostNames) known.clear();
+    const entry: Known = { found: resolveModel(context, catalog, text), at: now() };
+    known.set(text, entry);
+    try {
+      const model = await entry.found;
+      entry.stamp = stampOf(context.folders, model);
+      return model;
+    } catch (error) {
+      forget(text, entry);
+      throw error;
+    }
+  };
+  /** Until it is found what was known stays; what goes wrong is told to who asks next. */
+  const renew = async (text: string, last: Known): Promise<void> => {
+    last.renewing = true;
+    const at = now();
+    try {
+      const model = await resolveModel(context, catalog, text);
+      const entry = { found: Promise.resolve(model), at, stamp: stampOf(context.folders, model) };
+      if (known.get(text) === last) known.set(text, entry);
+    } catch {
+      forget(text, last);
+    }
   };
   return {
     async resolve(text) {
       const last = known.get(text);
-      if (last && now() - last.at < goodForMs) {
-        const model = await last.found;
-        if (last.stamp === undefined || last.stamp === stampOf(context.folders, model)) return model;
+      const ageMs = last ? now() - last.at : Infinity;
+      if (!last || ageMs > usableMs) return await search(text);
+      const model = await last.found;
+      if (last.stamp !== undefined && last.stamp !== stampOf(context.folders, model)) {
         forget(text, last);
+        return await search(text);
       }
-      if (known.size >= mostNames) known.clear();
-      const entry: Known = { found: resolveModel(context, catalog, text), at: now() };
-      known.set(text, entry);
-      try {
-        return await search(entry);
-      } catch (error) {
-        forget(text, entry);
-        throw error;
-      }
+      if (ageMs > freshMs && !last.renewing) void renew(text, last);
+      return model;
     },
     forget: () => known.clear(),
   };

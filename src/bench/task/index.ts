@@ -22,6 +22,8 @@ export interface TaskBenchOptions {
   /** Module of onnxruntime-node as a URL; needed with `vs`. */
   readonly rawModule?: string;
   readonly runs?: number;
+  /** Of each text that is embedded, about. Default 42. */
+  readonly textTokens?: number;
   /** Default 1 and 8. */
   readonly clients?: readonly number[];
   /** How long each figure is measured in each round, ms. Default 1,000. */
@@ -38,7 +40,13 @@ export async function runTaskBench(options: TaskBenchOptions): Promise<TaskRepor
   const plan = await hearth.runtime.plan(installed.name);
   const threads = plan.load.threads ?? availableParallelism();
   const before = loadavg()[0] ?? 0;
-  const material = createMaterial({ hearth, installed, info: plan.info, raw: options.vs !== undefined });
+  const material = createMaterial({
+    hearth,
+    installed,
+    info: plan.info,
+    raw: options.vs !== undefined,
+    textTokens: options.textTokens,
+  });
   const tasks = Object.keys(material.perCall);
   const ours = createOurTasks({ hearth, model: installed.name, tasks, work: material.work, signal, ms: figureMs });
   const raw = createPeer(options, { installed, info: plan.info, threads, material, ms: figureMs });
@@ -84,17 +92,18 @@ interface MaterialOptions {
   readonly installed: InstalledModel;
   readonly info: ModelInfo;
   readonly raw: boolean;
+  readonly textTokens: number | undefined;
 }
 
 /** What each task is given; made once, so that every round and both sides have the same. */
-function createMaterial({ hearth, installed, info, raw }: MaterialOptions): Material {
-  const own = { model: installed.name, info };
+function createMaterial({ hearth, installed, info, raw, textTokens: tokens }: MaterialOptions): Material {
+  const own = { model: installed.name, info, textTokens: tokens };
   const natural = chooseWork({ ...own, random: createRandom(seed) });
   const ports = info.signature?.inputs ?? [];
   const makeInputs = async (): Promise<readonly Tensors[]> => {
     const random = createRandom(seed);
     if (natural.task === "embed") {
-      const rows = await tokenRows(hearth, installed.name, makeTexts(textCount, random));
+      const rows = await tokenRows(hearth, installed.name, makeTexts(textCount, random, tokens));
       const tensors = rows.map((ids) => textTensors(ports, ids));
       if (tensors.every((one) => one !== undefined)) return tensors;
     }

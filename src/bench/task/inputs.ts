@@ -8,13 +8,15 @@ const words =
   "walks finds carries opens counts watches paints follows builds answers early slowly often bright heavy quiet";
 const list = words.split(" ");
 
-/** Words of one text. */
-const textWords = 32;
+/** Tokens of one text, about: 32 words. */
+export const textTokens = 42;
 
-/** Texts of 32 words, all different. */
-export function makeTexts(count: number, random: () => number): string[] {
+/** Texts of about so many tokens, all different. */
+export function makeTexts(count: number, random: () => number, tokens: number = textTokens): string[] {
   const word = (): string => list[Math.floor(random() * list.length)] ?? "river";
-  return Array.from({ length: count }, () => Array.from({ length: textWords }, word).join(" "));
+  // Those at both ends are no words, and of five words one is two tokens.
+  const words = Math.max(1, Math.round((tokens - 2) * 0.8));
+  return Array.from({ length: count }, () => Array.from({ length: words }, word).join(" "));
 }
 
 const picture = { width: 640, height: 480 };

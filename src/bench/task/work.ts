@@ -19,6 +19,8 @@ export interface WorkOptions {
   readonly model: string;
   readonly info: ModelInfo;
   readonly random: () => number;
+  /** Of each text that is embedded, about. */
+  readonly textTokens?: number | undefined;
 }
 
 /** What is measured of a model that can do several things: the first of these. */
@@ -152,8 +154,8 @@ function classifyWork(options: WorkOptions): Work {
   return { task, items: "pictures", perCall: 1, call: performing(options, task, () => ({ images })) };
 }
 
-function embedding({ model, random }: WorkOptions): Work["call"] {
-  const texts = makeTexts(textCount, random);
+function embedding({ model, random, textTokens }: WorkOptions): Work["call"] {
+  const texts = makeTexts(textCount, random, textTokens);
   return async (hearth, index, signal) => {
     await hearth.embed({ model, texts: [textAt(texts, index)], ...(signal && { signal }), keepAliveMs: Infinity });
   };

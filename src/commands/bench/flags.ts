@@ -51,7 +51,7 @@ export const benchFlags: Flags = {
   vs: peer,
   runs: count("rounds; the report has their medians; default 3"),
   clients: counts,
-  "prompt-tokens": count("length of the prompts; default 512"),
+  "prompt-tokens": count("length of the prompts; default 512, of texts to embed 42"),
   tokens: count("length of the answers; default 128"),
   prompts: count("prompts a round for prefill and decode; default 3"),
   profile: { kind: "switch", text: "say instead where each millisecond of a step goes" },

@@ -1,6 +1,6 @@
 import type { TaskBenchOptions } from "../../bench/index.ts";
 import { HearthError } from "../../error.ts";
-import type { InstalledModel } from "../../spec/model.ts";
+import type { Capability, InstalledModel } from "../../spec/model.ts";
 import { raceAbort } from "../../util/abort.ts";
 import type { Context } from "../command.ts";
 import type { BenchFlags } from "./flags.ts";
@@ -10,7 +10,8 @@ type Given = Omit<Context, "flags"> & { readonly flags: BenchFlags };
 /** `hearth bench MODEL` of a model that generates no text: its task is measured. */
 export async function benchTask(context: Given, model: InstalledModel): Promise<void> {
   const { flags, json, services, settings, signal, status } = context;
-  checkTaskFlags(flags, model.name);
+  const { capabilities } = await (await context.hearth()).library.inspect(model);
+  checkTaskFlags(flags, model.name, capabilities);
   const options: TaskBenchOptions = {
     hearth: await context.hearth(),
     model: model.name,
@@ -27,21 +28,25 @@ export async function benchTask(context: Given, model: InstalledModel): Promise<
     }),
     ...(flags.clients && { clients: flags.clients }),
     ...(flags.runs !== undefined && { runs: flags.runs }),
+    ...(flags["prompt-tokens"] !== undefined && { textTokens: flags["prompt-tokens"] }),
   };
   const report = await raceAbort(services.runTaskBench(options), signal);
   if (json) context.writeJson(report);
   else context.io.stdout.write(`${await services.formatTaskReport(report)}\n`);
 }
 
-const ofText = ["prompt-tokens", "tokens", "prompts", "profile"] as const;
+const ofText = ["tokens", "prompts", "profile"] as const;
 
 /** Throws `usage` for what is asked of language models alone. */
-function checkTaskFlags(flags: BenchFlags, model: string): void {
-  const wrong = ofText.find((name) => flags[name] !== undefined && flags[name] !== false);
+function checkTaskFlags(flags: BenchFlags, model: string, capabilities: readonly Capability[]): void {
+  const hasLength = flags["prompt-tokens"] !== undefined && !capabilities.includes("embed");
+  const wrong = hasLength
+    ? "prompt-tokens"
+    : ofText.find((name) => flags[name] !== undefined && flags[name] !== false);
   const flag = wrong === undefined ? (flags.vs === "llama.cpp" ? "vs llama.cpp" : undefined) : wrong;
   if (flag === undefined) return;
   throw new HearthError("usage", `--${flag} is for models that generate text; ${model} generates none.`, {
-    hint: "Of such a model --clients and --runs are measured, and of an ONNX model --vs raw.",
+    hint: "Of such a model --clients and --runs count, of one that embeds --prompt-tokens, and of an ONNX model --vs raw.",
   });
 }
 

@@ -67,6 +67,7 @@ function lazyStrings(bytes: Uint8Array, starts: Uint32Array): GgufStrings {
     at: (index) => decoder.decode(bytesAt(index)),
     bytes: bytesAt,
     byteLength: (index) => bytesAt(index).length,
+    encoded: bytes,
     *[Symbol.iterator]() {
       for (let index = 0; index < length; index++) yield decoder.decode(bytesAt(index));
     },

@@ -84,6 +84,7 @@ function writeValue(out: Output, value: GgufTypedValue): void {
   if ("bytes" in value.value) {
     // Tokens need not be UTF-8: they go as they came.
     const strings = value.value as GgufStrings;
+    if (strings.encoded) return out.bytes(strings.encoded);
     for (let index = 0; index < strings.length; index++) out.text(strings.bytes(index));
     return;
   }

@@ -46,6 +46,8 @@ export interface GgufStrings extends Iterable<string> {
   at(index: number): string;
   bytes(index: number): Uint8Array;
   byteLength(index: number): number;
+  /** All of them as they stand in a file, each behind its length. */
+  readonly encoded?: Uint8Array;
 }
 
 export type GgufNumbers =
