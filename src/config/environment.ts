@@ -1,4 +1,6 @@
 /** What a native engine or npm needs to run: paths, locale, temporary folders, the choice of GPU. No keys, no tokens. */
+import { getCompileCacheDir } from "node:module";
+import { dirname } from "node:path";
 const passed: readonly RegExp[] = [
   /^(PATH|HOME|USER|LOGNAME|LANG|LC_\w+|TZ|TMPDIR|TEMP|TMP)$/i,
   /^(SystemRoot|SystemDrive|windir|ComSpec|PATHEXT|USERPROFILE|APPDATA|LOCALAPPDATA|ProgramData|ProgramFiles)$/i,
@@ -28,4 +30,11 @@ export function npmEnvironment(
     if (value !== undefined && !ours && !inherited) picked[name] = value;
   }
   return picked;
+}
+
+/** The environment of a worker thread: by itself it knows nothing of the compile cache that its process has, and would translate all of its code again. */
+export function workerEnvironment(): NodeJS.ProcessEnv {
+  const folder = getCompileCacheDir();
+  // Node makes a folder for its version in the one that it is given.
+  return folder === undefined ? process.env : { ...process.env, NODE_COMPILE_CACHE: dirname(folder) };
 }

@@ -48,8 +48,7 @@ export function createLibrary(options: LibraryOptions): ModelLibrary {
     },
     async verify(name, verify = {}) {
       const { verifyModels } = await import("./verify.ts");
-      const models =
-        name === undefined ? (await takeInventory(context)).models : [await lookup.resolve(name)];
+      const models = name === undefined ? (await takeInventory(context)).models : [await lookup.resolve(name)];
       return await verifyModels(models, verify);
     },
     async inspect(model) {

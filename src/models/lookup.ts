@@ -10,9 +10,9 @@ import type { StoreFolders } from "./store.ts";
 
 export interface Lookup {
   /** As `resolveModel`. */
-  resolve(text: string): Promise<InstalledModel>;
+  readonly resolve: (text: string) => Promise<InstalledModel>;
   /** Something was pulled, removed or copied. */
-  forget(): void;
+  readonly forget: () => void;
 }
 
 /**

@@ -8,10 +8,11 @@ export function createInOrder(): InOrder {
     const running = work();
     const done = Promise.allSettled([before, running]);
     last.set(name, done);
-    void done.then(() => {
+    try {
+      await before;
+      return await running;
+    } finally {
       if (last.get(name) === done) last.delete(name);
-    });
-    await before;
-    return await running;
+    }
   };
 }

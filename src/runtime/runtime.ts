@@ -3,16 +3,15 @@ import type { EngineChoice, Engines } from "../engines/contract.ts";
 import { HearthError } from "../error.ts";
 import { systemMemory } from "../hardware/memory.ts";
 import type { ModelLibrary } from "../models/contract.ts";
-import type { LoadOptions } from "../spec/engine.ts";
 import { raceAbort } from "../util/abort.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { AcquireRequest, Lease, Plan, Runtime } from "./contract.ts";
-import { findDraft } from "./draft.ts";
 import type { Victims } from "./evict.ts";
 import { createInOrder } from "./in-order.ts";
 import type { MemoryState } from "./fit.ts";
 import { type Instance, isIdle } from "./instance.ts";
-import { checkLoadOptions, serves, wantedLoad } from "./load-options.ts";
+import { checkLoadOptions, serves } from "./load-options.ts";
+import { createLookUp } from "./look-up.ts";
 import type { Waiter } from "./queue.ts";
 import type { Wanted } from "./room.ts";
 import { type RuntimeSettings, Scheduler } from "./scheduler.ts";
@@ -36,27 +35,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
 
   // Nobody overtakes who asked for the same model before and waits for a choice.
   const inOrder = createInOrder();
-
-  const lookUp = async (text: string, request: LoadOptions): Promise<Wanted> => {
-    const model = await library.resolve(text);
-    const info = await library.inspect(model);
-    const { draft, reason } = await findDraft({ library, model, info, requested: request, settings });
-    const requested = request.draft && draft ? { ...request, draft: { path: draft.path } } : request;
-    const load = wantedLoad({ model, info, requested, settings, draft });
-    const choice = await engines.choose({ model, info, load, draft });
-    const reasons = [...choice.reasons, ...(reason === undefined ? [] : [reason])];
-    return { model, info, requested, draft, choice: { ...choice, reasons } };
-  };
-  /** What is loaded and serves the request was chosen before: a request to it waits for no choice. */
-  const lookUpLoaded = async (text: string, request: LoadOptions): Promise<Wanted> => {
-    const model = await library.resolve(text);
-    const loaded = scheduler.current(model.name);
-    if (!loaded || request.draft || settings.draft !== undefined) return await lookUp(text, request);
-    const info = await library.inspect(model);
-    if (!serves(loaded, model, info, request)) return await lookUp(text, request);
-    wantedLoad({ model, info, requested: request, settings, draft: undefined });
-    return { model, info, requested: request, choice: loaded.choice };
-  };
+  const { lookUp, lookUpLoaded } = createLookUp({ library, engines, settings, scheduler });
   /** The name that a loaded model goes by, whose files may be gone by now. */
   const nameOf = async (text: string): Promise<string> =>
     scheduler.status().some(({ name }) => name === text) ? text : (await library.resolve(text)).name;

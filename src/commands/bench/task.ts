@@ -40,9 +40,7 @@ const ofText = ["tokens", "prompts", "profile"] as const;
 /** Throws `usage` for what is asked of language models alone. */
 function checkTaskFlags(flags: BenchFlags, model: string, capabilities: readonly Capability[]): void {
   const hasLength = flags["prompt-tokens"] !== undefined && !capabilities.includes("embed");
-  const wrong = hasLength
-    ? "prompt-tokens"
-    : ofText.find((name) => flags[name] !== undefined && flags[name] !== false);
+  const wrong = hasLength ? "prompt-tokens" : ofText.find((name) => flags[name] !== undefined && flags[name] !== false);
   const flag = wrong === undefined ? (flags.vs === "llama.cpp" ? "vs llama.cpp" : undefined) : wrong;
   if (flag === undefined) return;
   throw new HearthError("usage", `--${flag} is for models that generate text; ${model} generates none.`, {

@@ -1,8 +1,7 @@
 /** Threads that quantize, and how far they are. */
 import { once } from "node:events";
-import { getCompileCacheDir } from "node:module";
-import { dirname } from "node:path";
 import { Worker } from "node:worker_threads";
+import { workerEnvironment } from "../../config/environment.ts";
 import { deserializeError } from "../../error.ts";
 import { cells } from "./progress.ts";
 import type { PieceTask, WorkerReply } from "./task.ts";
@@ -50,13 +49,6 @@ export function startQuantizeThreads(count: number): QuantizeThreads {
     },
     end,
   };
-}
-
-/** A thread knows nothing of the compile cache that its process has, and would translate all of its code again. */
-function workerEnvironment(): NodeJS.ProcessEnv {
-  const folder = getCompileCacheDir();
-  // Node makes a folder for its version in the one that it is given.
-  return folder === undefined ? process.env : { ...process.env, NODE_COMPILE_CACHE: dirname(folder) };
 }
 
 /** What stops one thread stops them all. */
