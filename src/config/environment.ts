@@ -32,9 +32,17 @@ export function npmEnvironment(
   return picked;
 }
 
-/** The environment of a worker thread: by itself it knows nothing of the compile cache that its process has, and would translate all of its code again. */
-export function workerEnvironment(): NodeJS.ProcessEnv {
+/**
+ * What threads and child processes have to be told of the compile cache of this process: by themselves they would translate
+ * all of their code again. Empty where there is none.
+ */
+export function compileCacheEnvironment(): Readonly<Record<string, string>> {
   const folder = getCompileCacheDir();
   // Node makes a folder for its version in the one that it is given.
-  return folder === undefined ? process.env : { ...process.env, NODE_COMPILE_CACHE: dirname(folder) };
+  return folder === undefined ? {} : { NODE_COMPILE_CACHE: dirname(folder) };
+}
+
+/** The environment of a worker thread. */
+export function workerEnvironment(): NodeJS.ProcessEnv {
+  return { ...process.env, ...compileCacheEnvironment() };
 }

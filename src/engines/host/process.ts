@@ -1,5 +1,6 @@
 import { fork } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
+import { compileCacheEnvironment } from "../../config/environment.ts";
 import { HearthError, serializeError } from "../../error.ts";
 import { createDeferred } from "../../util/deferred.ts";
 import { createLink } from "./link.ts";
@@ -56,7 +57,7 @@ export function startProcess(options: HostOptions, events: HostProcessEvents): H
   const spools = openSpools();
   const link = createLink(spools && { read: spools[1], write: spools[0] });
   const child = fork(options.entry, [], {
-    env: options.env,
+    env: { ...options.env, ...compileCacheEnvironment() },
     // Flags of this process (test runners, debuggers) are not meant for the child.
     execArgv: [...(options.flags ?? [])],
     serialization: "advanced",
