@@ -66,7 +66,10 @@ async function work(request: RawRequest): Promise<Sample | undefined> {
   }
   const inputs = feeds.get(request.task) ?? [];
   const opened = session;
-  return await runLoop(async (index) => void (await opened.run(inputs[index % inputs.length] ?? {}, names)), request);
+  return await runLoop(async (index) => {
+    const input = inputs[index % inputs.length] ?? {};
+    await (names.length > 0 ? opened.run(input, names) : opened.run(input));
+  }, request);
 }
 
 function reply(message: RawReply): void {

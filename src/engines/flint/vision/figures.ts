@@ -4,6 +4,9 @@ import type { Size } from "../../media/image.ts";
 import type { Activation } from "../graph/graph.ts";
 import type { FamilyFigures } from "./family.ts";
 
+/** Patches of a tile: each one sees all others, so that time and memory go by their square. */
+export const mostPatches = 16_384;
+
 export interface VisionFigures extends FamilyFigures {
   /** Sides of a tile and of a patch, in pixels, and of a tile in patches. */
   readonly imageSize: number;

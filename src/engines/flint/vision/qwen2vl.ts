@@ -9,6 +9,7 @@ import type { RowsGraph, Value } from "../graph/graph.ts";
 import type { Picture, Size } from "../../media/image.ts";
 import type { BaseFigures, FamilyFigures, VisionFamily } from "./family.ts";
 import type { VisionFigures, VisionModel } from "./figures.ts";
+import { mostPatches } from "./figures.ts";
 import { resample } from "./resample.ts";
 import { linear } from "./transformer.ts";
 
@@ -68,9 +69,6 @@ function readCommon(
     own: { side, imageSize: side * patchSize, feedForward: innerWidth(file, embedding) },
   };
 }
-
-/** Each sees all others: time and memory go by their square. */
-const mostPatches = 16_384;
 
 /** The header has another number in its place: that of the language model, or none. */
 function innerWidth({ tensors }: GgufFile, embedding: number): number {

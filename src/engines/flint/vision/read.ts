@@ -6,11 +6,10 @@ import type { GgufFile } from "../../../formats/gguf/types.ts";
 import type { Activation } from "../graph/graph.ts";
 import type { BaseFigures, VisionFamily } from "./family.ts";
 import type { VisionFigures } from "./figures.ts";
+import { mostPatches } from "./figures.ts";
 import { unsupported } from "./refuse.ts";
 import { families } from "./table.ts";
 
-/** Patches of a tile: each one sees all others, so that time and memory go by their square. */
-const mostPatches = 16_384;
 /** A row of a step is that wide at most. */
 const mostWidth = 2 ** 16;
 
@@ -23,7 +22,8 @@ export function readFigures(file: GgufFile): { readonly family: VisionFamily; re
   const base = readBase(file);
   const read = family.read(file, base);
   const figures = { ...base, ...read, ...read.own };
-  const { side, merge } = figures;
+  const { side, merge, feedForward } = figures;
+  if (feedForward < 1) failKey(file, key("feed_forward_length"), "is missing");
   if (merge < 1 || side % merge !== 0) {
     failKey(file, key("projector.scale_factor"), `is ${merge}; it must divide the ${side} patches of a side`);
   }
